@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+// Every built-in limit of the program, in one place: unit, reason, and what it costs in RAM.
+//
+// A firmware team changes a number here and builds again; nothing else has to follow. What a person
+// may choose at run time stands in the configuration and is checked against these.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace tocsin {
+
+// Messages (src/wire/message.cpp spells them).
+inline constexpr std::size_t kMaxText = 1024;        // bytes of UTF-8 in one message text
+inline constexpr std::size_t kMaxPhones = 32;        // phones of one event: the group must fit one record
+inline constexpr std::size_t kMaxName = 32;          // bytes of a stream, contact, group or alarm name
+inline constexpr std::size_t kMaxDeviceName = 20;    // bytes of `name` in [device]: it begins every id
+inline constexpr std::size_t kMaxId = 36;            // NAME-TAG-NUMBER; the service's own limit is unknown
+inline constexpr std::size_t kMaxSender = 32;        // bytes; the service documents none, networks take 11 or 15
+inline constexpr std::size_t kMaxUuid = 64;          // bytes of a message_uuid; a real one has 36
+inline constexpr std::size_t kMaxReason = 120;       // bytes of a refusal in the service's own words, cut beyond
+inline constexpr unsigned kMaxSends = 3;             // copies of one message that may reach the service, ever
+
+// The queue. RAM: kMaxMessages * 32 B of index (touched only as far as used) + kStagingBytes + kJobBlocks * kBlock.
+inline constexpr std::size_t kBlock = 4096;          // bytes; no write touches synced bytes of another block
+inline constexpr std::size_t kMaxMessages = 10'240;  // waiting and kept, at most; queue_size chooses within it
+inline constexpr std::size_t kStagingBytes = 32'768; // records that are not on the medium yet
+inline constexpr std::size_t kJobBlocks = 8;         // blocks of one write job
+inline constexpr std::size_t kMaxBlocks = 4096;      // blocks of one file: 16 MiB
+inline constexpr std::size_t kMaxAlarms = 64;        // alarms whose state is kept
+
+// One request to the service.
+inline constexpr std::size_t kMaxBatch = 20;         // messages in one request
+inline constexpr std::size_t kRequestHeadBytes = 1'280; // head of a request: address, host, token
+inline constexpr std::size_t kRequestBodyBytes = 10'240; // body; a batch takes as many messages as fit
+inline constexpr std::size_t kHeadBytes = 4'096;     // head of an answer: longer is refused
+inline constexpr std::size_t kAnswerBytes = 16'384;  // body of an answer: longer is unreadable, never guessed
+inline constexpr std::size_t kJsonDepth = 8;         // nesting of an answer; refused before the parser sees it
+inline constexpr std::size_t kReplyArenaBytes = 98'304;  // cJSON's nodes of one answer
+inline constexpr std::size_t kMaxToken = 512;        // bytes of a stream token
+
+// Configuration.
+inline constexpr std::size_t kMaxConfigLine = 1024;  // bytes
+inline constexpr std::size_t kMaxStreams = 4;        // one connection each
+inline constexpr std::size_t kMaxContacts = 64;
+inline constexpr std::size_t kMaxGroups = 16;
+inline constexpr std::size_t kMaxMembers = 16;       // contacts of one group
+
+}  // namespace tocsin
