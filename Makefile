@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: MIT
+# tocsin. `make help` lists the targets.
+#
+#   TOOLCHAIN=native   one of toolchains/*.mk; what it builds is in $(BUILD)/$(TOOLCHAIN)
+#   SANITIZE=1         the program with ASan and UBSan, in a folder of its own
+#   LAYERS="base wire" only these layers in the library (the lower ones of: base wire outbox alarm)
+#   BUILD=build        where everything built goes (two runs at a time need two folders)
+#   V=1                shows the commands
+
+ifneq ($(firstword $(sort 4.0 $(MAKE_VERSION))),4.0)
+  $(error GNU make 4.0 or newer is needed; this is $(MAKE_VERSION))
+endif
+
+TOOLCHAIN  ?= native
+BUILD      ?= build
+ALL_LAYERS := base wire outbox alarm
+LAYERS     ?= $(ALL_LAYERS)
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+MAKEFLAGS += --no-builtin-rules
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-5s %s\n' '$1' '$(patsubst $(BUILD)/%,%,$2)')
+
+ifeq ($(wildcard toolchains/$(TOOLCHAIN).mk),)
+  $(error no toolchains/$(TOOLCHAIN).mk; there are: $(basename $(notdir $(wildcard toolchains/*.mk))))
+endif
+include toolchains/$(TOOLCHAIN).mk
+
+ifeq ($(origin CC),default)
+  CC := $(CROSS)gcc
+endif
+ifeq ($(origin CXX),default)
+  CXX := $(CROSS)g++
+endif
+ifeq ($(origin AR),default)
+  AR := $(CROSS)ar
+endif
+NM    ?= $(CROSS)nm
+SIZE  ?= $(CROSS)size
+STRIP ?= $(CROSS)strip
+
+# ---- flags -------------------------------------------------------------------------------------------------------
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast -Wcast-qual \
+        -Wnon-virtual-dtor -Wswitch-enum -Wimplicit-fallthrough -Wundef -Wformat=2 -Werror
+CORE := -std=c++17 -fno-exceptions -fno-rtti -fno-threadsafe-statics -ffunction-sections -fdata-sections \
+        -Iinclude $(ARCH)
+SHIP_FLAGS  := $(CORE) $(WARN) -Os -g $(SHIP_EXTRA)
+CHECK_FLAGS := $(CORE) $(WARN) -O1 -g $(SANITIZER)
+# What only code outside the portable layers sees: the folders beside it, and Mbed TLS.
+OUTER      := -I. $(TLS_CPP)
+OUTER_TEST := -I. -Itests $(TLS_CPP)
+
+# ---- what is built -----------------------------------------------------------------------------------------------
+# Every object exists twice: as shipped, in $(SHIP), and for tests (sanitizers where the toolchain has them), in $(CHECK).
+
+SHIP  := $(BUILD)/$(TOOLCHAIN)
+CHECK := $(BUILD)/$(TOOLCHAIN)-check
+MAIN  := $(if $(SANITIZE),$(CHECK),$(SHIP))
+
+LIB_NAME     := libtocsin$(if $(filter-out $(LAYERS),$(ALL_LAYERS)),$(subst $() ,,$(LAYERS:%=-%))).a
+LIB_SRC      := $(foreach layer,$(LAYERS),$(sort $(wildcard src/$(layer)/*.cpp)))
+PORT_SRC     := $(sort $(wildcard port/linux/*.cpp))
+PROGRAM_SRC  := $(sort $(wildcard src/program/*.cpp))
+FAKES_SRC    := $(sort $(wildcard tests/fakes/*.cpp))
+PURE_TESTS   := $(basename $(sort $(wildcard tests/test_*.cpp tests/powercut_*.cpp)))
+PORT_TESTS   := $(basename $(sort $(wildcard tests/port/test_*.cpp)))
+PROGRAM_TESTS := $(basename $(sort $(wildcard tests/program/test_*.cpp)))
+TESTS        := $(PURE_TESTS) $(PORT_TESTS) $(PROGRAM_TESTS)
+TEST_PROGRAMS := $(TESTS:%=$(CHECK)/%)
+
+objects = $(2:%.cpp=$1/%.o)
+LINK = $(CC) $(ARCH) $(LDFLAGS_T) -Wl,--gc-sections
+
+.PHONY: all
+all: $(if $(PROGRAM_SRC),program,lib)  ## the program and the library (what `make` alone does)
+
+.PHONY: lib program
+lib: $(MAIN)/$(LIB_NAME)               ## the portable library alone
+program: $(MAIN)/tocsin                ## the program alone
+
+# Linked by the C driver: nothing here may need libstdc++.
+$(SHIP)/tocsin: $(call objects,$(SHIP),$(PROGRAM_SRC) $(PORT_SRC)) $(SHIP)/libtocsin.a $(SHIP)/sources
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -o $@ $(filter-out %/sources,$^) $(TLS_LIBS) $(JSON_LIBS) -pthread
+$(CHECK)/tocsin: $(call objects,$(CHECK),$(PROGRAM_SRC) $(PORT_SRC)) $(CHECK)/libtocsin.a $(CHECK)/sources
+	$(call say,LINK,$@)
+	$(Q)$(LINK) $(SANITIZER) -o $@ $(filter-out %/sources,$^) $(TLS_LIBS) $(JSON_LIBS) -pthread
+
+define archive
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) crs $@ $(filter %.o,$^)
+endef
+$(SHIP)/$(LIB_NAME): $(call objects,$(SHIP),$(LIB_SRC)) $(SHIP)/sources
+	$(archive)
+$(CHECK)/$(LIB_NAME): $(call objects,$(CHECK),$(LIB_SRC)) $(CHECK)/sources
+	$(archive)
+$(CHECK)/libfakes.a: $(call objects,$(CHECK),$(FAKES_SRC)) $(CHECK)/sources
+	$(archive)
+
+# A test program may use libstdc++, the code under test cannot (see `make size`).
+define link_test
+	$(call say,LINK,$@)
+	$(Q)$(CXX) $(ARCH) $(LDFLAGS_T) $(SANITIZER) -o $@ $(filter %.o,$^) $(filter %.a,$^) $1 $(JSON_LIBS) $(CMOCKA_LIBS) -pthread
+endef
+TEST_LIBS := $(CHECK)/libfakes.a $(CHECK)/$(LIB_NAME)
+$(PURE_TESTS:%=$(CHECK)/%): $(CHECK)/%: $(CHECK)/%.o $(TEST_LIBS)
+	$(call link_test,)
+$(PORT_TESTS:%=$(CHECK)/%): $(CHECK)/%: $(CHECK)/%.o $(call objects,$(CHECK),$(PORT_SRC)) $(TEST_LIBS)
+	$(call link_test,$(TLS_LIBS))
+$(PROGRAM_TESTS:%=$(CHECK)/%): $(CHECK)/%: $(CHECK)/%.o $(TEST_LIBS) \
+    $(call objects,$(CHECK),$(filter-out %/main.cpp,$(PROGRAM_SRC)) $(PORT_SRC))
+	$(call link_test,$(TLS_LIBS))
+
+# Objects. Portable code sees nothing but include/ (and cJSON); the rest sees its neighbours too.
+scope = $(if $(filter src/base/% src/wire/% src/outbox/% src/alarm/%,$1),$(JSON_CPP),$(if $(filter tests/%,$1),$(OUTER_TEST),$(OUTER)))
+$(SHIP)/%.o: %.cpp $(SHIP)/flags | $(DEPS_READY)
+	@mkdir -p $(@D)
+	$(call say,CXX,$@)
+	$(Q)$(CXX) $(SHIP_FLAGS) $(call scope,$<) -MMD -MP -c -o $@ $<
+$(CHECK)/%.o: %.cpp $(CHECK)/flags | $(DEPS_READY)
+	@mkdir -p $(@D)
+	$(call say,CXX,$@)
+	$(Q)$(CXX) $(CHECK_FLAGS) $(call scope,$<) -MMD -MP -c -o $@ $<
+
+# These two files change only when the flags or the list of sources do; what depends on them is then built anew.
+FLAGS_NOW := $(CC) $(CXX) $(SHIP_FLAGS) $(CHECK_FLAGS) $(OUTER_TEST) $(JSON_CPP) $(LDFLAGS_T) $(TLS_LIBS) $(JSON_LIBS)
+$(SHIP)/flags $(CHECK)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(FLAGS_NOW)' | cmp -s - $@ || echo '$(FLAGS_NOW)' > $@
+SOURCES_NOW := $(LIB_SRC) $(PORT_SRC) $(PROGRAM_SRC) $(FAKES_SRC)
+$(SHIP)/sources $(CHECK)/sources: FORCE
+	@mkdir -p $(@D)
+	@echo '$(SOURCES_NOW)' | cmp -s - $@ || echo '$(SOURCES_NOW)' > $@
+.PHONY: FORCE
+
+-include $(shell find $(SHIP) $(CHECK) -name '*.d' 2>/dev/null)
+
+# ---- dependencies ------------------------------------------------------------------------------------------------
+
+$(BUILD)/deps/%.ok: toolchains/deps.sh
+	@CXX='$(if $(CROSS),g++,$(CXX))' sh toolchains/deps.sh $*
+	@mkdir -p $(@D) && touch $@
+
+# ---- tests -------------------------------------------------------------------------------------------------------
+
+.PHONY: test one one-py
+test: $(BUILD)/deps/test.ok            ## every gate and every test; the last line counts them
+	$(Q)MAKE='$(MAKE)' python3 tests/gates/run_tests.py --check $(CHECK) --program $(SHIP)/tocsin $(TESTS)
+
+one: $(BUILD)/deps/test.ok             ## one test program: make one T=test_json_writer [CASE=pattern]
+	$(if $(T),,$(error say which: make one T=test_json_writer [CASE=pattern]))
+	$(if $(filter %/$(T),$(TESTS)),,$(error no test '$(T)'; there are: $(notdir $(TESTS))))
+	$(Q)$(MAKE) --no-print-directory $(filter %/$(T),$(TEST_PROGRAMS))
+	$(Q)CASE='$(CASE)' $(RUN) $(filter %/$(T),$(TEST_PROGRAMS)) $(if $(CASE),'$(CASE)')
+
+one-py: $(SHIP)/tocsin                 ## one Python test: make one-py T=tests/e2e/test_send.py [CASE=pattern]
+	$(Q)TOCSIN=$(abspath $<) python3 $(T) $(if $(CASE),-k '$(CASE)') -v
+
+.PHONY: test-programs
+test-programs: $(TEST_PROGRAMS)        ## builds every test program, runs none
+
+# ---- the rest ----------------------------------------------------------------------------------------------------
+
+.PHONY: clean help
+clean:                                 ## removes what was compiled (downloads in $(BUILD)/deps stay)
+	$(Q)find $(BUILD) -mindepth 1 -maxdepth 1 ! -name deps -exec rm -rf {} + 2>/dev/null || true
+help:                                  ## this list
+	@sed -n 's/^#   //p' Makefile | head -5
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1@\2/p' Makefile | awk -F@ '{printf "%-22s %s\n", $$1, $$2}'

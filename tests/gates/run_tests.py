@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Runs every gate and every test, goes on after a failure, and counts cases. `make test` calls it.
+
+Each test program's own output is shown; at the end come the failures, each with the command that runs it again,
+and the line `N passed, N failed`.
+"""
+import argparse
+import concurrent.futures
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LIMIT_S = 900  # for one program; a hang must not eat the whole run
+
+
+class Tally:
+    def __init__(self):
+        self.passed = 0
+        self.failures = []  # (what, how to run it again)
+
+    def fail(self, what, again):
+        self.failures.append((what, again))
+
+
+def run(command, env=None):
+    """Output and exit status of a command; one that hangs is ended with all its children."""
+    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        output, _ = process.communicate(timeout=LIMIT_S)
+        status = process.returncode
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        output, _ = process.communicate()
+        output += f"\nended after {LIMIT_S} s\n".encode()
+        status = 124
+    return output.decode(errors="replace"), status
+
+
+def cmocka(tally, name, output, status):
+    again = f"make one T={name}"
+    passed = len(re.findall(r"^\[       OK \] ", output, re.M))
+    failed = sorted(set(re.findall(r"^\[  FAILED  \] (?!\d+ test)(?:[^:\n]*: )?(\S+)$", output, re.M)))
+    tally.passed += passed
+    for case in failed:
+        tally.fail(f"{name}: {case}", f"{again} CASE={case}")
+    if status != 0 and not failed:
+        running = re.findall(r"^\[ RUN      \] (\S+)", output, re.M)
+        tally.fail(f"{name}: stopped with status {status}" + (f" in {running[-1]}" if running else ""), again)
+    if status == 0 and passed == 0:
+        tally.fail(f"{name}: ran no test", again)
+
+
+def unittests(tally, path, output, status):
+    again = f"make one-py T={path}"
+    counts = re.search(r"^Ran (\d+) tests?", output, re.M)
+    if counts is None:  # a script that does not count: one case
+        if status == 0:
+            tally.passed += 1
+        else:
+            tally.fail(f"{path}: status {status}", again)
+        return
+    failed = re.findall(r"^(?:FAIL|ERROR): (\S+)", output, re.M)
+    skipped = sum(int(n) for n in re.findall(r"skipped=(\d+)", output))
+    tally.passed += max(0, int(counts.group(1)) - len(failed) - skipped)
+    for case in failed:
+        tally.fail(f"{path}: {case}", f"{again} CASE={case}")
+    if status != 0 and not failed:
+        tally.fail(f"{path}: status {status}", again)
+
+
+def show(title, output):
+    print(f"== {title}")
+    print(output.rstrip(), flush=True)
+
+
+def main():
+    options = argparse.ArgumentParser()
+    options.add_argument("--check", required=True, help="folder of the test programs")
+    options.add_argument("--program", required=True)
+    options.add_argument("--gates", default="")
+    options.add_argument("tests", nargs="*")
+    given = options.parse_args()
+    make = os.environ.get("MAKE", "make")
+    tally = Tally()
+
+    for gate in given.gates.split():
+        output, status = run([make, "--no-print-directory", gate])
+        show(f"make {gate}", output)
+        if status == 0:
+            tally.passed += 1
+        else:
+            tally.fail(f"make {gate}", f"make {gate}")
+
+    # With -k, one program that does not compile leaves the others running.
+    targets = [f"{given.check}/{test}" for test in given.tests]
+    if pathlib.Path(ROOT, "src/program/main.cpp").exists():
+        targets.append(given.program)
+    output, status = run([make, "--no-print-directory", "-k", "-j2", *targets])
+    if status != 0:
+        show("build", output)
+        tally.fail("build of the test programs", "make -k test-programs program")
+
+    env = {"CMOCKA_MESSAGE_OUTPUT": "STDOUT", "TOCSIN": str(ROOT / given.program)}
+    ready = [test for test in given.tests if (ROOT / given.check / test).exists()]
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        started = [(test, pool.submit(run, [str(ROOT / given.check / test)], env)) for test in ready]
+        for test, result in started:
+            output, status = result.result()
+            show(test, output)
+            cmocka(tally, pathlib.Path(test).name, output, status)
+
+    scripts = [ROOT / "tests/simulator/selftest.py", *sorted((ROOT / "tests/e2e").glob("*.py"))]
+    for script in scripts:
+        if script.exists() and "unittest.main" in script.read_text():
+            path = str(script.relative_to(ROOT))
+            output, status = run([sys.executable, path], env)
+            show(path, output)
+            unittests(tally, path, output, status)
+
+    print()
+    for what, again in tally.failures:
+        print(f"FAILED {what}\n       run again: {again}")
+    print(f"{tally.passed} passed, {len(tally.failures)} failed")
+    return 1 if tally.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# deps.sh GROUP... : makes sure that what a group needs is here. On Debian the missing packages are installed,
+# without a question; elsewhere the missing things are named and the exit status is 1.
+# Groups: build test demo cross device bench.
+set -eu
+
+# What each group needs, one "probe package" a line. A probe is a command, or a header between < and >.
+needs() {
+  case $1 in
+    build) cat <<'LIST'
+g++ g++
+make make
+<mbedtls/ssl.h> libmbedtls-dev
+<cjson/cJSON.h> libcjson-dev
+LIST
+      ;;
+    test) needs build; cat <<'LIST'
+<cmocka.h> libcmocka-dev
+clang++ clang
+python3 python3
+openssl openssl
+nm binutils
+strace strace
+LIST
+      ;;
+    demo) needs build; cat <<'LIST'
+python3 python3
+openssl openssl
+LIST
+      ;;
+    cross) cat <<'LIST'
+make make
+dpkg-source dpkg-dev
+xz xz-utils
+LIST
+      ;;
+    device) needs demo; cat <<'LIST'
+qemu-system-aarch64 qemu-system-arm
+mkfs.ext4 e2fsprogs
+modprobe kmod
+cpio cpio
+LIST
+      ;;
+    bench) needs test; cat <<'LIST'
+valgrind valgrind
+curl curl
+sqlite3 sqlite3
+LIST
+      ;;
+    package:*) package=${1#package:}; echo "${package#*=}" "${package%%=*}" ;;  # package:NAME=COMMAND
+    *) echo "deps.sh: no group '$1'" >&2; exit 64 ;;
+  esac
+}
+
+here() {
+  case $1 in
+    '<'*) echo "#include $1" | ${CXX:-g++} -x c++ -include stdarg.h -include stddef.h -include setjmp.h \
+            -include stdint.h -fsyntax-only - 2>/dev/null ;;
+    *) PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null 2>&1 ;;
+  esac
+}
+
+missing=''
+for group in "$@"; do
+  wanted=$(needs "$group")
+  missing=$missing$(echo "$wanted" | while read -r probe package; do here "$probe" || printf ' %s' "$package"; done)
+done
+missing=$(printf '%s\n' $missing | sort -u | tr '\n' ' ')
+[ -n "${missing% }" ] || exit 0
+
+as_root=''
+[ "$(id -u)" = 0 ] || as_root=sudo
+if ! command -v apt-get >/dev/null || { [ -n "$as_root" ] && ! command -v sudo >/dev/null; }; then
+  echo "tocsin: this is missing (by its Debian name), install it and run make again: $missing" >&2
+  exit 1
+fi
+
+install() {
+  $as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+    apt-get -qq -y -o DPkg::Lock::Timeout=300 --no-install-recommends install $missing >/dev/null
+}
+
+echo "tocsin: installing $missing" >&2
+# The package lists may be absent or old: fetch them only when the first try fails.
+install 2>/dev/null || {
+  $as_root apt-get -qq -o DPkg::Lock::Timeout=300 update || echo "tocsin: apt-get update was not complete" >&2
+  install || { echo "tocsin: could not install: $missing" >&2; exit 1; }
+}
