@@ -148,7 +148,8 @@ $(BUILD)/deps/%.ok: toolchains/deps.sh
 
 .PHONY: test one one-py
 test: $(BUILD)/deps/test.ok            ## every gate and every test; the last line counts them
-	$(Q)MAKE='$(MAKE)' python3 tests/gates/run_tests.py --check $(CHECK) --program $(SHIP)/tocsin $(TESTS)
+	$(Q)MAKE='$(MAKE)' python3 tests/gates/run_tests.py --check $(CHECK) --program $(SHIP)/tocsin \
+	  --gates '$(GATES)' $(TESTS)
 
 one: $(BUILD)/deps/test.ok             ## one test program: make one T=test_json_writer [CASE=pattern]
 	$(if $(T),,$(error say which: make one T=test_json_writer [CASE=pattern]))
@@ -161,6 +162,35 @@ one-py: $(SHIP)/tocsin                 ## one Python test: make one-py T=tests/e
 
 .PHONY: test-programs
 test-programs: $(TEST_PROGRAMS)        ## builds every test program, runs none
+
+# ---- gates -------------------------------------------------------------------------------------------------------
+# Each is shown to fail on planted violations by gate-selftest.
+
+GATES := layers headers nocompile size gate-selftest
+PORTABLE_OBJ := $(call objects,$(SHIP),$(foreach layer,$(ALL_LAYERS),$(sort $(wildcard src/$(layer)/*.cpp))))
+OUTER_OBJ    := $(call objects,$(SHIP),$(PROGRAM_SRC) $(PORT_SRC))
+COMPILE_ONLY  = COMPILERS='$(CXX) $(if $(CROSS),,clang++)' FLAGS='$(CORE) $(WARN) $(OUTER_TEST)' python3 tests/gates/compiles.py
+
+.PHONY: $(GATES)
+layers:                                ## checks the direction of every include
+	$(Q)python3 tests/gates/layers.py
+headers: $(BUILD)/deps/test.ok         ## each public header compiles alone, with g++ and clang++
+	$(Q)$(COMPILE_ONLY) headers $(sort $(wildcard include/tocsin/*.hpp include/tocsin/*/*.hpp))
+nocompile: $(BUILD)/deps/test.ok       ## what must not compile does not, for the reason it names
+	$(Q)$(COMPILE_ONLY) nocompile $(sort $(wildcard tests/nocompile/*.cpp))
+size: $(PORTABLE_OBJ) $(OUTER_OBJ)     ## sizes; no heap, exceptions or libstdc++ in the shipped objects
+	$(Q)python3 tests/gates/symbols.py --root $(SHIP) --nm $(NM) --size $(SIZE) --text-max $(TEXT_MAX) \
+	  --portable $(PORTABLE_OBJ) --outer $(OUTER_OBJ)
+gate-selftest: $(BUILD)/deps/test.ok   ## shows that every gate can fail
+	$(Q)sh tests/gates/selftest.sh
+
+# ---- longer runs -------------------------------------------------------------------------------------------------
+
+.PHONY: demo bench
+demo: $(BUILD)/deps/demo.ok program    ## the whole story on this machine: line, outage, power cut, delivery
+	$(Q)TOCSIN=$(abspath $(SHIP)/tocsin) python3 tests/demo/demo.py
+bench: $(BUILD)/deps/bench.ok program  ## sizes, memory, system calls and instructions beside the peers
+	$(Q)TOCSIN=$(abspath $(SHIP)/tocsin) tests/bench/run
 
 # ---- the rest ----------------------------------------------------------------------------------------------------
 

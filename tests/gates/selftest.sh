@@ -1,0 +1,101 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Each gate must fail on a planted violation and pass without it; a gate that cannot fail guards nothing.
+set -u
+gates=$(cd "$(dirname "$0")" && pwd)
+tree=$(mktemp -d)
+trap 'rm -rf "$tree"' EXIT
+passed=0
+failed=0
+
+fresh() {
+  rm -rf "$tree"
+  for layer in base wire outbox alarm; do mkdir -p "$tree/include/tocsin/$layer" "$tree/src/$layer"; done
+  mkdir -p "$tree/src/program" "$tree/port/linux" "$tree/obj/ship/src"
+  printf '#pragma once\n#include <cstdint>\n' >"$tree/include/tocsin/base/a.hpp"
+  printf '#pragma once\n#include "tocsin/base/a.hpp"\n' >"$tree/include/tocsin/port.hpp"
+  printf '#pragma once\n#include "tocsin/port.hpp"\n' >"$tree/include/tocsin/outbox/q.hpp"
+  printf '#include "tocsin/base/a.hpp"\n#include <cjson/cJSON.h>\n' >"$tree/src/wire/r.cpp"
+  printf '#include "tocsin/port.hpp"\n#include <sys/socket.h>\n#include <mbedtls/ssl.h>\n' >"$tree/port/linux/t.cpp"
+}
+
+# expect pass|fail NAME COMMAND...
+expect() {
+  wanted=$1; name=$2; shift 2
+  if output=$("$@" 2>&1); then got=pass; else got=fail; fi
+  if [ $got = "$wanted" ]; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+    echo "gate self-test: $name: wanted $wanted, got $got"
+    echo "$output"
+  fi
+}
+
+layers() { python3 "$gates/layers.py" "$tree"; }
+planted() {  # NAME FILE TEXT
+  fresh
+  printf '%s\n' "$3" >>"$tree/$2"
+  expect fail "layers: $1" layers
+}
+fresh
+expect pass 'layers: a clean tree' layers
+planted 'base includes wire' src/base/a.cpp '#include "tocsin/outbox/q.hpp"'
+planted 'wire includes the boundary' src/wire/w.cpp '#include "tocsin/port.hpp"'
+planted 'port includes outbox' port/linux/p.cpp '#include "tocsin/outbox/q.hpp"'
+planted 'cJSON in outbox' src/outbox/o.cpp '#include <cjson/cJSON.h>'
+planted 'cJSON in a public header' include/tocsin/wire/w.hpp '#include <cjson/cJSON.h>'
+planted 'Mbed TLS in the program' src/program/m.cpp '#include <mbedtls/ssl.h>'
+planted 'a system header in portable code' src/alarm/s.cpp '#include <unistd.h>'
+planted 'a heap header in portable code' src/alarm/s.cpp '#include <vector>'
+planted 'a system header in a public header' include/tocsin/alarm/s.hpp '#  include <time.h>'
+planted 'an unknown folder' src/base/a.cpp '#include "../program/main.hpp"'
+
+compiles() { (cd "$tree" && FLAGS='-std=c++17 -Wall -Werror -Iinclude' python3 "$gates/compiles.py" "$@"); }
+fresh
+expect pass 'headers: a clean one' compiles headers include/tocsin/base/a.hpp
+printf '#pragma once\nstd::uint8_t forgot_its_include();\n' >"$tree/include/tocsin/base/b.hpp"
+expect fail 'headers: one that lacks an include' compiles headers include/tocsin/base/b.hpp
+printf 'struct Twice {};\n' >"$tree/include/tocsin/base/c.hpp"
+expect fail 'headers: one without a guard' compiles headers include/tocsin/base/c.hpp
+
+printf '// expect-error: not_declared\nint x = not_declared;\n' >"$tree/refused.cpp"
+printf '// expect-error: not_declared\nint x = 1;\n' >"$tree/accepted.cpp"
+printf '// expect-error: quite another thing\nint x = not_declared;\n' >"$tree/other.cpp"
+printf 'int x = not_declared;\n' >"$tree/silent.cpp"
+expect pass 'nocompile: refused for its reason' compiles nocompile refused.cpp
+expect fail 'nocompile: compiles' compiles nocompile accepted.cpp
+expect fail 'nocompile: refused for another reason' compiles nocompile other.cpp
+expect fail 'nocompile: names no reason' compiles nocompile silent.cpp
+
+object() {  # TEXT: compiles it the way the library is compiled
+  printf '%s\n' "$1" | g++ -std=c++17 -Os ${2--fno-exceptions -fno-rtti -fno-threadsafe-statics} -x c++ -c -o "$tree/obj/ship/src/o.o" -
+}
+symbols() { (cd "$tree" && python3 "$gates/symbols.py" "$@" obj/ship/src/o.o); }
+needs() {  # NAME TEXT [FLAGS]
+  object "$2" ${3+"$3"} && expect fail "size: $1" symbols --portable
+}
+object 'int twice(int x) { return 2 * x; }'
+expect pass 'size: clean' symbols --portable
+expect fail 'size: above the text budget' symbols --text-max 1 --portable
+needs 'new' 'int* f() { return new int[3]; }'
+needs 'delete' 'void f(int* p) { delete p; }'
+needs 'malloc' '#include <cstdlib>
+void* f() { return std::malloc(3); }'
+needs 'free' '#include <cstdlib>
+void f(void* p) { std::free(p); }'
+needs 'a string' '#include <string>
+std::string f(const char* s) { return std::string(s) + "x"; }'
+needs 'a throwing substr' '#include <string_view>
+std::string_view f(std::string_view s) { return s.substr(3); }'
+needs 'a destructor at exit' 'struct S { ~S(); }; S s;'
+needs 'a guarded static' 'int g(); int f() { static int x = g(); return x; }' -fno-exceptions
+needs 'an unlocked guard' 'int g(); int f() { static int x = g(); return x; }'
+needs 'throw' 'void f() { throw 1; }' ' '
+needs 'type information' 'struct B { virtual ~B(); }; struct D : B {}; D* f(B* b) { return dynamic_cast<D*>(b); }' ' '
+object 'struct B { virtual void f() = 0; B(); }; B::B() { }'
+expect fail 'size: a pure table in portable code' symbols --portable
+expect pass 'size: a pure table outside it' symbols --outer
+
+echo "gate self-test: $passed passed, $failed failed"
+[ $failed = 0 ]
