@@ -1,0 +1,314 @@
+# SPDX-License-Identifier: MIT
+"""The Streams API as far as it is known: what a request is answered, and which messages that accepts.
+
+Knows nothing of sockets. A request comes in as path, headers and body; an Answer goes out, to be framed by server.py.
+"""
+
+import gzip
+import json
+import os
+import random
+import re
+import uuid
+
+RECORDED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "recorded")
+RECORDED_STATUS = {"success": 200, "rate_limit": 200, "not_authenticated": 403}
+PATHS = ("/simple_send/", "/messages_status/", "/event_send/")
+PHONE = re.compile(r"[1-9][0-9]{6,14}")
+BAD_PHONE = "422: invalid phone structure: (0) Could not interpret numbers after plus-sign."
+REASONS = {200: "OK", 307: "Temporary Redirect", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden",
+           404: "Not Found", 405: "Method Not Allowed", 408: "Request Timeout", 411: "Length Required",
+           413: "Payload Too Large", 422: "Unprocessable Entity", 425: "Too Early", 429: "Too Many Requests",
+           500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout"}
+JSON = "application/json"
+HTML = "text/html; charset=UTF-8"
+
+
+class Answer:
+    """An answer before framing, and what it means for the copies that were accepted with it."""
+
+    def __init__(self, status, body, content_type=JSON):
+        self.status = status
+        self.body = body
+        self.headers = [("Content-Type", content_type)]
+        self.accepted = []  # copies, as the journal keeps them
+        self.raw = False  # the body is sent alone, without any HTTP around it
+
+    def told(self):
+        """Numbers of the accepted copies that this answer plainly says were accepted."""
+        coded = any(name.lower() == "content-encoding" for name, _ in self.headers)
+        if self.status != 200 or self.raw or coded or len(self.body) > 16384:
+            return set()
+        try:
+            content = json.loads(self.body)
+            if "error_code" in content:
+                return set()
+            entries = [(e["internal_id"], e["message_uuid"], e["error"]) for e in content["messages"]]
+        except (ValueError, KeyError, TypeError):
+            return set()
+        refused = {internal_id for internal_id, _, error in entries if error is not None}
+        good = {(internal_id, name) for internal_id, name, error in entries
+                if error is None and isinstance(name, str) and internal_id not in refused}
+        return {copy["n"] for copy in self.accepted if (copy["internal_id"], copy["uuid"]) in good}
+
+
+def dump(value):
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+
+
+def detail(status, text):
+    return Answer(status, dump({"detail": text}))
+
+
+def invalid(*problems):
+    return Answer(422, dump({"detail": [{"loc": loc, "msg": msg, "type": kind} for loc, msg, kind in problems]}))
+
+
+def recorded(name):
+    with open(os.path.join(RECORDED, name + ".json"), "rb") as file:
+        return Answer(RECORDED_STATUS[name], file.read())
+
+
+def page(code):
+    text = f"{code}: {REASONS.get(code, 'Unknown Error')}"
+    lines = ["<!DOCTYPE html>", '<html lang="en-US">', f"<head><title>sms.test | {text}</title></head>", "<body>",
+             f"<h1>Error {text}</h1>", "<p>The web server reported an error.</p>", "</body>", "</html>", ""]
+    return Answer(code, "\n".join(lines).encode(), HTML)
+
+
+class Service:
+    def __init__(self, journal, tokens, default_sender=None):
+        self.journal = journal
+        self.tokens = set(tokens)
+        self.default_sender = default_sender
+
+    def token_ok(self, headers):
+        values = [value for name, value in headers if name.lower() == "authorization"]
+        return len(values) == 1 and values[0] in self.tokens
+
+    # -- one request -----------------------------------------------------------------------------------------
+
+    @staticmethod
+    def messages_in(body):
+        """What looks like messages in a body, for the rules; never raises."""
+        try:
+            content = json.loads(body)
+            found = content.get("messages", content.get("recipients"))
+            return [m for m in found if isinstance(m, dict)] if isinstance(found, list) else []
+        except (ValueError, AttributeError):
+            return []
+
+    def respond(self, method, path, headers, body, plan, where):
+        """The answer to a request that was read whole."""
+        accepting = plan.value("outcome", "accept", True)
+        if plan.action("ending") in ("drop", "silent") and plan.value("ending", "at") == "body":
+            accepting = False
+        if accepting:
+            answer = self.refusal(method, path, headers, body) or self.serve(path, body, plan, where)
+            if answer.status != 200 or plan.action("outcome") in (None, "accept", "rate_limit"):
+                return self.finish(answer, plan)
+        else:
+            answer = None
+        instead = self.instead(plan, answer)
+        if instead is not answer and answer:
+            instead.accepted = answer.accepted
+        return self.finish(instead or Answer(500, b""), plan)
+
+    def refusal(self, method, path, headers, body):
+        if path + "/" in PATHS:
+            host = next((value for name, value in headers if name.lower() == "host"), "localhost")
+            answer = Answer(307, b"", "text/plain")
+            answer.headers = [("Location", f"https://{host}{path}/")]
+            return answer
+        if path not in PATHS:
+            return detail(404, "Not Found")
+        if method != "POST":
+            answer = detail(405, "Method Not Allowed")
+            answer.headers.append(("Allow", "POST"))
+            return answer
+        if not self.token_ok(headers):
+            return detail(403, "Not authenticated")
+        kind = next((value for name, value in headers if name.lower() == "content-type"), "")
+        if kind.split(";")[0].strip().lower() != JSON:
+            return invalid((["body"], "value is not a valid dict", "type_error.dict"))
+        try:
+            content = json.loads(body.decode("utf-8"))
+        except UnicodeDecodeError:
+            return Answer(400, dump({"detail": "There was an error parsing the body"}))
+        except ValueError as error:
+            return invalid((["body", getattr(error, "pos", 0)], str(error), "value_error.jsondecode"))
+        problems = self.problems(path, content)
+        return invalid(*problems) if problems else None
+
+    def problems(self, path, content):
+        if not isinstance(content, dict):
+            return [(["body"], "value is not a valid dict", "type_error.dict")]
+        if path == "/messages_status/":
+            return self.list_problems(content, "message_uuids", str, "str")
+        if path == "/event_send/":
+            keys, name = ["internal_id", "recipient_phone"], "recipients"
+        else:
+            keys, name = ["internal_id", "recipient_phone", "message_content"], "messages"
+        if self.default_sender is None:
+            keys.append("sender")
+        found = self.list_problems(content, name, dict, "dict")
+        if path == "/event_send/" and not isinstance(content.get("event"), str):
+            found.append((["body", "event"], "field required", "value_error.missing"))
+        if found:
+            return found
+        for index, message in enumerate(content[name]):
+            for key in keys:
+                if key not in message:
+                    found.append((["body", name, index, key], "field required", "value_error.missing"))
+                elif not isinstance(message[key], str):
+                    found.append((["body", name, index, key], "str type expected", "type_error.str"))
+        return found
+
+    @staticmethod
+    def list_problems(content, name, kind, kind_name):
+        if name not in content:
+            return [(["body", name], "field required", "value_error.missing")]
+        if not isinstance(content[name], list):
+            return [(["body", name], "value is not a valid list", "type_error.list")]
+        return [(["body", name, index], f"{kind_name} type expected", f"type_error.{kind_name}")
+                for index, item in enumerate(content[name]) if not isinstance(item, kind)]
+
+    def serve(self, path, body, plan, where):
+        content = json.loads(body)
+        if path == "/messages_status/":
+            return self.statuses(content["message_uuids"], plan)
+        if path == "/event_send/":
+            messages = [dict(r, message_content=json.dumps(r.get("template_variables", {}), ensure_ascii=False))
+                        for r in content["recipients"]]
+        else:
+            messages = content["messages"]
+        return self.send([dict(m, path=path) for m in messages], plan, where)
+
+    def send(self, messages, plan, where):
+        limited = plan.action("outcome") == "rate_limit"
+        limit_to = plan.value("outcome", "recipients")
+        omit_others = limited and plan.value("outcome", "omit_others")
+        accept_others = plan.value("outcome", "accept_others")
+        entries, accepted, good = [], [], True
+        for index, message in enumerate(messages):
+            edits = {rule.do: rule.parameters for rule in plan.edits_of(index)}
+            entry = {"internal_id": message["internal_id"], "message_uuid": None, "error": None}
+            named = message["recipient_phone"] in limit_to if limit_to else index in plan.outcome_indexes
+            if limited and named:
+                entry["error"] = "RATE_LIMIT"
+                entries.append(entry)
+                continue
+            if limited and omit_others and not accept_others:
+                continue
+            problem = self.message_problem(message, edits.get("refuse"))
+            if problem:
+                entry.update(problem)
+                entries.append(entry)
+                good = False
+                continue
+            if not edits.get("omit", {}).get("accept", True):
+                continue
+            copy = self.journal.accept(message, lambda c: self.new_uuid(c, edits), where)
+            accepted.append(copy)
+            entry["message_uuid"] = copy["uuid"]
+            if not omit_others:
+                entries += self.edited(entry, edits)
+        if plan.edit("swap"):
+            entries.reverse()
+        task = str(uuid.uuid5(uuid.NAMESPACE_OID, f"task {where['connection']}/{where['request']}"))
+        answer = Answer(200, dump({"status": good, "task_id": task, "messages": entries}))
+        answer.accepted = accepted
+        return answer
+
+    def message_problem(self, message, refuse):
+        if refuse:
+            return {"error": refuse["error"], "details": refuse["details"]}
+        if not PHONE.fullmatch(message["recipient_phone"]):
+            return {"details": BAD_PHONE}
+        if message.get("sender", self.default_sender) == "NOTALLOWED":
+            return {"details": f"{message['sender']} is not allowed sender"}
+        return None
+
+    @staticmethod
+    def new_uuid(copy, edits):
+        if edits.get("numeric_ids", {}).get("which") in ("both", "message_uuid"):
+            return 7000000 + copy["n"]
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{copy['internal_id']}/{copy['n']}"))
+
+    @staticmethod
+    def edited(entry, edits):
+        if "omit" in edits:
+            return []
+        if "empty_uuid" in edits:
+            entry["message_uuid"] = ""
+        if edits.get("numeric_ids", {}).get("which") in ("both", "internal_id") and entry["internal_id"].isdigit():
+            entry["internal_id"] = int(entry["internal_id"])
+        foreign = dict(entry, internal_id="someone-else-1")
+        if "unknown_id" in edits:
+            return [foreign, entry] if edits["unknown_id"]["extra"] else [foreign]
+        if "twice" in edits:
+            return [entry, dict(entry, message_uuid=None, error="0x1")]
+        return [entry]
+
+    def statuses(self, uuids, plan):
+        """No answer of messages_status is documented; these are the forms that a client may have to read."""
+        rule = plan.edit("delivery")
+        word = rule.parameters["word"] if rule else "delivered"
+        shape = rule.parameters["shape"] if rule else "messages"
+        known = [u for u in uuids if self.journal.find(u)]
+        entries = [{"message_uuid": u, "status": word} for u in known]
+        return Answer(200, dump({"messages": {"status": True, "messages": entries}, "array": entries,
+                                 "items": {"items": entries, "total": len(entries)},
+                                 "map": {u: word for u in known},
+                                 "nested": {"messages": {u: {"status": word} for u in known}}}[shape]))
+
+    # -- what rules make of it -------------------------------------------------------------------------------
+
+    @staticmethod
+    def instead(plan, answer):
+        """The answer that the rule of the slot "outcome" wants; ANSWER is the plain one, if messages were accepted."""
+        do = plan.action("outcome")
+        value = lambda name: plan.value("outcome", name)  # noqa: E731
+        if do == "recorded":
+            return recorded(value("name"))
+        if do == "html":
+            return page(value("code"))
+        if do == "garbage":
+            noise = random.Random(7).randbytes(300)
+            result = Answer(200, noise if value("kind") != "json" else (answer.body if answer else b'{"status":true,"mess'))
+            if value("kind") == "json":
+                result.body = result.body[: len(result.body) // 2]
+            result.raw = value("kind") == "http"
+            return result
+        if do == "status_false":
+            content = json.loads(answer.body) if answer else {}
+            content.update(status=False, error_code=value("error_code"), message=value("message"))
+            return Answer(200, dump(content))
+        if do == "status":
+            code = value("code")
+            body, kind = value("body"), value("content_type")
+            if body is None:
+                front = code >= 500
+                body = f"error code: {code}" if front else {"detail": REASONS.get(code, "Error")}
+                kind = kind or ("text/plain; charset=UTF-8" if front else JSON)
+            body = body if isinstance(body, str) else json.dumps(body, separators=(",", ":"))
+            result = Answer(code, body.encode(), kind or JSON)
+            if value("retry_after") is not None:
+                result.headers.append(("Retry-After", str(value("retry_after"))))
+            return result
+        return answer
+
+    @staticmethod
+    def finish(answer, plan):
+        huge = plan.edit("huge")
+        if huge and answer.status == 200:
+            try:
+                content = json.loads(answer.body)
+                content["padding"] = "x" * max(0, huge.parameters["size"] - len(answer.body) - 13)
+                answer.body = dump(content)
+            except (ValueError, TypeError):
+                pass
+        if plan.action("coding") == "gzip":
+            answer.body = gzip.compress(answer.body, mtime=0)
+            answer.headers.append(("Content-Encoding", "gzip"))
+        return answer
