@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+// What a record's payload says: an event (a text and everybody it goes to), the state of one message,
+// the state of one alarm, and the run that wrote them. Bytes <-> values. Every byte: src/outbox/FORMAT.md.
+//
+// Memory: decoded values are views into the payload. Threads: none.
+#pragma once
+
+#include <string_view>
+
+#include "tocsin/base/bytes.hpp"
+#include "tocsin/base/status.hpp"
+#include "tocsin/base/text.hpp"
+#include "tocsin/base/time.hpp"
+#include "tocsin/limits.hpp"
+#include "tocsin/wire/phone.hpp"
+
+namespace tocsin {
+
+// How much an alarm matters; the order is the order of sending.
+enum class Class : std::uint8_t { critical, warning, info };
+std::string_view word(Class c);
+Result<Class> parse_class(std::string_view text);  // bad_value
+
+// Where a message is in its life. Only `queued` is sent by itself.
+enum class State : std::uint8_t {
+  queued,     // waiting, held or backing off
+  unknown,    // sent, outcome not known, no longer sent by itself
+  accepted,   // the service has it
+  delivered,  // the network says the phone has it
+  failed,     // refused for good
+  expired,    // too old before it could be sent
+  evicted,    // given up for something more urgent
+  dropped,    // by hand
+  merged,     // its news went out in another message
+};
+std::string_view word(State state);
+constexpr bool ended(State state) { return state != State::queued; }
+
+// When something happened, with both clocks and the counters that say which start of the device and
+// of the program they belong to.
+struct Stamp {
+  std::uint32_t boot = 0;  // starts of the device that the queue has seen
+  std::uint32_t run = 0;   // starts of the program
+  Clocks clocks;
+};
+
+enum class Transition : std::uint8_t { none, raised, cleared };
+
+// One event: it is found whole after a power cut, or not at all.
+struct Event {
+  Class cls = Class::warning;
+  Transition transition = Transition::none;
+  Stamp queued;
+  std::string_view id_prefix;  // NAME-TAG of the time; an id is id_prefix "-" number
+  std::string_view stream;     // name in the configuration
+  std::string_view alarm;      // name, or empty
+  std::string_view text;       // as it is sent
+  Span<const Phone> phones;    // to encode: message first_number + i goes to phones[i]
+  Bytes packed_phones;         // decoded: 8 bytes each
+  std::size_t phone_count() const { return phones.empty() ? packed_phones.size() / 8 : phones.size(); }
+  Phone phone(std::size_t at) const;
+};
+
+// Bytes an event takes as a payload. May be above kMaxRecordPayload: then it does not fit a record.
+std::size_t event_size(const Event& event);
+// Asserts room. Returns the bytes written.
+std::size_t encode_event(const Event& event, MutBytes into);
+Result<Event> decode_event(Bytes payload);  // corrupt
+
+// What is known of one message.
+struct MessageState {
+  State state = State::queued;
+  std::uint8_t sends = 0;      // requests whose outcome is not known to be a failure: copies, at most
+  std::uint16_t attempts = 0;  // requests that carried it
+  Stamp at;
+  std::string_view uuid;       // the service's, when accepted
+  std::string_view reason;     // why, in words; empty when there is nothing to say
+};
+inline constexpr std::size_t kMaxMessageStateBytes = 48 + kMaxUuid + kMaxReason;
+std::size_t encode_message_state(const MessageState& state, MutBytes into);
+Result<MessageState> decode_message_state(Bytes payload);  // corrupt
+
+struct AlarmState {
+  std::string_view alarm;
+  Transition last = Transition::none;  // raised: active
+  Stamp since;
+};
+inline constexpr std::size_t kMaxAlarmStateBytes = 32 + kMaxName;
+std::size_t encode_alarm_state(const AlarmState& state, MutBytes into);
+Result<AlarmState> decode_alarm_state(Bytes payload);  // corrupt
+
+// One start of the program on this medium.
+struct Run {
+  std::uint32_t boot = 0;
+  std::uint32_t run = 0;
+  std::uint8_t boot_id[16] = {};   // the kernel's; tells a restart from a reboot
+  std::uint64_t machine = 0;       // hash of the machine id; another one makes a new tag
+  char tag[4] = {'0', '0', '0', '0'};
+};
+inline constexpr std::size_t kRunBytes = 36;
+void encode_run(const Run& run, MutBytes into);
+Result<Run> decode_run(Bytes payload);  // corrupt
+
+// "boiler-room-7-x7Qz-17": at most kMaxId bytes.
+using MessageId = FixedText<kMaxId>;
+MessageId message_id(std::string_view id_prefix, std::uint32_t number);
+
+}  // namespace tocsin

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+// One record of the queue file and the file's head: bytes <-> values. Every byte: src/outbox/FORMAT.md.
+//
+// A record says by itself what it is, whose it is and where in the order it belongs, so that it counts
+// wherever in the file it is found, and twice found is the same as once. It is never moved by the
+// bytes around it: a damaged neighbour costs that neighbour only.
+//
+//   0 mark   4 crc   8 length, kind, zero   12 lsn   16 number   20 settled_below   24 ceiling   28 synced
+//   32 payload, then zeros up to a multiple of 8
+//
+// mark and the start value of the CRC come from the medium's random salt and the file's generation: a
+// record of an older generation, or a text that somebody made to look like a record, is never one.
+//
+// Memory: none. Threads: none.
+#pragma once
+
+#include "tocsin/base/bytes.hpp"
+#include "tocsin/base/status.hpp"
+#include "tocsin/limits.hpp"
+
+namespace tocsin {
+
+// Log sequence number: 1, 2, 3, ... for the life of the medium; one for each record.
+using Lsn = std::uint32_t;
+
+enum class RecordKind : std::uint8_t {
+  start = 1,  // a process took the queue: run, boot, tag
+  stop,       // it let go in good order: numbers go on without a gap
+  seal,       // everything the generation before had is in this one
+  event,      // a text and everybody it goes to, perhaps an alarm's transition: found whole or not at all
+  state,      // what is known of one message now
+  ended,      // the same, for the last time: the message is not waiting any more
+  alarm,      // the state of one alarm, when the event that told it is not kept
+};
+
+struct FileKey {
+  std::uint32_t mark = 0;
+  std::uint32_t seed = 0;
+};
+FileKey file_key(std::uint64_t salt, std::uint32_t generation);
+
+struct RecordHead {
+  RecordKind kind = RecordKind::start;
+  Lsn lsn = 0;
+  std::uint32_t number = 0;         // (first) message number, or 0
+  std::uint32_t settled_below = 0;  // every message below this number has ended
+  std::uint32_t ceiling = 0;        // no number from here on was ever given out
+  Lsn synced = 0;                   // everything up to here was on the medium when this was written
+};
+
+struct Record {
+  RecordHead head;
+  Bytes payload;          // points into the bytes given to decode_record()
+  std::size_t space = 0;  // bytes it takes, padding included
+};
+
+inline constexpr std::size_t kRecordHeadBytes = 32;
+inline constexpr std::size_t kMaxRecordPayload = kBlock - kRecordHeadBytes;
+constexpr std::size_t record_space(std::size_t payload) { return (kRecordHeadBytes + payload + 7) / 8 * 8; }
+
+// Writes record_space(payload.size()) bytes at the front of `into`, which has room (asserted).
+void encode_record(FileKey key, const RecordHead& head, Bytes payload, MutBytes into);
+
+// Reads the record at the front of `from`. Errors: empty (no record of this file begins here), corrupt
+// (one may begin here, its check fails).
+Result<Record> decode_record(FileKey key, Bytes from);
+
+// The file's head stands alone in its first block and again in its last one.
+struct FileHead {
+  std::uint32_t generation = 0;
+  std::uint64_t salt = 0;   // random, made with the state directory
+  Lsn first_lsn = 0;        // of this generation
+  std::uint32_t block = 0;  // bytes
+};
+inline constexpr std::size_t kFileHeadBytes = 40;
+inline constexpr std::uint32_t kFormatVersion = 1;
+
+void encode_file_head(const FileHead& head, MutBytes into);
+// Errors: empty (only zeros), corrupt (check fails), bad_value (a version this program does not know;
+// detail() is the version).
+Result<FileHead> decode_file_head(Bytes from);
+
+}  // namespace tocsin

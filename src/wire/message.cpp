@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT
+#include "tocsin/wire/message.hpp"
+
+namespace tocsin {
+namespace {
+
+constexpr std::string_view kClassWords[] = {"critical", "warning", "info"};
+constexpr std::string_view kStateWords[] = {"queued",  "unknown", "accepted", "delivered", "failed",
+                                            "expired", "evicted", "dropped",  "merged"};
+constexpr std::size_t kStampBytes = 24;
+constexpr std::size_t kEventHeadBytes = 8 + kStampBytes;
+constexpr std::size_t kStateHeadBytes = 8 + kStampBytes;
+constexpr std::size_t kAlarmHeadBytes = 4 + kStampBytes;
+
+static_assert(kStateHeadBytes + kMaxUuid + kMaxReason <= kMaxMessageStateBytes);
+static_assert(kAlarmHeadBytes + kMaxName <= kMaxAlarmStateBytes);
+
+// boot, run, uptime with the trust bit on top, wall clock.
+void encode_stamp(const Stamp& stamp, std::uint8_t* p) {
+  store32(p, stamp.boot);
+  store32(p + 4, stamp.run);
+  store64(p + 8, stamp.clocks.now.ms << 1 | (stamp.clocks.wall_trusted ? 1 : 0));
+  store64(p + 16, static_cast<std::uint64_t>(stamp.clocks.wall.ms));
+}
+
+Stamp decode_stamp(const std::uint8_t* p) {
+  Stamp stamp;
+  stamp.boot = load32(p);
+  stamp.run = load32(p + 4);
+  stamp.clocks.now.ms = load64(p + 8) >> 1;
+  stamp.clocks.wall_trusted = (p[8] & 1) != 0;
+  stamp.clocks.wall.ms = static_cast<std::int64_t>(load64(p + 16));
+  return stamp;
+}
+
+// Copies text and moves on.
+void put(std::uint8_t*& p, std::string_view text) {
+  if (!text.empty()) std::memcpy(p, text.data(), text.size());
+  p += text.size();
+}
+
+std::string_view take(Bytes& rest, std::size_t n) {
+  const std::string_view text = as_text(rest.first(n));
+  rest = rest.drop(n);
+  return text;
+}
+
+}  // namespace
+
+std::string_view word(Class c) { return kClassWords[static_cast<std::size_t>(c)]; }
+
+Result<Class> parse_class(std::string_view text) {
+  for (std::size_t at = 0; at < 3; ++at)
+    if (kClassWords[at] == text) return static_cast<Class>(at);
+  return Code::bad_value;
+}
+
+std::string_view word(State state) { return kStateWords[static_cast<std::size_t>(state)]; }
+
+Phone Event::phone(std::size_t at) const {
+  if (!phones.empty()) return phones[at];
+  char digits[20];
+  TextWriter writer(digits);
+  writer.number(load64(packed_phones.drop(at * 8).data()));
+  Phone phone;
+  phone.assign_cut(writer.view());
+  return phone;
+}
+
+std::size_t event_size(const Event& event) {
+  return kEventHeadBytes + event.phone_count() * 8 + event.id_prefix.size() + event.stream.size() +
+         event.alarm.size() + event.text.size();
+}
+
+std::size_t encode_event(const Event& event, MutBytes into) {
+  TOCSIN_ASSERT(into.size() >= event_size(event) && event.phone_count() <= kMaxPhones);
+  std::uint8_t* p = into.data();
+  p[0] = static_cast<std::uint8_t>(event.cls);
+  p[1] = static_cast<std::uint8_t>(event.transition);
+  p[2] = static_cast<std::uint8_t>(event.phone_count());
+  p[3] = static_cast<std::uint8_t>(event.id_prefix.size());
+  p[4] = static_cast<std::uint8_t>(event.stream.size());
+  p[5] = static_cast<std::uint8_t>(event.alarm.size());
+  store16(p + 6, static_cast<std::uint16_t>(event.text.size()));
+  encode_stamp(event.queued, p + 8);
+  p += kEventHeadBytes;
+  for (std::size_t at = 0; at < event.phone_count(); ++at, p += 8) {
+    std::uint64_t digits = 0;  // at most 15 digits, the first one not 0: nothing is lost as a number
+    const Phone phone = event.phone(at);
+    for (const char c : phone.view()) digits = digits * 10 + static_cast<std::uint64_t>(c - '0');
+    store64(p, digits);
+  }
+  put(p, event.id_prefix);
+  put(p, event.stream);
+  put(p, event.alarm);
+  put(p, event.text);
+  return static_cast<std::size_t>(p - into.data());
+}
+
+Result<Event> decode_event(Bytes payload) {
+  if (payload.size() < kEventHeadBytes) return Code::corrupt;
+  const std::uint8_t* p = payload.data();
+  const std::size_t phones = p[2], prefix = p[3], stream = p[4], alarm = p[5], text = load16(p + 6);
+  if (p[0] > static_cast<std::uint8_t>(Class::info) || p[1] > static_cast<std::uint8_t>(Transition::cleared) ||
+      phones > kMaxPhones || stream > kMaxName || alarm > kMaxName ||
+      payload.size() != kEventHeadBytes + phones * 8 + prefix + stream + alarm + text)
+    return Code::corrupt;
+  Event event;
+  event.cls = static_cast<Class>(p[0]);
+  event.transition = static_cast<Transition>(p[1]);
+  event.queued = decode_stamp(p + 8);
+  Bytes rest = payload.drop(kEventHeadBytes);
+  event.packed_phones = rest.first(phones * 8);
+  rest = rest.drop(phones * 8);
+  event.id_prefix = take(rest, prefix);
+  event.stream = take(rest, stream);
+  event.alarm = take(rest, alarm);
+  event.text = take(rest, text);
+  return event;
+}
+
+std::size_t encode_message_state(const MessageState& state, MutBytes into) {
+  const std::string_view uuid = head(state.uuid, kMaxUuid);
+  const std::string_view reason = head(state.reason, kMaxReason);
+  TOCSIN_ASSERT(into.size() >= kStateHeadBytes + uuid.size() + reason.size());
+  std::uint8_t* p = into.data();
+  p[0] = static_cast<std::uint8_t>(state.state);
+  p[1] = state.sends;
+  store16(p + 2, state.attempts);
+  p[4] = static_cast<std::uint8_t>(uuid.size());
+  p[5] = static_cast<std::uint8_t>(reason.size());
+  store16(p + 6, 0);
+  encode_stamp(state.at, p + 8);
+  p += kStateHeadBytes;
+  put(p, uuid);
+  put(p, reason);
+  return static_cast<std::size_t>(p - into.data());
+}
+
+Result<MessageState> decode_message_state(Bytes payload) {
+  if (payload.size() < kStateHeadBytes) return Code::corrupt;
+  const std::uint8_t* p = payload.data();
+  if (p[0] > static_cast<std::uint8_t>(State::merged) || payload.size() != kStateHeadBytes + p[4] + p[5])
+    return Code::corrupt;
+  MessageState state;
+  state.state = static_cast<State>(p[0]);
+  state.sends = p[1];
+  state.attempts = load16(p + 2);
+  state.at = decode_stamp(p + 8);
+  Bytes rest = payload.drop(kStateHeadBytes);
+  state.uuid = take(rest, p[4]);
+  state.reason = take(rest, p[5]);
+  return state;
+}
+
+std::size_t encode_alarm_state(const AlarmState& state, MutBytes into) {
+  TOCSIN_ASSERT(into.size() >= kAlarmHeadBytes + state.alarm.size() && state.alarm.size() <= kMaxName);
+  std::uint8_t* p = into.data();
+  p[0] = static_cast<std::uint8_t>(state.last);
+  p[1] = static_cast<std::uint8_t>(state.alarm.size());
+  store16(p + 2, 0);
+  encode_stamp(state.since, p + 4);
+  p += kAlarmHeadBytes;
+  put(p, state.alarm);
+  return static_cast<std::size_t>(p - into.data());
+}
+
+Result<AlarmState> decode_alarm_state(Bytes payload) {
+  if (payload.size() < kAlarmHeadBytes) return Code::corrupt;
+  const std::uint8_t* p = payload.data();
+  if (p[0] > static_cast<std::uint8_t>(Transition::cleared) || p[1] > kMaxName ||
+      payload.size() != kAlarmHeadBytes + p[1])
+    return Code::corrupt;
+  AlarmState state;
+  state.last = static_cast<Transition>(p[0]);
+  state.since = decode_stamp(p + 4);
+  state.alarm = as_text(payload.drop(kAlarmHeadBytes));
+  return state;
+}
+
+void encode_run(const Run& run, MutBytes into) {
+  TOCSIN_ASSERT(into.size() >= kRunBytes);
+  std::uint8_t* p = into.data();
+  store32(p, run.boot);
+  store32(p + 4, run.run);
+  std::memcpy(p + 8, run.boot_id, 16);
+  store64(p + 24, run.machine);
+  std::memcpy(p + 32, run.tag, 4);
+}
+
+Result<Run> decode_run(Bytes payload) {
+  if (payload.size() != kRunBytes) return Code::corrupt;
+  const std::uint8_t* p = payload.data();
+  Run run;
+  run.boot = load32(p);
+  run.run = load32(p + 4);
+  std::memcpy(run.boot_id, p + 8, 16);
+  run.machine = load64(p + 24);
+  std::memcpy(run.tag, p + 32, 4);
+  return run;
+}
+
+MessageId message_id(std::string_view id_prefix, std::uint32_t number) {
+  char text[kMaxId];
+  TextWriter writer(text);
+  writer.text(id_prefix).character('-').number(number);
+  MessageId id;
+  id.assign_cut(writer.view());
+  return id;
+}
+
+}  // namespace tocsin

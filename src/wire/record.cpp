@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+#include "tocsin/wire/record.hpp"
+
+#include "tocsin/base/crc32.hpp"
+
+namespace tocsin {
+namespace {
+
+constexpr std::uint8_t kMagic[8] = {'t', 'o', 'c', 's', 'i', 'n', 'Q', '\n'};
+
+bool known(std::uint8_t kind) {
+  return kind >= static_cast<std::uint8_t>(RecordKind::start) && kind <= static_cast<std::uint8_t>(RecordKind::alarm);
+}
+
+}  // namespace
+
+FileKey file_key(std::uint64_t salt, std::uint32_t generation) {
+  std::uint8_t bytes[12];
+  store64(bytes, salt);
+  store32(bytes + 8, generation);
+  FileKey key;
+  key.mark = crc32(0, bytes);
+  key.seed = crc32(key.mark, bytes);
+  if (key.mark == 0) key.mark = 1;  // zeros must never look like the beginning of a record
+  return key;
+}
+
+void encode_record(FileKey key, const RecordHead& head, Bytes payload, MutBytes into) {
+  const std::size_t space = record_space(payload.size());
+  TOCSIN_ASSERT(payload.size() <= kMaxRecordPayload && into.size() >= space);
+  std::uint8_t* p = into.data();
+  store32(p, key.mark);
+  store16(p + 8, static_cast<std::uint16_t>(payload.size()));
+  p[10] = static_cast<std::uint8_t>(head.kind);
+  p[11] = 0;
+  store32(p + 12, head.lsn);
+  store32(p + 16, head.number);
+  store32(p + 20, head.settled_below);
+  store32(p + 24, head.ceiling);
+  store32(p + 28, head.synced);
+  copy(into.drop(kRecordHeadBytes), payload);
+  const std::size_t used = kRecordHeadBytes + payload.size();
+  std::memset(p + used, 0, space - used);
+  store32(p + 4, crc32(key.seed, {p + 8, space - 8}));
+}
+
+Result<Record> decode_record(FileKey key, Bytes from) {
+  if (from.size() < kRecordHeadBytes) return Code::empty;
+  const std::uint8_t* p = from.data();
+  if (load32(p) != key.mark) return Code::empty;
+  const std::size_t length = load16(p + 8);
+  const std::size_t space = record_space(length);
+  if (space > from.size() || !known(p[10]) || p[11] != 0) return Code::corrupt;
+  if (load32(p + 4) != crc32(key.seed, {p + 8, space - 8})) return Code::corrupt;
+  Record record;
+  record.head.kind = static_cast<RecordKind>(p[10]);
+  record.head.lsn = load32(p + 12);
+  record.head.number = load32(p + 16);
+  record.head.settled_below = load32(p + 20);
+  record.head.ceiling = load32(p + 24);
+  record.head.synced = load32(p + 28);
+  record.payload = {p + kRecordHeadBytes, length};
+  record.space = space;
+  return record;
+}
+
+void encode_file_head(const FileHead& head, MutBytes into) {
+  TOCSIN_ASSERT(into.size() >= kFileHeadBytes);
+  std::uint8_t* p = into.data();
+  std::memcpy(p, kMagic, sizeof kMagic);
+  store32(p + 8, kFormatVersion);
+  store32(p + 12, head.generation);
+  store64(p + 16, head.salt);
+  store32(p + 24, head.first_lsn);
+  store32(p + 28, head.block);
+  store32(p + 32, 0);
+  store32(p + 36, crc32(0, {p, 36}));
+}
+
+Result<FileHead> decode_file_head(Bytes from) {
+  TOCSIN_ASSERT(from.size() >= kFileHeadBytes);
+  const std::uint8_t* p = from.data();
+  if (load32(p + 36) != crc32(0, {p, 36}) || std::memcmp(p, kMagic, sizeof kMagic) != 0) {
+    for (std::size_t at = 0; at < kFileHeadBytes; ++at)
+      if (p[at] != 0) return Code::corrupt;
+    return Code::empty;
+  }
+  if (load32(p + 8) != kFormatVersion) return {Code::bad_value, static_cast<std::int32_t>(load32(p + 8))};
+  FileHead head;
+  head.generation = load32(p + 12);
+  head.salt = load64(p + 16);
+  head.first_lsn = load32(p + 24);
+  head.block = load32(p + 28);
+  return head;
+}
+
+}  // namespace tocsin
