@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: MIT
+#include "reply_json.hpp"
+#include "tocsin/wire/streams_api.hpp"
+
+namespace tocsin {
+namespace {
+
+using Kind = JsonValue::Kind;
+
+constexpr std::uint64_t kMaxRetryAfter = 86'400;       // seconds
+constexpr double kExactIntegers = 9007199254740992.0;  // 2^53: a double above stands for several numbers
+
+// ---- words for a log line ------------------------------------------------------------------------------
+
+// Length of what must not reach a terminal or a log line as it is, or 0: C0 and C1 controls, DEL, the line
+// and paragraph separators, and the marks that turn the direction of writing.
+std::size_t disturbing(std::string_view text) {
+  const auto byte = [text](std::size_t at) {
+    return at < text.size() ? static_cast<unsigned char>(text[at]) : 0U;
+  };
+  if (byte(0) < 0x20 || byte(0) == 0x7F) return 1;
+  if (byte(0) == 0xC2 && byte(1) < 0xA0) return 2;
+  if (byte(0) != 0xE2) return 0;
+  const bool separator = byte(1) == 0x80 && byte(2) >= 0xA8 && byte(2) <= 0xAE;
+  const bool isolate = byte(1) == 0x81 && byte(2) >= 0xA6 && byte(2) <= 0xA9;
+  return separator || isolate ? 3 : 0;
+}
+
+void write_clean(std::string_view text, TextWriter& into) {
+  while (!text.empty() && !into.cut()) {
+    const std::size_t bad = disturbing(text);
+    const std::size_t n = bad != 0 ? bad : utf8_length(text);
+    into.text(bad != 0 ? " " : head(text, n));
+    text = tail(text, n);
+  }
+}
+
+// Whether there was anything to write: a text that is not blank, or a number.
+bool write_words(JsonValue value, TextWriter& into) {
+  if (value.is(Kind::text)) {
+    const std::string_view text = trim(value.text());
+    write_clean(text, into);
+    return !text.empty();
+  }
+  if (!value.is(Kind::number)) return false;
+  const double number = value.number();
+  if (!(number > -kExactIntegers && number < kExactIntegers)) return false;
+  into.signed_number(static_cast<std::int64_t>(number));
+  return true;
+}
+
+// What the service says about the request as a whole, in the order the field has shown to be useful.
+bool write_explanation(JsonValue root, TextWriter& into) {
+  if (write_words(root.member("message"), into)) return true;
+  const JsonValue messages = root.member("messages");
+  for (const std::string_view key : {"details", "error"})
+    for (JsonValue entry = messages.first(); !entry.absent(); entry = entry.next())
+      if (write_words(entry.member(key), into)) return true;
+  const JsonValue detail = root.member("detail");
+  if (write_words(detail, into)) return true;
+  if (detail.is(Kind::array))
+    for (JsonValue fault = detail.first(); !fault.absent(); fault = fault.next())
+      if (write_words(fault.member("msg"), into)) return true;
+  for (const std::string_view key : {"details", "error", "error_description", "title"})
+    if (write_words(root.member(key), into)) return true;
+  return false;
+}
+
+// "403: Not authenticated (0x13)"
+void write_reason(const Answer& answer, JsonValue root, TextWriter& into) {
+  into.number(answer.status);
+  if (root.absent()) {
+    into.text(answer.body.empty() ? " (empty answer)"
+              : answer.encoded    ? " (encoded answer)"
+                                  : " (no JSON in the answer)");
+    return;
+  }
+  into.text(": ");
+  const bool explained = write_explanation(root, into);
+  const JsonValue code = root.member("error_code");
+  if (explained && !into.cut() && (code.is(Kind::number) || !trim(code.text()).empty())) {
+    into.text(" (");
+    write_words(code, into);
+    into.text(")");
+  } else if (!explained && !write_words(code, into)) {
+    into.text("no reason given");
+  }
+}
+
+// ---- one message ---------------------------------------------------------------------------------------
+
+bool nothing(JsonValue value) { return value.absent() || value.is(Kind::null) || value.empty_text(); }
+bool words(JsonValue value) { return value.is(Kind::text) && !value.empty_text(); }
+
+bool names_rate_limit(JsonValue object) {
+  for (const std::string_view key :
+       {"error", "error_code", "error_description", "message", "details", "detail"})
+    if (same_ignoring_case(object.member(key).text(), "RATE_LIMIT")) return true;
+  return false;
+}
+
+bool is_id(JsonValue value, std::string_view id) {
+  if (value.is(Kind::text)) return value.text() == id;
+  const double number = value.number();
+  if (!value.is(Kind::number) || !(number >= 0 && number < kExactIntegers)) return false;
+  const auto integer = static_cast<std::uint64_t>(number);
+  const Result<std::uint64_t> wanted = parse_number(id);
+  const bool plain = !id.empty() && (id[0] != '0' || id.size() == 1);  // 007 is not the number 7
+  return static_cast<double>(integer) == number && plain && wanted.ok() && wanted.value() == integer;
+}
+
+// Every internal_id of the entry counts: one with two of them makes both messages unclear.
+bool speaks_of(JsonValue entry, std::string_view id) {
+  if (!entry.is(Kind::object)) return false;
+  for (JsonValue member = entry.first(); !member.absent(); member = member.next())
+    if (member.name() == "internal_id" && is_id(member, id)) return true;
+  return false;
+}
+
+bool visible(std::string_view text) {
+  for (const char c : text)
+    if (c <= 0x20 || c >= 0x7F) return false;
+  return true;
+}
+
+MessageVerdict verdict(Fate fate, std::string_view reason) {
+  MessageVerdict made;
+  made.fate = fate;
+  made.reason.assign_cut(reason);
+  return made;
+}
+
+MessageVerdict refusal(JsonValue entry) {
+  char line[kMaxReason];
+  TextWriter reason(line);
+  const JsonValue error = entry.member("error");
+  if (!write_words(entry.member("details"), reason)) {
+    if (error.is(Kind::number)) reason.text("error ");
+    if (!write_words(error, reason) && !write_words(entry.member("error_description"), reason))
+      reason.text("no reason given");
+  }
+  return verdict(Fate::refused, reason.view());
+}
+
+MessageVerdict read_entry(JsonValue entry) {
+  for (const std::string_view key : {"internal_id", "message_uuid", "error", "details"})
+    if (entry.count(key) > 1) return verdict(Fate::unknown, "contradictory: a key is given twice");
+  const JsonValue uuid = entry.member("message_uuid");
+  const JsonValue error = entry.member("error");
+  if (words(uuid)) {
+    if (!nothing(error)) return verdict(Fate::unknown, "contradictory: message_uuid and error");
+    if (!visible(uuid.text())) return verdict(Fate::unknown, "message_uuid with strange characters");
+    MessageVerdict accepted = verdict(Fate::accepted, "");
+    // An id that is cut is another id: none is kept.
+    if (!accepted.uuid.assign(uuid.text()).ok()) accepted.reason.assign_cut("message_uuid too long to keep");
+    return accepted;
+  }
+  if (!nothing(uuid)) return verdict(Fate::unknown, "message_uuid is not a text");
+  if (names_rate_limit(entry)) return verdict(Fate::later, "RATE_LIMIT");
+  if (words(error) || error.is(Kind::number) || words(entry.member("details"))) return refusal(entry);
+  return verdict(Fate::unknown, "neither message_uuid nor error");
+}
+
+// ---- the whole answer ----------------------------------------------------------------------------------
+
+void write_count(std::size_t some, std::size_t all, std::string_view what, TextWriter& into) {
+  into.text(": ")
+      .number(some)
+      .text(" of ")
+      .number(all)
+      .text(all == 1 ? " message " : " messages ")
+      .text(what);
+}
+
+struct Sums {
+  std::size_t named = 0, unclear = 0, refused = 0;
+};
+
+Sums judge_messages(JsonValue messages, Span<const std::string_view> ids, Fate unnamed,
+                    Span<MessageVerdict> verdicts) {
+  Sums sums;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    verdicts[i] = verdict(unnamed, "not named in the answer");
+    bool named = false;
+    for (JsonValue entry = messages.first(); !entry.absent(); entry = entry.next()) {
+      if (!speaks_of(entry, ids[i])) continue;
+      const MessageVerdict found = read_entry(entry);
+      if (!named) {
+        verdicts[i] = found;
+      } else if (found.fate != verdicts[i].fate) {
+        verdicts[i] = verdict(Fate::unknown, "contradictory: named twice");
+      }
+      named = true;
+    }
+    if (!named) continue;
+    ++sums.named;
+    if (verdicts[i].fate == Fate::unknown) ++sums.unclear;
+    if (verdicts[i].fate == Fate::refused) ++sums.refused;
+  }
+  return sums;
+}
+
+// `"status": false` with a reason, and not the least sign that any message was taken.
+bool refuses_everything(JsonValue root, JsonValue messages) {
+  const JsonValue status = root.member("status");
+  if (root.count("status") != 1 || !status.is(Kind::boolean) || status.truth()) return false;
+  for (JsonValue entry = messages.first(); !entry.absent(); entry = entry.next())
+    for (JsonValue member = entry.first(); !member.absent(); member = member.next())
+      if (member.name() == "message_uuid" && !nothing(member)) return false;
+  // Words inside an entry that names nobody are about one message, and nobody knows which.
+  char line[kMaxReason];
+  TextWriter scratch(line);
+  for (const std::string_view key :
+       {"message", "detail", "details", "error", "error_code", "error_description", "title"})
+    if (write_words(root.member(key), scratch)) return true;
+  return false;
+}
+
+Whole judge_readable(JsonValue root, const Answer& answer, Span<const std::string_view> ids,
+                     Span<MessageVerdict> verdicts, bool& rate_limited, TextWriter& reason) {
+  const JsonValue messages = root.member("messages");
+  if (root.count("messages") > 1 || !(nothing(messages) || messages.is(Kind::array))) {
+    reason.number(answer.status).text(": no list of messages");
+    return Whole::unknown;
+  }
+  rate_limited = names_rate_limit(root);
+  for (JsonValue entry = messages.first(); !entry.absent(); entry = entry.next())
+    rate_limited = rate_limited || names_rate_limit(entry);
+  const Sums sums = judge_messages(messages, ids, rate_limited ? Fate::later : Fate::unknown, verdicts);
+  if (sums.named == 0 && !rate_limited && refuses_everything(root, messages)) {
+    write_reason(answer, root, reason);
+    return Whole::held;
+  }
+  reason.number(answer.status);
+  const std::size_t missing = ids.size() - sums.named;
+  if (rate_limited) {
+    reason.text(": RATE_LIMIT");
+  } else if (missing > 0) {
+    write_count(missing, ids.size(), "not named", reason);
+  } else if (sums.unclear > 0) {
+    write_count(sums.unclear, ids.size(), "unclear", reason);
+  } else if (sums.refused > 0) {
+    write_count(sums.refused, ids.size(), "refused", reason);
+  } else {
+    write_count(ids.size(), ids.size(), "accepted", reason);
+  }
+  return sums.named > 0 || rate_limited ? Whole::judged : Whole::unknown;
+}
+
+// `judged` only says that the body decides.
+Whole whole_of(std::uint16_t status, bool retry_after) {
+  if (status == 204 || status == 205 || status < 200 || status > 599) return Whole::unknown;
+  if (status < 300) return Whole::judged;
+  switch (status) {
+    case 400:
+    case 413:
+    case 422: return Whole::halve;
+    case 408:
+    case 425:
+    case 429:
+    case 521:
+    case 523:
+    case 525:
+    case 526: return Whole::later;
+    case 503: return retry_after ? Whole::later : Whole::unknown;
+    default: return status < 500 ? Whole::held : Whole::unknown;
+  }
+}
+
+std::uint32_t retry_seconds(std::string_view field) {
+  std::uint64_t value = 0;
+  for (const char c : field) {
+    if (!is_digit(c)) return 0;
+    value = value * 10 + static_cast<std::uint64_t>(c - '0');
+    if (value > kMaxRetryAfter) value = kMaxRetryAfter;
+  }
+  return static_cast<std::uint32_t>(value);
+}
+
+}  // namespace
+
+Judgement judge(const Answer& answer, Span<const std::string_view> ids, Span<MessageVerdict> verdicts,
+                Arena& arena) {
+  TOCSIN_ASSERT(ids.size() == verdicts.size());
+  Judgement judgement;
+  char line[kMaxReason];
+  TextWriter reason(line);
+  const std::string_view retry_after = trim(answer.retry_after);
+  judgement.retry_after_s = retry_seconds(retry_after);
+  judgement.whole = whole_of(answer.status, !retry_after.empty());
+
+  arena.reset();
+  const JsonValue root = answer.encoded ? JsonValue{} : read_object(answer.body, arena);
+  const bool readable = judgement.whole == Whole::judged && !root.absent();
+  if (judgement.whole == Whole::judged && !readable) judgement.whole = Whole::unknown;
+  const bool later = judgement.whole != Whole::unknown;
+  for (MessageVerdict& one : verdicts) one = verdict(later ? Fate::later : Fate::unknown, "");
+  if (readable) {
+    judgement.whole = judge_readable(root, answer, ids, verdicts, judgement.rate_limited, reason);
+    if (judgement.whole == Whole::unknown)
+      for (MessageVerdict& one : verdicts) one.fate = Fate::unknown;
+    if (judgement.whole == Whole::held)
+      for (MessageVerdict& one : verdicts) one = verdict(Fate::later, "");
+  } else {
+    write_reason(answer, root, reason);
+  }
+  judgement.reason.assign_cut(reason.view());
+  arena.reset();
+  return judgement;
+}
+
+}  // namespace tocsin

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+#include "reply_json.hpp"
+
+#include <cjson/cJSON.h>
+
+#include "tocsin/base/text.hpp"
+#include "tocsin/limits.hpp"
+
+namespace tocsin {
+namespace {
+
+Arena* current_arena = nullptr;
+
+extern "C" {
+static void* take_from_arena(std::size_t size) { return current_arena->take(size); }
+static void give_nothing_back(void*) {}
+}
+
+std::size_t digits_at(std::string_view text, std::size_t at) {
+  std::size_t n = 0;
+  while (at + n < text.size() && is_digit(text[at + n])) ++n;
+  return n;
+}
+
+bool one_of(std::string_view text, std::size_t at, std::string_view these) {
+  return at < text.size() && find(these, text[at]) != kNotFound;
+}
+
+// Length of the number at the front (RFC 8259 section 6), or 0. cJSON takes 007 and would read it as 7:
+// another id.
+std::size_t number_length(std::string_view text) {
+  std::size_t at = text[0] == '-' ? 1 : 0;
+  std::size_t n = digits_at(text, at);
+  if (n == 0 || (n > 1 && text[at] == '0')) return 0;
+  at += n;
+  if (one_of(text, at, ".")) {
+    n = digits_at(text, at + 1);
+    if (n == 0) return 0;
+    at += 1 + n;
+  }
+  if (one_of(text, at, "eE")) {
+    if (one_of(text, ++at, "+-")) ++at;
+    n = digits_at(text, at);
+    if (n == 0) return 0;
+    at += n;
+  }
+  return at;
+}
+
+// Length of the string at the front, quotes included, or 0 (RFC 8259 section 7). The escapes themselves are
+// left to cJSON but for U+0000, behind which it would not show the rest.
+std::size_t string_length(std::string_view text) {
+  for (std::size_t at = 1; at < text.size(); ++at) {
+    if (static_cast<unsigned char>(text[at]) < 0x20) return 0;
+    if (text[at] == '"') return at + 1;
+    if (text[at] != '\\') continue;
+    if (starts_with(tail(text, at), "\\u0000")) return 0;
+    ++at;
+  }
+  return 0;
+}
+
+// One object whose brackets pair, no deeper than kJsonDepth, that ends with the text. Grammar beyond that is
+// cJSON's; with the last `}` in its place no version of it can read past the end.
+bool well_formed(std::string_view text) {
+  char closers[kJsonDepth];
+  std::size_t depth = 0;
+  if (text.empty() || text[0] != '{') return false;
+  for (std::size_t at = 0; at < text.size();) {
+    const char c = text[at];
+    std::size_t n = 1;
+    if (c == '{' || c == '[') {
+      if (depth == kJsonDepth) return false;
+      closers[depth++] = c == '{' ? '}' : ']';
+    } else if (c == '}' || c == ']') {
+      if (closers[--depth] != c) return false;
+      if (depth == 0) return at + 1 == text.size();
+    } else if (c == '"') {
+      n = string_length(tail(text, at));
+    } else if (c == '-' || is_digit(c)) {
+      n = number_length(tail(text, at));
+    } else if (static_cast<unsigned char>(c) <= 0x20 && !one_of(text, at, " \t\r\n")) {
+      return false;
+    }
+    if (n == 0) return false;
+    at += n;
+  }
+  return false;
+}
+
+}  // namespace
+
+JsonValue read_object(Bytes body, Arena& arena) {
+  std::string_view text = as_text(body);
+  if (text.size() > kAnswerBytes || !is_utf8(text)) return {};
+  if (starts_with(text, "\xEF\xBB\xBF")) text.remove_prefix(3);
+  text = trim(text);
+  if (!well_formed(text)) return {};
+
+  current_arena = &arena;
+  cJSON_Hooks hooks{take_from_arena, give_nothing_back};
+  cJSON_InitHooks(&hooks);
+  const char* end = nullptr;
+  const cJSON* node = cJSON_ParseWithLengthOpts(text.data(), text.size(), &end, 0);
+  cJSON_InitHooks(nullptr);
+  current_arena = nullptr;
+  // cJSON's own "nothing behind it" wants a NUL behind it.
+  const bool whole = node != nullptr && end == text.data() + text.size() && cJSON_IsObject(node) != 0;
+  return whole ? JsonValue{node} : JsonValue{};
+}
+
+JsonValue::Kind JsonValue::kind() const {
+  if (node_ == nullptr) return Kind::absent;
+  if (cJSON_IsNull(node_) != 0) return Kind::null;
+  if (cJSON_IsBool(node_) != 0) return Kind::boolean;
+  if (cJSON_IsNumber(node_) != 0) return Kind::number;
+  if (cJSON_IsString(node_) != 0) return Kind::text;
+  return cJSON_IsArray(node_) != 0 ? Kind::array : Kind::object;
+}
+
+bool JsonValue::truth() const { return node_ != nullptr && cJSON_IsTrue(node_) != 0; }
+double JsonValue::number() const { return is(Kind::number) ? node_->valuedouble : 0; }
+std::string_view JsonValue::text() const {
+  return is(Kind::text) ? std::string_view{node_->valuestring} : "";
+}
+
+JsonValue JsonValue::first() const {
+  return is(Kind::array) || is(Kind::object) ? JsonValue{node_->child} : JsonValue{};
+}
+JsonValue JsonValue::next() const { return node_ != nullptr ? JsonValue{node_->next} : JsonValue{}; }
+
+std::string_view JsonValue::name() const {
+  return node_ != nullptr && node_->string != nullptr ? std::string_view{node_->string} : "";
+}
+
+// An own walk: cJSON's default look-up takes Message_UUID for message_uuid.
+JsonValue JsonValue::member(std::string_view name) const {
+  if (!is(Kind::object)) return {};
+  for (JsonValue one = first(); !one.absent(); one = one.next())
+    if (one.name() == name) return one;
+  return {};
+}
+
+unsigned JsonValue::count(std::string_view name) const {
+  unsigned found = 0;
+  if (is(Kind::object))
+    for (JsonValue one = first(); !one.absent(); one = one.next()) found += one.name() == name ? 1U : 0U;
+  return found;
+}
+
+}  // namespace tocsin

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+// An answer's JSON (RFC 8259) as values to look at, with cJSON hidden behind them. Private to src/wire.
+//
+// Nothing is trusted: an absent or wrongly typed value is a kind to ask for, never an error, and a name given
+// twice in one object is told.
+//
+// Memory: the Arena's; every view ends with its reset(). Threads: one at a time in the process (cJSON's
+// allocator hooks are global).
+#pragma once
+
+#include <string_view>
+
+#include "tocsin/base/arena.hpp"
+#include "tocsin/base/bytes.hpp"
+
+struct cJSON;
+
+namespace tocsin {
+
+class JsonValue {
+ public:
+  enum class Kind : std::uint8_t { absent, null, boolean, number, text, array, object };
+
+  JsonValue() = default;
+  explicit JsonValue(const cJSON* node) : node_(node) {}
+
+  Kind kind() const;
+  bool is(Kind kind) const { return this->kind() == kind; }
+  bool absent() const { return node_ == nullptr; }
+  bool truth() const;             // false unless a boolean that is true
+  double number() const;          // 0 unless a number
+  std::string_view text() const;  // empty unless a text
+  bool empty_text() const { return is(Kind::text) && text().empty(); }
+
+  // The elements of an array or the members of an object, in the order of the answer; absent after the last.
+  JsonValue first() const;
+  JsonValue next() const;
+  std::string_view name() const;  // of a member; empty for an element
+  // The first member of exactly this name, letter case included; absent when there is none.
+  JsonValue member(std::string_view name) const;
+  unsigned count(std::string_view name) const;  // members of this name
+
+ private:
+  const cJSON* node_ = nullptr;
+};
+
+// The object that is the whole of `body` but for a byte order mark and white space; absent when there is
+// none: not strictly UTF-8, longer than kAnswerBytes, deeper than kJsonDepth, cut short, followed by
+// something, a text with U+0000 in it, or too much for the arena. All but the last is found before cJSON sees
+// a byte.
+JsonValue read_object(Bytes body, Arena& arena);
+
+}  // namespace tocsin
