@@ -77,6 +77,6 @@ class Control:
         "rule": rule, "clear": clear, "report": report, "reset": reset, "wait": wait, "token": token, "hold": hold,
         "rules": lambda self, _: {"rules": self.rules.list()},
         "messages": lambda self, _: {"messages": self.journal.messages()},
-        "resume": lambda self, _: self.server.resume(),
+        "resume": lambda self, _: self.server.hold(None),
         "close": lambda self, _: {"closed": self.server.close_connections()},
     }

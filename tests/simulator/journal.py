@@ -64,7 +64,7 @@ class Lines:
 class Journal:
     def __init__(self, directory):
         self.changed = threading.Condition()
-        self.answering = 0  # answers on their way
+        self.unsettled = 0  # handshakes and answers on their way
         self.message_lines = Lines(os.path.join(directory, "messages.jsonl"))
         self.request_lines = Lines(os.path.join(directory, "requests.jsonl"))
         self._empty()
@@ -100,7 +100,12 @@ class Journal:
 
     def begin_answer(self):
         with self.changed:
-            self.answering += 1
+            self.unsettled += 1
+
+    def handshake_over(self):
+        with self.changed:
+            self.unsettled -= 1
+            self.changed.notify_all()
 
     def end_answer(self, states, **fields):
         """Notes an answer, and what it means for the accepted copies: STATES is {state: numbers}."""
@@ -110,12 +115,12 @@ class Journal:
                     record = {"kind": "answer", "of": sorted(numbers), "state": state}
                     self.message_lines.append(record)
                     self._count_message(record)
-            self.answering -= 1
+            self.unsettled -= 1
             self.note("answer", **fields)
 
     def settle(self):
-        """Lets answers that a client may have read already be noted; answers that are held back are not waited for."""
-        self.changed.wait_for(lambda: self.answering == 0, 0.3)
+        """Lets what a client may have seen already be noted; an answer that a rule holds back is not waited for."""
+        self.changed.wait_for(lambda: self.unsettled == 0, 0.3)
 
     def note(self, kind, **fields):
         with self.changed:
@@ -127,6 +132,7 @@ class Journal:
     def connection_number(self, **fields):
         with self.changed:
             number = self.counts["connections"] + 1
+            self.unsettled += 1  # until handshake_over()
             self.note("connection", connection=number, **fields)
             return number
 

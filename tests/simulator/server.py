@@ -72,19 +72,14 @@ class Server:
             threading.Thread(target=Connection(self, raw, peer).run, daemon=True).start()
 
     def hold(self, how):
+        """HOW: "stall", "refuse", or None to go on."""
         with self.lock:
             if how == "refuse" and self.held != "refuse":
-                self.listener.close()
-                self.listener = listening_socket(self.host, self.port)  # bound, so that nobody else takes the port
+                self.listener.shutdown(socket.SHUT_RDWR)  # it stays bound: nobody else takes the port
+            elif how != "refuse" and self.held == "refuse":
+                self.listener.listen(128)
             self.held = how
             self.waker.send(b"h")
-
-    def resume(self):
-        with self.lock:
-            if self.held == "refuse":
-                self.listener.listen(128)
-            self.held = None
-            self.waker.send(b"r")
 
     def close_connections(self):
         with self.lock:
@@ -113,11 +108,6 @@ class Connection:
 
     def run(self):
         try:
-            early = self.server.rules.early("connect")
-            if early:
-                self.journal.note("ended", connection=self.number, reason=f"rule: {early.do} at connect")
-                self.silent() if early.do == "silent" else self.end(early.parameters["how"])
-                return
             if self.handshake():
                 while self.exchange():
                     pass
@@ -131,16 +121,24 @@ class Connection:
             self.end("close")
 
     def handshake(self):
-        self.raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.socket = self.server.context.wrap_socket(self.raw, server_side=True, do_handshake_on_connect=False,
-                                                      suppress_ragged_eofs=True)
+        """Whether there is a TLS connection now."""
+        early = self.server.rules.early("connect")
+        if early:
+            self.journal.note("ended", connection=self.number, reason=f"rule: {early.do} at connect")
+            self.journal.handshake_over()
+            self.silent() if early.do == "silent" else self.end(early.parameters["how"])
+            return False
         try:
+            self.raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.socket = self.server.context.wrap_socket(self.raw, server_side=True, do_handshake_on_connect=False)
             self.socket.do_handshake()
             return True
         except (OSError, ValueError) as error:
             reason = getattr(error, "reason", None) or f"{type(error).__name__}: {error}"
             self.journal.note("handshake_failed", connection=self.number, reason=str(reason))
             return False
+        finally:
+            self.journal.handshake_over()
 
     # -- reading ---------------------------------------------------------------------------------------------
 
@@ -268,7 +266,7 @@ class Connection:
         kind, chunk = plan.value("framing", "kind", "chunked"), plan.value("framing", "chunk", 0)
         close = plan.action("keep") == "close"
         keep = keep and kind != "close" and not close
-        data = b"".join(b"HTTP/1.1 %d %s\r\n\r\n" % (code, REASONS.get(code, "Early Hints").encode())
+        data = b"".join(b"HTTP/1.1 %d %s\r\n\r\n" % (code, REASONS.get(code, "Unknown").encode())
                         for code in plan.value("informational", "codes", ()))
         if answer.raw:
             data, keep = data + answer.body, False
@@ -332,8 +330,9 @@ class Connection:
         channel.close()
 
     def shut(self):
+        """Ends it from another thread; its own one notices."""
         try:
-            self.raw.shutdown(socket.SHUT_RDWR) if self.socket is None else self.socket.shutdown(socket.SHUT_RDWR)
+            socket.socket.shutdown(self.socket or self.raw, socket.SHUT_RDWR)
         except OSError:
             pass
 

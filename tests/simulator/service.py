@@ -16,8 +16,8 @@ RECORDED_STATUS = {"success": 200, "rate_limit": 200, "not_authenticated": 403}
 PATHS = ("/simple_send/", "/messages_status/", "/event_send/")
 PHONE = re.compile(r"[1-9][0-9]{6,14}")
 BAD_PHONE = "422: invalid phone structure: (0) Could not interpret numbers after plus-sign."
-REASONS = {200: "OK", 307: "Temporary Redirect", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden",
-           404: "Not Found", 405: "Method Not Allowed", 408: "Request Timeout", 411: "Length Required",
+REASONS = {100: "Continue", 103: "Early Hints", 200: "OK", 307: "Temporary Redirect", 400: "Bad Request",
+           401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 408: "Request Timeout", 411: "Length Required",
            413: "Payload Too Large", 422: "Unprocessable Entity", 425: "Too Early", 429: "Too Many Requests",
            500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout"}
 JSON = "application/json"
