@@ -148,8 +148,14 @@ $(BUILD)/deps/%.ok: toolchains/deps.sh
 
 .PHONY: test one one-py
 test: $(BUILD)/deps/test.ok            ## every gate and every test; the last line counts them
-	$(Q)MAKE='$(MAKE)' python3 tests/gates/run_tests.py --check $(CHECK) --program $(SHIP)/tocsin \
+	$(Q)$(RUN_TESTS) --check $(CHECK) --program $(SHIP)/tocsin \
 	  --gates '$(GATES)' $(TESTS)
+
+RUN_TESTS = MAKE='$(MAKE)' TOOLCHAIN='$(TOOLCHAIN)' python3 tests/gates/run_tests.py
+
+.PHONY: test-cross
+test-cross: $(BUILD)/deps/emulate.ok   ## the portable tests and the size gate for another TOOLCHAIN, under qemu-user
+	$(Q)$(RUN_TESTS) --check $(CHECK) --program $(SHIP)/tocsin --gates size --runner '$(or $(RUN),env)' $(PURE_TESTS)
 
 one: $(BUILD)/deps/test.ok             ## one test program: make one T=test_json_writer [CASE=pattern]
 	$(if $(T),,$(error say which: make one T=test_json_writer [CASE=pattern]))

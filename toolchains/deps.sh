@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # deps.sh GROUP... : makes sure that what a group needs is here. On Debian the missing packages are installed,
 # without a question; elsewhere the missing things are named and the exit status is 1.
-# Groups: build test demo cross device bench.
+# Groups: build test demo bench (this machine), cross emulate device (others).
 set -eu
 
 # What each group needs, one "probe package" a line. A probe is a command, or a header between < and >.
@@ -33,6 +33,11 @@ LIST
 make make
 dpkg-source dpkg-dev
 xz xz-utils
+LIST
+      ;;
+    emulate) cat <<'LIST'
+python3 python3
+qemu-aarch64-static qemu-user-static
 LIST
       ;;
     device) needs demo; cat <<'LIST'

@@ -15,6 +15,8 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+TOOLCHAIN = os.environ.get("TOOLCHAIN", "native")
+MAKE = "make" if TOOLCHAIN == "native" else f"make TOOLCHAIN={TOOLCHAIN}"  # as a person types it
 LIMIT_S = 900  # for one program; a hang must not eat the whole run
 
 
@@ -43,7 +45,7 @@ def run(command, env=None):
 
 
 def cmocka(tally, name, output, status):
-    again = f"make one T={name}"
+    again = f"{MAKE} one T={name}"
     passed = len(re.findall(r"^\[       OK \] ", output, re.M))
     failed = sorted(set(re.findall(r"^\[  FAILED  \] (?!\d+ test)(?:[^:\n]*: )?(\S+)$", output, re.M)))
     tally.passed += passed
@@ -57,7 +59,7 @@ def cmocka(tally, name, output, status):
 
 
 def unittests(tally, path, output, status):
-    again = f"make one-py T={path}"
+    again = f"{MAKE} one-py T={path}"
     counts = re.search(r"^Ran (\d+) tests?", output, re.M)
     if counts is None:  # a script that does not count: one case
         if status == 0:
@@ -84,38 +86,39 @@ def main():
     options.add_argument("--check", required=True, help="folder of the test programs")
     options.add_argument("--program", required=True)
     options.add_argument("--gates", default="")
+    options.add_argument("--runner", default="", help="what runs a program of another architecture; no scripts then")
     options.add_argument("tests", nargs="*")
     given = options.parse_args()
-    make = os.environ.get("MAKE", "make")
+    make = [os.environ.get("MAKE", "make"), "--no-print-directory", f"TOOLCHAIN={TOOLCHAIN}"]
     tally = Tally()
 
     for gate in given.gates.split():
-        output, status = run([make, "--no-print-directory", gate])
+        output, status = run([*make, gate])
         show(f"make {gate}", output)
         if status == 0:
             tally.passed += 1
         else:
-            tally.fail(f"make {gate}", f"make {gate}")
+            tally.fail(f"make {gate}", f"{MAKE} {gate}")
 
     # With -k, one program that does not compile leaves the others running.
     targets = [f"{given.check}/{test}" for test in given.tests]
     if pathlib.Path(ROOT, "src/program/main.cpp").exists():
         targets.append(given.program)
-    output, status = run([make, "--no-print-directory", "-k", "-j2", *targets])
+    output, status = run([*make, "-k", "-j2", *targets])
     if status != 0:
         show("build", output)
-        tally.fail("build of the test programs", "make -k test-programs program")
+        tally.fail("build of the test programs", f"{MAKE} -k test-programs program")
 
     env = {"CMOCKA_MESSAGE_OUTPUT": "STDOUT", "TOCSIN": str(ROOT / given.program)}
     ready = [test for test in given.tests if (ROOT / given.check / test).exists()]
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        started = [(test, pool.submit(run, [str(ROOT / given.check / test)], env)) for test in ready]
+        started = [(test, pool.submit(run, [*given.runner.split(), str(ROOT / given.check / test)], env)) for test in ready]
         for test, result in started:
             output, status = result.result()
             show(test, output)
             cmocka(tally, pathlib.Path(test).name, output, status)
 
-    scripts = [ROOT / "tests/simulator/selftest.py", *sorted((ROOT / "tests/e2e").glob("*.py"))]
+    scripts = [] if given.runner else [ROOT / "tests/simulator/selftest.py", *sorted((ROOT / "tests/e2e").glob("*.py"))]
     for script in scripts:
         if script.exists() and "unittest.main" in script.read_text():
             path = str(script.relative_to(ROOT))

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: MIT
+# 32-bit ARM with hard float, Thumb-2 (ARMv7): static, with musl.
+DEB_ARCH := armhf
+CROSS    := arm-linux-gnueabihf-
+MUSL     := arm-linux-musleabihf
+ARCH     := -mthumb
+RUN      := qemu-arm-static
+TEXT_MAX := 140000
+NEEDS    := package:g++-arm-linux-gnueabihf=arm-linux-gnueabihf-g++
+include toolchains/musl.include

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: MIT
+# 32-bit MIPS, little-endian (routers): static, with musl.
+DEB_ARCH := mipsel
+CROSS    := mipsel-linux-gnu-
+MUSL     := mipsel-linux-musl
+ARCH     := -mips32r2
+RUN      := qemu-mipsel-static
+TEXT_MAX := 220000
+NEEDS    := package:g++-mipsel-linux-gnu=mipsel-linux-gnu-g++
+include toolchains/musl.include
