@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+// The two clocks of this device. 64 bits also where the C library's time_t has 32.
+//
+// Memory, threads: no state; any thread may call.
+#pragma once
+
+#include "tocsin/base/time.hpp"
+
+namespace tocsin {
+
+// When this program was built, milliseconds since 1970: no right clock shows less. The build passes
+// -DTOCSIN_BUILD_UNIX=SECONDS; without it, 2026-11-01.
+extern const UnixMillis kBuiltAt;
+
+// Both clocks now: CLOCK_BOOTTIME (suspended time counts) and CLOCK_REALTIME. The wall clock is
+// trusted when it is not before kBuiltAt: a device without a battery starts in 1970, or at the time
+// of the newest file in its image.
+Clocks read_clocks();
+
+}  // namespace tocsin

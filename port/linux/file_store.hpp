@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+// A Store in a file or on a block device. Reads happen in the caller, jobs in a StorageWorker.
+//
+// The file is written full of zeros once, when it is made, and never changes its size: a growing file
+// costs a metadata commit for each record.
+//
+// Memory: the object, about 250 bytes; 4 KiB of stack while a file is made. Threads: the loop.
+#pragma once
+
+#include "port/linux/storage_worker.hpp"
+#include "tocsin/limits.hpp"
+#include "tocsin/port.hpp"
+
+namespace tocsin {
+
+// An open file of a fixed size. Whoever holds it closes it, or gives it to a FileStore.
+struct StoreFile {
+  int fd = -1;
+  std::uint32_t capacity = 0;  // bytes, a multiple of kBlock, at most kMaxBlocks of them
+};
+
+// Opens `name` in the directory for reading and writing, and makes it when it is not there: `bytes`
+// (rounded down to kBlock) of zeros under another name, synced, renamed, directory synced, so that a
+// power cut leaves none or a whole one. A file that exists keeps its size. Waits for the medium.
+// Errors: io; corrupt (the file has less than one block); bad_value (`bytes` is less than one block).
+Result<StoreFile> open_store(int dir_fd, std::string_view name, std::uint32_t bytes);
+
+// The same file for a reader that does not own the queue; never makes it.
+// Errors: not_found, io, corrupt.
+Result<StoreFile> open_store_to_read(int dir_fd, std::string_view name);
+
+class FileStore final : public Store {
+ public:
+  static constexpr std::size_t kMaxWrites = kJobBlocks + 4;  // of one job
+
+  explicit FileStore(StorageWorker& worker) : worker_(worker) {}
+  FileStore(const FileStore&) = delete;
+  FileStore& operator=(const FileStore&) = delete;
+
+  // Takes the file; close() gives it back to the system. Not while a job is under way (asserted).
+  void open(StoreFile file);
+  void close();
+
+  std::uint32_t capacity() const override { return file_.capacity; }
+  Status read(std::uint32_t at, MutBytes into) override;
+  // At most kMaxWrites (asserted). A write outside the capacity: nothing is written, io with ENOSPC.
+  void begin(Span<const Write> writes, Sync sync) override;
+  Status poll() override;
+
+ private:
+  friend class StorageWorker;
+  enum class Job : std::uint8_t { none, waiting, done };
+
+  Status carry_out() const;  // in the worker
+
+  StorageWorker& worker_;
+  StoreFile file_;
+  Write writes_[kMaxWrites] = {};
+  std::size_t n_writes_ = 0;
+  Sync sync_ = Sync::no;
+  // These three are the worker's and the loop's together, under worker_.mutex_.
+  Job job_ = Job::none;
+  Status outcome_;
+  FileStore* next_ = nullptr;
+};
+
+}  // namespace tocsin

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+// The token of a stream, in a file of its own that only its owner may read.
+//
+// Tokens arrive by copy and paste: a byte order mark, CR, LF, spaces and tabs around them are taken
+// off. Every copy that these functions make on the stack is wiped.
+//
+// Memory: 1 KiB of stack. Threads: no state.
+#pragma once
+
+#include "tocsin/base/text.hpp"
+#include "tocsin/limits.hpp"
+
+namespace tocsin {
+
+// The token inside `raw`, without what surrounds it. Errors, with `why` in words and without a
+// byte of the token: empty; too_big (above kMaxToken); bad_value (a space, control or non-ASCII
+// character inside).
+Result<std::string_view> clean_token(std::string_view raw, TextWriter& why);
+
+// Reads the token of `path` into `into` and returns its length in bytes. Errors, with `why` in words
+// and the command that helps: not_found, io, bad_value (others may read the file: refused before it
+// is read; not a file; and as clean_token), empty, too_big (also for `into`). `into` is wiped then.
+Result<std::size_t> read_token(std::string_view path, Span<char> into, TextWriter& why);
+
+// Puts the cleaned token in place of `path`, mode 0600, atomically and on the medium: the old file or
+// the new one is there, whenever the power goes. Errors, with `why`: as clean_token; io.
+Status write_token(std::string_view path, std::string_view token, TextWriter& why);
+
+}  // namespace tocsin

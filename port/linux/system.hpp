@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+// Small things that every file of this port needs: a file descriptor that closes itself, a path with
+// its terminating zero, errno as a Status, and a whole write.
+//
+// Memory: Path is kMaxPath + 1 bytes. Threads: no shared state.
+#pragma once
+
+#include <cerrno>
+
+#include "tocsin/base/text.hpp"
+
+namespace tocsin {
+
+inline constexpr std::size_t kMaxPath = 255;  // bytes
+
+class Fd {
+ public:
+  constexpr Fd() = default;
+  explicit constexpr Fd(int number) : number_(number) {}
+  Fd(const Fd&) = delete;
+  Fd& operator=(const Fd&) = delete;
+  ~Fd() { reset(); }
+
+  int number() const { return number_; }
+  bool is_open() const { return number_ >= 0; }
+  void reset(int number = -1);  // closes what it had
+  int release() {
+    const int number = number_;
+    number_ = -1;
+    return number;
+  }
+
+ private:
+  int number_ = -1;
+};
+
+// A copy of `text` that ends in a zero byte; empty, and with that ENOENT for every system call, when
+// the text is longer than kMaxPath or holds a zero byte.
+class Path {
+ public:
+  explicit Path(std::string_view text);
+  const char* c_str() const { return chars_; }
+  std::string_view view() const { return {chars_, size_}; }
+
+ private:
+  std::size_t size_ = 0;
+  char chars_[kMaxPath + 1] = {};
+};
+
+inline Status last_error() { return {Code::io, errno}; }
+
+// All of `from`, short writes and EINTR continued. May wait: for files. Errors: io.
+Status write_whole(int fd, Bytes from);
+// Up to into.size() bytes, to the end of the file; EINTR continued. Errors: io.
+Result<std::size_t> read_whole(int fd, MutBytes into);
+
+// "permission denied", for the errors a technician meets; "error 71" for the others. Does not
+// allocate and knows no language, which strerror(3) does not promise.
+void write_errno(int error, TextWriter& into);
+
+}  // namespace tocsin

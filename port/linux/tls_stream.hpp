@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+// Stream over TCP and Mbed TLS (2.28 and 3.6). The server's certificate is always verified: chain,
+// dates and name; there is no way to switch that off.
+//
+//   idle --connect()--> looking_up --> connecting --> handshaking --> open
+//     ^                 (not for an      (each address   \             |
+//     '---close()-------  address)        in turn)        '-- failure: closed, problem() says why
+//
+// TLS 1.2 at least, no renegotiation, ALPN http/1.1. Certificate dates are judged in 64 bits by this
+// device's clock or, while that is not set, by the date this program was built.
+//
+// Memory: about 1.5 KiB a stream and what Mbed TLS takes: from tls_use_arena()'s buffer where the
+// library has that allocator, from the heap where it has not (Debian). Threads: the loop.
+#pragma once
+
+#include <mbedtls/ssl.h>
+#include <mbedtls/version.h>
+#include <mbedtls/x509_crt.h>
+
+#include "port/linux/resolver.hpp"
+#include "port/linux/system.hpp"
+#include "tocsin/port.hpp"
+
+namespace tocsin {
+
+// Gives Mbed TLS its memory, before anything else uses it; the buffer serves to the program's end.
+// Does nothing when the library was built without MBEDTLS_MEMORY_BUFFER_ALLOC_C.
+void tls_use_arena(MutBytes memory);
+
+// What the streams of one `ca_file` share: the authorities and the settings. Outlives its streams.
+class TlsContext {
+ public:
+  using ReadClocks = Clocks (*)();
+
+  TlsContext();
+  ~TlsContext();
+  TlsContext(const TlsContext&) = delete;
+  TlsContext& operator=(const TlsContext&) = delete;
+
+  // Reads the PEM file of trusted authorities once. `clocks` is for tests; absent, the device's.
+  // Errors: io (not readable), bad_value (no certificate in it), tls (Mbed TLS's settings fail).
+  Status open(std::string_view ca_file, ReadClocks clocks = nullptr);
+  std::string_view problem() const { return problem_.view(); }
+
+  unsigned authorities() const { return authorities_; }  // read and usable
+  unsigned skipped() const { return skipped_; }          // in the file, but not understood
+
+ private:
+  friend class TlsStream;
+
+  Status add_authorities(int fd);
+
+  mbedtls_ssl_config config_;
+  mbedtls_x509_crt authorities_list_;
+  ReadClocks clocks_ = nullptr;
+  unsigned authorities_ = 0;
+  unsigned skipped_ = 0;
+  FixedText<kMaxPath> ca_file_;
+  FixedText<320> problem_;
+};
+
+class TlsStream final : public Stream {
+ public:
+  TlsStream(TlsContext& context, Resolver& resolver) : context_(context), resolver_(resolver) {}
+  ~TlsStream() { close(); }
+  TlsStream(const TlsStream&) = delete;
+  TlsStream& operator=(const TlsStream&) = delete;
+
+  Status connect(const Endpoint& to) override;
+  Result<std::size_t> write(Bytes from) override;
+  Result<std::size_t> read(MutBytes into) override;
+  Want want() const override { return want_; }
+  int handle() const override;
+  Phase phase() const override { return phase_; }
+  std::string_view problem() const override { return problem_.view(); }
+  void close() override;  // close_notify as far as the socket takes it at once
+
+ private:
+  // What the verify callback found wrong, kept until the handshake reports it.
+  struct Verdict {
+    std::uint32_t flags = 0;     // MBEDTLS_X509_BADCERT_ of the whole chain
+    bool name_matched = false;   // of the leaf, whether the host is a name or an address
+    bool self_signed = false;    // the certificate that nobody known signed
+    UnixMillis from, until;      // validity of the certificate that is out of date
+    FixedText<64> names;         // what the leaf is for
+    FixedText<64> issuer;        // of the certificate that nobody known signed
+  };
+
+  Status begin(const Endpoint& to);
+  Status look_up();
+  Status next_address(int why);  // errno of the address before, 0 at the first
+  Status connecting();
+  Status begin_handshake();
+  Status handshake();
+  Status fail(Status status);    // closes, keeps problem_
+  Status wait_for(int tls_code); // again, with want_ set
+  Status broken(int tls_code);   // an open stream's failure in words
+
+  static int send(void* self, const unsigned char* from, std::size_t size);
+  static int receive(void* self, unsigned char* into, std::size_t size);
+  static int verify(void* self, mbedtls_x509_crt* certificate, int depth, std::uint32_t* flags);
+  void judge(const mbedtls_x509_crt& certificate, int depth, std::uint32_t& flags);
+  void write_refusal(TextWriter& into) const;
+
+  TlsContext& context_;
+  Resolver& resolver_;
+  Phase phase_ = Phase::idle;
+  Want want_ = Want::nothing;
+  bool tls_ready_ = false;       // ssl_ is set up and must be freed
+  std::uint16_t port_ = 0;
+  int ticket_ = -1;
+  int socket_error_ = 0;         // errno of the last failed send or receive
+  std::uint32_t address_ = 0;    // that is tried
+  Fd socket_;
+  Addresses addresses_;
+  mbedtls_ssl_context ssl_;
+  Verdict verdict_;
+  FixedText<kMaxHost> host_;
+  FixedText<320> problem_;
+};
+
+}  // namespace tocsin
