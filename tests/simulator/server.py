@@ -143,7 +143,12 @@ class Connection:
     # -- reading ---------------------------------------------------------------------------------------------
 
     def more(self):
-        data = self.socket.recv(65536)
+        try:
+            data = self.socket.recv(65536)
+        except ssl.SSLError as error:
+            if error.reason != "UNEXPECTED_EOF_WHILE_READING":
+                raise
+            return False
         self.buffer += data
         return bool(data)
 

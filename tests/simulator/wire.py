@@ -54,7 +54,9 @@ class Client:
                 answer.raw += data
                 if not data:
                     answer.end = "closed"
-        except ssl.SSLEOFError:
+        except ssl.SSLError as error:
+            if not isinstance(error, ssl.SSLEOFError) and error.reason != "UNEXPECTED_EOF_WHILE_READING":
+                raise
             answer.end = "cut"
         except ConnectionResetError:
             answer.end = "reset"
