@@ -6,6 +6,7 @@ Every rule that matches a request takes part, in the order they were added; of t
 wins, and a rule that does not get its slot is not used up. Actions of the slot "messages" add up.
 """
 
+import json
 import random
 import threading
 
@@ -85,6 +86,7 @@ class Rule:
             choices = CHOICES.get((self.do, key))
             if choices and value not in choices:
                 raise ValueError(f"{self.do}: {key} is one of {', '.join(choices)}")
+            self.check_type(key, value, known[key])
         self.slot = SLOT_AT.get(self.parameters.get("at"), self.slot)
         self.match = source.get("match") or {}
         if set(self.match) - MATCH_KEYS:
@@ -96,6 +98,15 @@ class Rule:
         self.p = source.get("p", 1)
         self.random = random.Random(source.get("seed", 1))
         self.used = 0
+
+    def check_type(self, key, value, default):
+        kinds = {bool: bool, int: (int, float), list: list, dict: dict}.get(type(default))
+        if key == "code":
+            kinds = int
+        elif key == "recipients" and value is not None:
+            kinds = list
+        if kinds and (not isinstance(value, kinds) or (kinds is not bool and isinstance(value, bool))):
+            raise ValueError(f"{self.do}: {key} has the wrong type: {json.dumps(value)}")
 
     def matching(self, path, messages):
         """Indexes of the messages it is about, or None if it is not about this request."""

@@ -125,7 +125,9 @@ class Running(WithService):
     def test_state_survives_stop_and_kill_on_the_same_port(self):
         self.service.rule("drop", at="accepted", count=1)
         self.send("a")
-        self.service.restart()
+        self.service.stop()
+        self.assertRaises(ConnectionRefusedError, self.client)
+        self.service.start()
         self.send("a")
         self.service.restart(kill=True)
         with open(self.service.directory + "/messages.jsonl", "ab") as file:

@@ -224,3 +224,4 @@ class Scenarios(WithService):
         self.assertEqual(self.send("x", "y").status, 413)
         self.assertRaises(CommandFailed, self.service.rule, "no-such")
         self.assertRaises(CommandFailed, self.service.rule, "drop", at="nowhere")
+        self.assertRaises(CommandFailed, self.service.rule, "rate_limit", recipients=ANNA)

@@ -115,6 +115,9 @@ class Connection:
             self.journal.note("ended", connection=self.number, reason=str(ended))
         except (OSError, ValueError) as error:
             self.journal.note("ended", connection=self.number, reason=f"{type(error).__name__}: {error}")
+        except Exception as error:  # a fault of this program: on record, and seen
+            self.journal.note("ended", connection=self.number, reason=f"fault: {error!r}")
+            raise
         finally:
             with self.server.lock:
                 self.server.open.discard(self)
@@ -163,6 +166,7 @@ class Connection:
                         self.note_request(self.buffer, b"", complete=False)
                     raise Ended("closed by the client")
         except TimeoutError:
+            self.end("notify")
             raise Ended("idle") from None
         head, self.buffer = self.buffer.split(b"\r\n\r\n", 1)
         return head + b"\r\n\r\n"
@@ -249,7 +253,7 @@ class Connection:
             reason = str(error) if isinstance(error, Ended) else f"{type(error).__name__}: {error}"
         finally:
             self.journal.end_answer({LOST: numbers} if reason else {UNCLEAR: numbers - told, SENT: numbers & told},
-                                    connection=self.number, request=self.requests, status=answer.status,
+                                    connection=self.number, request=self.requests, status=answer.status or None,
                                     complete=reason is None, reason=reason)
         return keep
 
@@ -321,18 +325,30 @@ class Connection:
             pass
 
     def end(self, how):
+        """HOW: close (no word in TLS), reset, or notify (the proper end of TLS)."""
         channel = self.socket or self.raw
+        base = socket.socket  # its methods work below TLS
         try:
-            if how == "notify" and self.socket:
-                channel.settimeout(2)
-                channel = self.socket.unwrap()
-            elif how == "reset":
+            if how == "reset":
                 channel.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            elif how == "notify":
+                self.say_end()
+                base.shutdown(channel, socket.SHUT_WR)
+                base.settimeout(channel, 1)
+                while base.recv(channel, 65536):  # else unread bytes would turn the end into a reset
+                    pass
             else:
-                channel.shutdown(socket.SHUT_RDWR)
+                base.shutdown(channel, socket.SHUT_RDWR)
         except (OSError, ValueError):
             pass
         channel.close()
+
+    def say_end(self):
+        self.socket.settimeout(0)
+        try:
+            self.socket.unwrap()
+        except ssl.SSLWantReadError:
+            pass  # sent; the client's own one is not waited for
 
     def shut(self):
         """Ends it from another thread; its own one notices."""

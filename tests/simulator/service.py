@@ -112,7 +112,7 @@ class Service:
         instead = self.instead(plan, answer)
         if instead is not answer and answer:
             instead.accepted = answer.accepted
-        return self.finish(instead or Answer(500, b""), plan)
+        return self.finish(instead or Answer(0, b""), plan)
 
     def refusal(self, method, path, headers, body):
         if path + "/" in PATHS:
