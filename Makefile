@@ -44,7 +44,7 @@ STRIP ?= $(CROSS)strip
 # ---- flags -------------------------------------------------------------------------------------------------------
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast -Wcast-qual \
-        -Wnon-virtual-dtor -Wswitch-enum -Wimplicit-fallthrough -Wundef -Wformat=2 -Werror
+        -Wnon-virtual-dtor -Wswitch-enum -Wimplicit-fallthrough -Wundef -Wformat=2 -Werror $(WARN_EXTRA)
 CORE := -std=c++17 -fno-exceptions -fno-rtti -fno-threadsafe-statics -ffunction-sections -fdata-sections \
         -Iinclude $(ARCH)
 SHIP_FLAGS  := $(CORE) $(WARN) -Os -g $(SHIP_EXTRA)
@@ -197,6 +197,29 @@ demo: $(BUILD)/deps/demo.ok program    ## the whole story on this machine: line,
 	$(Q)TOCSIN=$(abspath $(SHIP)/tocsin) python3 tests/demo/demo.py
 bench: $(BUILD)/deps/bench.ok program  ## sizes, memory, system calls and instructions beside the peers
 	$(Q)TOCSIN=$(abspath $(SHIP)/tocsin) tests/bench/run
+
+# ---- the emulated board ------------------------------------------------------------------------------------------
+# An ARM machine with Debian's own kernel, input lines, a disk that forgets, and a power switch: tests/device/board.py.
+
+BOARD := $(BUILD)/deps/device/version
+$(BOARD): tests/device/fetch.sh toolchains/apt.sh $(BUILD)/deps/device.ok
+	@echo '  DEPS  board: kernel and busybox'
+	$(Q)tests/device/fetch.sh $(BUILD)/deps
+	@touch $@
+
+$(SHIP)/gpio_events: $(SHIP)/tests/device/gpio_events.o
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -s -o $@ $<
+
+.PHONY: device-selftest demo-device
+ON_BOARD = DEPS=$(BUILD)/deps GPIO_EVENTS=$(BUILD)/aarch64/gpio_events TOCSIN=$(BUILD)/aarch64/tocsin \
+           OUT=$(BUILD)/board python3
+device-selftest: $(BOARD)              ## shows that the emulated ARM board does what the device tests rely on
+	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=aarch64 $(BUILD)/aarch64/gpio_events
+	$(Q)$(ON_BOARD) tests/device/selftest.py
+demo-device: $(BOARD)                  ## the program on the emulated ARM board: edge to message, power cut, delivery
+	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=aarch64 program
+	$(Q)$(ON_BOARD) tests/device/demo_device.py
 
 # ---- the rest ----------------------------------------------------------------------------------------------------
 
