@@ -39,9 +39,9 @@ class StorageWorker {
   friend class FileStore;
 
   static void* run(void* self);
-  void serve();
+  [[noreturn]] void serve();
   void add(FileStore& store);
-  void told();
+  Status outcome_of(FileStore& store);
 
   pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;  // guards the list and the state of its stores
   pthread_cond_t work_ = PTHREAD_COND_INITIALIZER;

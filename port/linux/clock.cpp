@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+#include "port/linux/clock.hpp"
+
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "tocsin/base/assert.hpp"
+
+#ifndef TOCSIN_BUILD_UNIX
+#define TOCSIN_BUILD_UNIX 1793491200  // 2026-11-01
+#endif
+
+namespace tocsin {
+namespace {
+
+struct Moment {
+  std::int64_t seconds = 0;
+  std::int64_t nanoseconds = 0;
+};
+
+Moment read(clockid_t clock) {
+#ifdef SYS_clock_gettime64
+  // Only 32-bit systems have this call. Their C library may still count in 32 bits, which end in 2038.
+  if (sizeof(time_t) < sizeof(std::int64_t)) {
+    Moment wide;  // laid out as the kernel's __kernel_timespec
+    if (syscall(SYS_clock_gettime64, clock, &wide) == 0) return wide;
+    TOCSIN_ASSERT(errno == ENOSYS);  // kernels before 5.1
+  }
+#endif
+  timespec at{};
+  TOCSIN_ASSERT(clock_gettime(clock, &at) == 0);
+  return {at.tv_sec, at.tv_nsec};
+}
+
+std::int64_t milliseconds_of(Moment at) { return at.seconds * 1000 + at.nanoseconds / 1'000'000; }
+
+}  // namespace
+
+const UnixMillis kBuiltAt{std::int64_t{TOCSIN_BUILD_UNIX} * 1000};
+
+Clocks read_clocks() {
+  Clocks clocks;
+  clocks.now = Instant{static_cast<std::uint64_t>(milliseconds_of(read(CLOCK_BOOTTIME)))};
+  clocks.wall = UnixMillis{milliseconds_of(read(CLOCK_REALTIME))};
+  clocks.wall_trusted = clocks.wall.ms >= kBuiltAt.ms;
+  return clocks;
+}
+
+}  // namespace tocsin

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+#include "port/linux/system.hpp"
+
+#include <unistd.h>
+
+namespace tocsin {
+
+void Fd::reset(int number) {
+  if (number_ >= 0) ::close(number_);
+  number_ = number;
+}
+
+Path::Path(std::string_view text) {
+  if (text.size() > kMaxPath || find(text, '\0') != kNotFound) return;
+  if (!text.empty()) std::memcpy(chars_, text.data(), text.size());
+  size_ = text.size();
+}
+
+Status write_whole(int fd, Bytes from) {
+  while (!from.empty()) {
+    const ssize_t n = ::write(fd, from.data(), from.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return last_error();
+    if (n == 0) return {Code::io, EIO};
+    from = from.drop(static_cast<std::size_t>(n));
+  }
+  return {};
+}
+
+Result<std::size_t> read_whole(int fd, MutBytes into) {
+  std::size_t size = 0;
+  while (size < into.size()) {
+    const ssize_t n = ::read(fd, into.data() + size, into.size() - size);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return last_error();
+    if (n == 0) break;
+    size += static_cast<std::size_t>(n);
+  }
+  return size;
+}
+
+void write_errno(int error, TextWriter& into) {
+  struct Word {
+    int error;
+    std::string_view text;
+  };
+  static constexpr Word kWords[] = {
+      {EACCES, "permission denied"},
+      {EPERM, "not permitted"},
+      {ENOENT, "no such file"},
+      {ENOTDIR, "a part of the path is not a directory"},
+      {EISDIR, "is a directory"},
+      {ENOSPC, "no space left"},
+      {EDQUOT, "no space left (quota)"},
+      {EROFS, "the file system is read-only"},
+      {EIO, "input/output error (the medium or its driver)"},
+      {EMFILE, "too many open files"},
+      {ENFILE, "too many open files on this device"},
+      {ENOMEM, "out of memory"},
+      {EBUSY, "busy"},
+      {ENODEV, "no such device"},
+      {ENXIO, "no such device"},
+      {ELOOP, "too many symbolic links"},
+      {ECONNREFUSED, "connection refused"},
+      {ECONNRESET, "connection reset by the other side"},
+      {EPIPE, "connection closed by the other side"},
+      {ETIMEDOUT, "no answer"},
+      {EHOSTUNREACH, "no route to the host"},
+      {ENETUNREACH, "no network (no route: is the link up, is there a default gateway?)"},
+      {ENETDOWN, "the network is down"},
+      {EADDRNOTAVAIL, "no local address to connect from"},
+  };
+  for (const Word& word : kWords)
+    if (word.error == error) {
+      into.text(word.text);
+      return;
+    }
+  into.text("error ").signed_number(error);
+}
+
+}  // namespace tocsin

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+#include "port/linux/file_store.hpp"
+
+#include <poll.h>
+
+#include <cerrno>
+
+#include "check.hpp"
+#include "port/scratch.hpp"
+
+using namespace tocsin;
+
+namespace {
+
+// Lives to the end of the program, as its header asks.
+StorageWorker& worker() {
+  static StorageWorker worker;
+  if (worker.handle() < 0) CHECK_OK(worker.start());
+  return worker;
+}
+
+int folder_fd() {
+  static const int fd = ::open(scratch::folder().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  return fd;
+}
+
+Status outcome(FileStore& store) {
+  for (;;) {
+    const Status status = store.poll();
+    if (status.code() != Code::again) return status;
+    CHECK_OK(worker().wait(seconds(60)));
+  }
+}
+
+bool readable(int fd) {
+  pollfd wanted{fd, POLLIN, 0};
+  return ::poll(&wanted, 1, 0) == 1;
+}
+
+template <std::size_t N>
+Span<const Store::Write> views(const Store::Write (&writes)[N]) {
+  return {writes, N};
+}
+
+TEST(file_store_when_absent_is_made_whole_and_zero) {
+  const auto made = open_store(folder_fd(), "made", 3 * 4096 + 100);
+  CHECK_OK(made);
+  CHECK_EQ(made.value().capacity, 3 * 4096);
+  CHECK_TEXT(scratch::read_file(scratch::path("made")), std::string(3 * 4096, '\0'));
+  struct stat info {};
+  CHECK_EQ(::fstat(made.value().fd, &info), 0);
+  CHECK_EQ(info.st_mode & 0777, 0600);
+  CHECK(info.st_blocks * 512 >= 3 * 4096);  // written, not only reserved or sparse
+  CHECK_EQ(::access(scratch::path("made.new").c_str(), F_OK), -1);
+  ::close(made.value().fd);
+}
+
+TEST(file_store_that_exists_keeps_its_size) {
+  scratch::write_file(scratch::path("kept"), std::string(2 * 4096 + 17, 'k'));
+  const auto opened = open_store(folder_fd(), "kept", 16 * 4096);
+  CHECK_OK(opened);
+  CHECK_EQ(opened.value().capacity, 2 * 4096);
+  CHECK_EQ(scratch::read_file(scratch::path("kept")).size(), 2 * 4096 + 17);
+  ::close(opened.value().fd);
+}
+
+TEST(file_store_half_made_by_an_earlier_run_is_made_anew) {
+  scratch::write_file(scratch::path("half.new"), "rest of an interrupted making");
+  const auto opened = open_store(folder_fd(), "half", 4096);
+  CHECK_OK(opened);
+  CHECK_TEXT(scratch::read_file(scratch::path("half")), std::string(4096, '\0'));
+  ::close(opened.value().fd);
+}
+
+TEST(file_store_refuses_what_has_no_block) {
+  scratch::write_file(scratch::path("stub"), std::string(4095, 's'));
+  CHECK_CODE(open_store(folder_fd(), "stub", 4096), Code::corrupt);
+  CHECK_CODE(open_store(folder_fd(), "never", 4095), Code::bad_value);
+  CHECK_EQ(::access(scratch::path("never").c_str(), F_OK), -1);
+}
+
+TEST(file_store_in_a_missing_folder_is_io_with_the_errno) {
+  const auto opened = open_store(folder_fd(), "no/such", 4096);
+  CHECK_CODE(opened, Code::io);
+  CHECK_EQ(opened.status().detail(), ENOENT);
+}
+
+TEST(file_store_to_read_is_never_made_and_never_written) {
+  CHECK_CODE(open_store_to_read(folder_fd(), "absent"), Code::not_found);
+  CHECK_EQ(::access(scratch::path("absent").c_str(), F_OK), -1);
+  scratch::write_file(scratch::path("readable"), std::string(4096, 'r'));
+  const auto opened = open_store_to_read(folder_fd(), "readable");
+  CHECK_OK(opened);
+  FileStore store{worker()};
+  store.open(opened.value());
+  std::uint8_t byte[1] = {};
+  CHECK_OK(store.read(4095, byte));
+  CHECK_EQ(byte[0], 'r');
+  const Store::Write writes[] = {{0, byte}};
+  store.begin(views(writes), Store::Sync::no);
+  const Status refused = outcome(store);
+  CHECK_CODE(refused, Code::io);
+  CHECK_EQ(refused.detail(), EBADF);
+  store.close();
+}
+
+TEST(file_store_job_survives_reopening) {
+  FileStore store{worker()};
+  const auto made = open_store(folder_fd(), "jobs", 8 * 4096);
+  CHECK_OK(made);
+  store.open(made.value());
+  CHECK_CODE(store.poll(), Code::empty);
+
+  static const std::uint8_t first[] = {1, 2, 3}, second[] = {4, 5}, over[] = {9};
+  const Store::Write writes[] = {{0, first}, {8 * 4096 - 2, second}, {1, over}};  // in order: `over` is last
+  store.begin(views(writes), Store::Sync::yes);
+  CHECK_OK(outcome(store));
+  CHECK_CODE(store.poll(), Code::empty);  // told once
+  store.close();
+
+  const auto again = open_store(folder_fd(), "jobs", 4096);
+  CHECK_OK(again);
+  store.open(again.value());
+  std::uint8_t start[4], end[2];
+  CHECK_OK(store.read(0, start));
+  CHECK_OK(store.read(8 * 4096 - 2, end));
+  static const std::uint8_t want[] = {1, 9, 3, 0};
+  CHECK_BYTES(start, want);
+  CHECK_BYTES(end, second);
+  store.close();
+}
+
+TEST(file_store_outside_its_capacity_reads_and_writes_nothing) {
+  FileStore store{worker()};
+  const auto made = open_store(folder_fd(), "edge", 4096);
+  CHECK_OK(made);
+  store.open(made.value());
+  std::uint8_t two[2] = {7, 7};
+  CHECK_CODE(store.read(4095, two), Code::io);
+  CHECK_CODE(store.read(UINT32_MAX, two), Code::io);
+  CHECK_OK(store.read(4096, MutBytes{}));
+  CHECK_EQ(two[0], 7);
+
+  const Store::Write writes[] = {{0, two}, {4095, two}};
+  store.begin(views(writes), Store::Sync::yes);
+  CHECK_CODE(outcome(store), Code::io);
+  CHECK_TEXT(scratch::read_file(scratch::path("edge")), std::string(4096, '\0'));
+  CHECK_EQ(scratch::read_file(scratch::path("edge")).size(), 4096);
+  store.close();
+}
+
+TEST(file_store_on_a_full_device_says_enospc) {
+  FileStore store{worker()};
+  store.open({::open("/dev/full", O_RDWR | O_CLOEXEC), 4096});
+  static const std::uint8_t byte[] = {1};
+  const Store::Write writes[] = {{0, byte}};
+  store.begin(views(writes), Store::Sync::yes);
+  const Status full = outcome(store);
+  CHECK_CODE(full, Code::io);
+  CHECK_EQ(full.detail(), ENOSPC);
+  store.close();
+}
+
+TEST(file_store_reports_a_sync_that_fails) {
+  int ends[2];
+  CHECK_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  FileStore store{worker()};
+  store.open({ends[1], 4096});
+  store.begin({}, Store::Sync::yes);  // a pipe cannot be synced
+  const Status failed = outcome(store);
+  CHECK_CODE(failed, Code::io);
+  CHECK_EQ(failed.detail(), EINVAL);
+  store.close();
+  ::close(ends[0]);
+}
+
+TEST(file_store_that_shrank_is_io_not_short) {
+  FileStore store{worker()};
+  const auto made = open_store(folder_fd(), "shrunk", 2 * 4096);
+  CHECK_OK(made);
+  store.open(made.value());
+  CHECK_EQ(::truncate(scratch::path("shrunk").c_str(), 4096), 0);
+  std::uint8_t byte[1];
+  CHECK_CODE(store.read(5000, byte), Code::io);
+  store.close();
+}
+
+TEST(storage_worker_handle_is_readable_exactly_while_an_outcome_waits) {
+  FileStore one{worker()}, two{worker()};
+  one.open(open_store(folder_fd(), "one", 4096).value());
+  two.open(open_store(folder_fd(), "two", 4096).value());
+  CHECK(!readable(worker().handle()));
+  CHECK_CODE(worker().wait(milliseconds(0)), Code::timeout);
+  for (unsigned round = 0; round < 200; ++round) {
+    one.begin({}, Store::Sync::no);
+    two.begin({}, Store::Sync::no);
+    CHECK_OK(outcome(two));  // served in order: the outcome of `one` waits too
+    CHECK(readable(worker().handle()));
+    CHECK_OK(one.poll());
+    CHECK(!readable(worker().handle()));
+  }
+  one.close();
+  two.close();
+}
+
+TEST(file_store_second_job_before_the_first_is_told_panics) {
+  static FileStore store{worker()};
+  store.open(open_store(folder_fd(), "twice", 4096).value());
+  store.begin({}, Store::Sync::no);
+  CHECK_OK(worker().wait(seconds(60)));
+  CHECK_PANICS(store.begin({}, Store::Sync::no));
+}
+
+}  // namespace
