@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+#include "tocsin/wire/phone.hpp"
+
+#include "check.hpp"
+
+using namespace tocsin;
+
+namespace {
+
+constexpr std::string_view kNoDigits = "it has no digits";
+constexpr std::string_view kCharacter = "only digits, spaces and + - . / ( ) may stand in a number";
+constexpr std::string_view kPlus = "one + may stand in front, and nowhere else";
+constexpr std::string_view kNational =
+    "a national number begins with 0: write it with its country code, as +44...";
+constexpr std::string_view kCountry = "no country code begins with 0";
+constexpr std::string_view kShort = "it has fewer than 7 digits";
+constexpr std::string_view kLong = "it has more than 15 digits";
+
+struct Written {
+  std::string_view text, digits;
+};
+
+TEST(phone_as_people_write_it_is_read) {
+  const Written cases[] = {
+      {"447700900123", "447700900123"},
+      {"+447700900123", "447700900123"},
+      {"+44 7700 900123", "447700900123"},
+      {"+44 (0)7700 900123", "447700900123"},
+      {"44 (0) 7700 900123", "447700900123"},
+      {"0044 (0)7700 900123", "447700900123"},
+      {"+44(0)7700/900-123", "447700900123"},
+      {"00447700900123", "447700900123"},
+      {"00 44 7700 900123", "447700900123"},
+      {"(+44) 7700 900123", "447700900123"},
+      {" +44 7700 900123 ", "447700900123"},
+      {"+ 44 7700 900123", "447700900123"},
+      {"+44.7700.900.123", "447700900123"},
+      {"+44-7700-900-123", "447700900123"},
+      {"+44 77 (0)0 900123", "447700900123"},  // a digit in brackets, not behind the country code
+      {"+44 (7700) 900-124", "447700900124"},
+      {"1234567", "1234567"},
+      {"+123456789012345", "123456789012345"},
+      {"00123456789012345", "123456789012345"},
+  };
+  for (const Written& one : cases) {
+    check::at("text='%.*s'", static_cast<int>(one.text.size()), one.text.data());
+    const Result<Phone> phone = parse_phone(one.text);
+    CHECK_OK(phone);
+    CHECK_TEXT(phone.value().view(), one.digits);
+    CHECK_TEXT(phone_problem(one.text), "");
+  }
+}
+
+void check_refused(std::string_view text, std::string_view problem) {
+  check::at("text='%.*s'", static_cast<int>(text.size()), text.data());
+  CHECK_CODE(parse_phone(text), Code::bad_value);
+  CHECK_TEXT(phone_problem(text), problem);
+}
+
+TEST(phone_without_digits_is_refused) {
+  for (const std::string_view text : {"", "+", " ", "()", "+ - .", "00", "0 0"})
+    check_refused(text, kNoDigits);
+}
+
+TEST(phone_with_other_characters_is_refused) {
+  for (const std::string_view text :
+       {"4477OO900123", "+44 7700 900123 ext 5", "+44 7700 900123x5", "44770090012a", "tel:+447700900123",
+        "+44\t7700900123", "447700900123\n", "+44 7700 900123#", "+44,7700900123", "*447700900123",
+        "operations"})
+    check_refused(text, kCharacter);
+  check_refused({"447700900123\0", 13}, kCharacter);
+}
+
+TEST(phone_with_digits_of_another_script_is_refused) {
+  check_refused("\xD9\xA4\xD9\xA4\xD9\xA7\xD9\xA7\xD9\xA0\xD9\xA0\xD9\xA9", kCharacter);  // Arabic-Indic
+  check_refused("44770090012\xEF\xBC\x93", kCharacter);                                   // fullwidth 3
+  check_refused(
+      "+44\xC2\xA0"
+      "7700900123",
+      kCharacter);  // no-break space
+}
+
+TEST(phone_with_a_plus_elsewhere_is_refused) {
+  for (const std::string_view text : {"++447700900123", "+44+7700900123", "447700900123+", "00+447700900123"})
+    check_refused(text, kPlus);
+}
+
+TEST(phone_national_is_refused_with_a_hint) {
+  for (const std::string_view text :
+       {"07700 900123", "(0)7700 900123", "(07700) 900123", "0", "0 7700 900123 000 00"})
+    check_refused(text, kNational);
+}
+
+TEST(phone_with_a_country_code_of_0_is_refused) {
+  for (const std::string_view text :
+       {"+07700900123", "0007700900123", "+(0)7700900123", "00 (0)7700900123", "+0044 7700 900123"})
+    check_refused(text, kCountry);
+}
+
+TEST(phone_too_short_is_refused) {
+  for (const std::string_view text : {"112", "123456", "+123456", "00123456", "+44 (0)7700"})
+    check_refused(text, kShort);
+}
+
+TEST(phone_too_long_is_refused) {
+  for (const std::string_view text : {"1234567890123456", "+1234567890123456", "001234567890123456"})
+    check_refused(text, kLong);
+  static char many[4096];
+  std::memset(many, '7', sizeof many);
+  CHECK_TEXT(phone_problem({many, sizeof many}), kLong);
+}
+
+// Every text of up to five of the characters that matter: read and refused agree, and what is read is a
+// number.
+TEST(phone_of_any_short_text_is_digits_or_a_problem) {
+  const std::string_view alphabet = "+0147() x";
+  char text[9] = "";
+  for (unsigned n = 0; n < 9 * 9 * 9 * 9 * 9 * 9; ++n) {
+    unsigned rest = n;
+    for (std::size_t at = 0; at < 6; ++at, rest /= 9) text[at] = alphabet[rest % 9];
+    text[6] = '7', text[7] = '7', text[8] = '7';
+    const Result<Phone> phone = parse_phone({text, sizeof text});
+    if (phone.ok() != phone_problem({text, sizeof text}).empty()) check_refused({text, sizeof text}, "");
+    if (!phone.ok()) continue;
+    const std::string_view digits = phone.value().view();
+    if (digits.size() < 7 || digits.size() > 15 || digits[0] == '0')
+      check_refused({text, sizeof text}, "not a number");
+  }
+}
+
+std::string_view masked(std::string_view digits) {
+  static char line[64];
+  TextWriter into(line);
+  write_masked(digits, into);
+  return into.view();
+}
+
+TEST(phone_masked_shows_two_digits_and_three) {
+  CHECK_TEXT(masked("447700900123"), "44*******123");
+  CHECK_TEXT(masked("1234567"), "12**567");
+  CHECK_TEXT(masked("123456789012345"), "12**********345");
+}
+
+TEST(phone_masked_of_what_is_no_number_shows_nothing) {
+  CHECK_TEXT(masked("12345"), "*****");
+  CHECK_TEXT(masked("1"), "*");
+  CHECK_TEXT(masked(""), "");
+}
+
+}  // namespace
