@@ -74,7 +74,13 @@ class Control:
 
     COMMANDS = {
         "ping": lambda self, _: {"port": self.server.port},
-        "rule": rule, "clear": clear, "report": report, "reset": reset, "wait": wait, "token": token, "hold": hold,
+        "rule": rule,
+        "clear": clear,
+        "report": report,
+        "reset": reset,
+        "wait": wait,
+        "token": token,
+        "hold": hold,
         "rules": lambda self, _: {"rules": self.rules.list()},
         "messages": lambda self, _: {"messages": self.journal.messages()},
         "resume": lambda self, _: self.server.hold(None),

@@ -9,8 +9,8 @@
   ctl.py DIR messages | reset | token TOKEN... | hold [stall|refuse] [--drop] | resume | close | ping
   ctl.py DIR wait N [SECONDS]
 
-report exits with 1 if a message of FILE (ids or texts, one a line) was lost or one was accepted more than COPIES
-times; wait exits with 1 if N distinct messages were not accepted in time.
+report exits with 1 if a message of FILE (ids or texts, one a line) was lost, or one was accepted more than
+COPIES times; wait exits with 1 if N distinct messages were not accepted in time.
 """
 
 import argparse
@@ -44,17 +44,27 @@ def parse_rule(words):
         if not equals:
             parser.error(f"not PARAMETER=VALUE: {word}")
         rule[name] = value(text)
-    rule.update({key: getattr(options, key) for key in ("count", "skip", "p", "seed")
-                 if getattr(options, key) is not None})
-    match = {key: getattr(options, key) for key in ("recipient", "text", "path", "at_least")
-             if getattr(options, key) is not None}
+    rule.update(
+        {
+            key: getattr(options, key)
+            for key in ("count", "skip", "p", "seed")
+            if getattr(options, key) is not None
+        }
+    )
+    match = {
+        key: getattr(options, key)
+        for key in ("recipient", "text", "path", "at_least")
+        if getattr(options, key) is not None
+    }
     return {**rule, "match": match} if match else rule
 
 
 def print_actions():
     for name, (slot, parameters, text) in ACTIONS.items():
-        known = " ".join(key if default is REQUIRED else f"{key}={json.dumps(default)}"
-                         for key, default in parameters.items())
+        known = " ".join(
+            key if default is REQUIRED else f"{key}={json.dumps(default)}"
+            for key, default in parameters.items()
+        )
         print(f"{name} {known}".rstrip() + f"\n    [{slot}] {text}")
 
 
@@ -75,8 +85,10 @@ def report(directory, words):
         print(json.dumps(result, ensure_ascii=False))
     else:
         for internal_id, message in result.pop("messages").items():
-            print(f"{message['copies']} x {internal_id} to {message['recipient']}: {message['text']} "
-                  f"[{', '.join(message['answers'])}]")
+            print(
+                f"{message['copies']} x {internal_id} to {message['recipient']}: {message['text']} "
+                f"[{', '.join(message['answers'])}]"
+            )
         for line in result.pop("lost", ()):
             print(f"LOST {line}")
         for failure in result.pop("handshakes_failed"):

@@ -56,8 +56,9 @@ def make_certificates(directory):
 
 
 class Simulator:
-    def __init__(self, directory, certificates=None, cert="ec", tls="any", tokens=("test-token",), port=0,
-                 options=()):
+    def __init__(
+        self, directory, certificates=None, cert="ec", tls="any", tokens=("test-token",), port=0, options=()
+    ):
         self.directory = os.path.abspath(directory)
         self.certificates = certificates or os.path.join(self.directory, "certs")
         self.cert, self.tls, self.tokens, self.options = cert, tls, list(tokens), list(options)
@@ -73,9 +74,22 @@ class Simulator:
 
     def start(self):
         assert self.process is None
-        arguments = [sys.executable, os.path.join(HERE, "simulator.py"), "--dir", self.directory, "--certs",
-                     self.certificates, "--port", str(self.port), "--cert", self.cert, "--tls", self.tls,
-                     "--until-eof", *self.options]
+        arguments = [
+            sys.executable,
+            os.path.join(HERE, "simulator.py"),
+            "--dir",
+            self.directory,
+            "--certs",
+            self.certificates,
+            "--port",
+            str(self.port),
+            "--cert",
+            self.cert,
+            "--tls",
+            self.tls,
+            "--until-eof",
+            *self.options,
+        ]
         for token in self.tokens:
             arguments += ["--token", token]
         self.process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -120,7 +134,7 @@ class Simulator:
         return command(self.directory, name, timeout, **arguments)
 
     def rule(self, do, **parameters):
-        """Adds a rule; count, skip, p, seed, match and the action's parameters by name. Returns its number."""
+        """Adds a rule: count, skip, p, seed, match and what the action takes. Returns its number."""
         return self.command("rule", rule={"do": do, **parameters})["rule"]
 
     def rules(self):
@@ -138,15 +152,17 @@ class Simulator:
     def requests(self):
         """Every request that was received, from the journal."""
         with open(os.path.join(self.directory, "requests.jsonl"), encoding="utf-8") as file:
-            return [record for record in map(json.loads, file) if record["kind"] == "request"]
+            whole = [json.loads(line) for line in file if line.endswith("\n")]
+        return [record for record in whole if record["kind"] == "request"]
 
     def reset(self):
         self.command("reset")
 
     def wait(self, distinct=0, copies=0, requests=0, timeout=30):
         """Whether that many were there before the time was over."""
-        return self.command("wait", timeout + 10, distinct=distinct, copies=copies, requests=requests,
-                            seconds=timeout)["reached"]
+        return self.command(
+            "wait", timeout + 10, distinct=distinct, copies=copies, requests=requests, seconds=timeout
+        )["reached"]
 
     def token(self, *tokens):
         self.command("token", tokens=list(tokens))

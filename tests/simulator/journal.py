@@ -5,7 +5,8 @@ DIR/messages.jsonl  one line for each accepted copy, and one for what became of 
 DIR/requests.jsonl  one line for each start, connection, failed handshake, request as received, and answer
 
 Every line is flushed before the service acts on it: an acceptance is on the medium before its answer leaves.
-A line torn by a kill is cut off at the next start; its answer cannot have left. All methods may be called from any thread.
+A line torn by a kill is cut off at the next start; its answer cannot have left. All methods may be called
+from any thread.
 """
 
 import base64
@@ -78,8 +79,14 @@ class Journal:
         self.copies = []  # every accepted copy, in order
         self.by_uuid = {}
         self.copies_of = {}  # internal_id -> its copies
-        self.counts = {"starts": 0, "connections": 0, "requests": 0, "incomplete_requests": 0, "answers": 0,
-                       "answers_cut": 0}
+        self.counts = {
+            "starts": 0,
+            "connections": 0,
+            "requests": 0,
+            "incomplete_requests": 0,
+            "answers": 0,
+            "answers_cut": 0,
+        }
         self.handshakes_failed = []
 
     # -- writing ---------------------------------------------------------------------------------------------
@@ -88,10 +95,19 @@ class Journal:
         """Keeps one accepted copy and returns it. WHERE is {"connection": n, "request": n}."""
         with self.changed:
             internal_id = message["internal_id"]
-            copy = {"kind": "accepted", "n": len(self.copies) + 1, "time": now(), "internal_id": internal_id,
-                    "copy": len(self.copies_of.get(internal_id, ())) + 1, "uuid": None,
-                    "recipient": message["recipient_phone"], "text": message["message_content"],
-                    "sender": message.get("sender"), "path": message.get("path"), **where}
+            copy = {
+                "kind": "accepted",
+                "n": len(self.copies) + 1,
+                "time": now(),
+                "internal_id": internal_id,
+                "copy": len(self.copies_of.get(internal_id, ())) + 1,
+                "uuid": None,
+                "recipient": message["recipient_phone"],
+                "text": message["message_content"],
+                "sender": message.get("sender"),
+                "path": message.get("path"),
+                **where,
+            }
             copy["uuid"] = make_uuid(copy)
             self.message_lines.append(copy)
             self._count_message(copy)
@@ -119,7 +135,7 @@ class Journal:
             self.note("answer", **fields)
 
     def settle(self):
-        """Lets what a client may have seen already be noted; an answer that a rule holds back is not waited for."""
+        """Lets what a client may have seen be noted; an answer that a rule holds back is not waited for."""
         self.changed.wait_for(lambda: self.unsettled == 0, 0.3)
 
     def note(self, kind, **fields):
@@ -180,9 +196,14 @@ class Journal:
 
     def wait(self, timeout, distinct=0, copies=0, requests=0):
         """Waits until at least so many are there; returns whether they are."""
+
         def enough():
-            return (len(self.copies_of) >= distinct and len(self.copies) >= copies and
-                    self.counts["requests"] >= requests)
+            return (
+                len(self.copies_of) >= distinct
+                and len(self.copies) >= copies
+                and self.counts["requests"] >= requests
+            )
+
         with self.changed:
             return self.changed.wait_for(enough, timeout)
 
@@ -203,16 +224,22 @@ class Journal:
                 **self.counts,
                 "handshakes_failed": list(self.handshakes_failed),
                 "messages": {
-                    internal_id: {"copies": len(copies), "answers": [c["answer"] for c in copies],
-                                  "recipient": copies[0]["recipient"], "text": copies[0]["text"]}
-                    for internal_id, copies in self.copies_of.items()},
+                    internal_id: {
+                        "copies": len(copies),
+                        "answers": [c["answer"] for c in copies],
+                        "recipient": copies[0]["recipient"],
+                        "text": copies[0]["text"],
+                    }
+                    for internal_id, copies in self.copies_of.items()
+                },
             }
             if expect is not None:
                 there = set(self.copies_of)
                 there.update(without_repeat_mark(copy["text"]) for copy in self.copies)
                 report["expected"] = len(expect)
-                report["lost"] = [line for line in expect
-                                  if line not in there and without_repeat_mark(line) not in there]
+                report["lost"] = [
+                    line for line in expect if line not in there and without_repeat_mark(line) not in there
+                ]
             return report
 
     def close(self):

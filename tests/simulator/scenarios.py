@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Scenarios: rules that say what the simulated service does instead of accepting and answering plainly.
 
-A rule is {"match": {...}, "count": n, "skip": n, "p": x, "seed": n, "do": NAME, ...parameters of that action}. All but "do" may be left out.
-Every rule that matches a request takes part, in the order they were added; of the actions of one slot the first one
-wins, and a rule that does not get its slot is not used up. Actions of the slot "messages" add up.
+A rule is {"do": ACTION, ...its parameters} and, by choice, "match" (path, recipient, text, at_least),
+"count", "skip", "p" and "seed". Every rule that matches a request takes part, in the order they were added; of the
+actions of one slot the first one wins, and a rule that does not get its slot is not used up. Actions of the slot
+"messages" add up.
 """
 
 import json
@@ -16,37 +17,78 @@ REQUIRED = object()
 ACTIONS = {
     # The whole answer.
     "accept": ("outcome", {}, "accept, whatever later rules say"),
-    "status": ("outcome", {"code": REQUIRED, "body": None, "content_type": None, "retry_after": None, "accept": False},
-               "answer with this status; accept=true: only after the messages were accepted"),
-    "recorded": ("outcome", {"name": REQUIRED, "accept": False},
-                 "a recorded body verbatim: success, rate_limit or not_authenticated"),
-    "rate_limit": ("outcome", {"recipients": None, "omit_others": False, "accept_others": None},
-                   "200 with RATE_LIMIT for the matching messages, or for those recipients; the others are accepted, or "
-                   "left out of the answer and not accepted (omit_others), or left out though accepted"),
+    "status": (
+        "outcome",
+        {"code": REQUIRED, "body": None, "content_type": None, "retry_after": None, "accept": False},
+        "answer with this status; accept=true: only after the messages were accepted",
+    ),
+    "recorded": (
+        "outcome",
+        {"name": REQUIRED, "accept": False},
+        "a recorded body verbatim: success, rate_limit or not_authenticated",
+    ),
+    "rate_limit": (
+        "outcome",
+        {"recipients": None, "omit_others": False, "accept_others": None},
+        "200 with RATE_LIMIT for the matching messages, or for those recipients; the others are accepted, or "
+        "left out of the answer and not accepted (omit_others), or left out though accepted",
+    ),
     "html": ("outcome", {"code": 502, "accept": False}, "the HTML page of a front end, with any status"),
-    "garbage": ("outcome", {"kind": "body", "accept": False},
-                "kind http: no HTTP at all; body: 200 with random bytes; json: 200 with JSON cut in its middle"),
-    "status_false": ("outcome", {"message": "Stream is not ready", "error_code": "0x1", "accept": False},
-                     "200 with status false; accept=true: with the messages and their ids all the same"),
+    "garbage": (
+        "outcome",
+        {"kind": "body", "accept": False},
+        "kind http: no HTTP at all; body: 200 with random bytes; json: 200 with JSON cut in its middle",
+    ),
+    "status_false": (
+        "outcome",
+        {"message": "Stream is not ready", "error_code": "0x1", "accept": False},
+        "200 with status false; accept=true: with the messages and their ids all the same",
+    ),
     # Single messages; "match" says which.
-    "refuse": ("messages", {"error": None, "details": "refused by the service"}, "refuse the message, in the answer"),
+    "refuse": (
+        "messages",
+        {"error": None, "details": "refused by the service"},
+        "refuse the message, in the answer",
+    ),
     "omit": ("messages", {"accept": True}, "leave it out of the answer; accept=false: and do not accept it"),
     "empty_uuid": ("messages", {}, "accepted, but message_uuid is an empty string"),
-    "numeric_ids": ("messages", {"which": "both"}, "ids as numbers: internal_id (if digits), message_uuid or both"),
-    "unknown_id": ("messages", {"extra": False}, "a foreign internal_id instead; extra=true: beside the right one"),
+    "numeric_ids": (
+        "messages",
+        {"which": "both"},
+        "ids as numbers: internal_id (if digits), message_uuid or both",
+    ),
+    "unknown_id": (
+        "messages",
+        {"extra": False},
+        "a foreign internal_id instead; extra=true: beside the right one",
+    ),
     "twice": ("messages", {}, "named twice in the answer, the second time as refused"),
     "swap": ("messages", {}, "the messages of the answer in reverse order"),
-    "delivery": ("messages", {"word": "delivered", "shape": "messages"},
-                 "the status of messages_status; shape: messages, array, items, map or nested"),
+    "delivery": (
+        "messages",
+        {"word": "delivered", "shape": "messages"},
+        "the status of messages_status; shape: messages, array, items, map or nested",
+    ),
     "huge": ("messages", {"size": 20000}, "valid JSON of at least SIZE bytes"),
     # The connection and the bytes.
-    "drop": ("ending", {"at": REQUIRED, "bytes": 60, "how": "close"},
-             "end the connection at: connect (before TLS), head (before the body is read), body (read, not accepted), "
-             "accepted (before the answer), answer (after BYTES of it); how: close, reset, or notify (TLS close)"),
-    "silent": ("ending", {"at": "accepted"}, "keep the connection and say nothing at: connect, body or accepted"),
+    "drop": (
+        "ending",
+        {"at": REQUIRED, "bytes": 60, "how": "close"},
+        "end the connection at: connect (before TLS), head (before the body is read), body (read, not "
+        "accepted), accepted (before the answer), answer (after BYTES of it); how: close, reset, or notify (the "
+        "proper end of TLS)",
+    ),
+    "silent": (
+        "ending",
+        {"at": "accepted"},
+        "keep the connection and say nothing at: connect, body or accepted",
+    ),
     "slow": ("pace", {"delay": 0, "bytes_per_second": 0}, "wait before the answer; send it slowly"),
-    "framing": ("framing", {"kind": "chunked", "chunk": 0},
-                "kind chunked (in pieces of CHUNK), length (Content-Length) or close (ends with the connection)"),
+    "framing": (
+        "framing",
+        {"kind": "chunked", "chunk": 0},
+        "kind chunked (in pieces of CHUNK), length (Content-Length) or close (ends with the connection)",
+    ),
     "gzip": ("coding", {}, "Content-Encoding: gzip"),
     "informational": ("informational", {"codes": [100]}, "1xx answers first"),
     "close": ("keep", {"header": True}, "close after the answer, with or without saying Connection: close"),
@@ -91,7 +133,9 @@ class Rule:
         self.match = source.get("match") or {}
         if set(self.match) - MATCH_KEYS:
             raise ValueError(f"match knows {', '.join(sorted(MATCH_KEYS))}")
-        if self.slot in ("connect", "head") and set(self.match) - ({"path"} if self.slot == "head" else set()):
+        if self.slot in ("connect", "head") and set(self.match) - (
+            {"path"} if self.slot == "head" else set()
+        ):
             raise ValueError(f"at {self.slot} the messages are not known yet")
         self.left = source.get("count")
         self.skip = source.get("skip", 0)
@@ -113,9 +157,12 @@ class Rule:
         match = self.match
         if match.get("path") not in (None, path) or len(messages) < match.get("at_least", 0):
             return None
-        found = [i for i, message in enumerate(messages)
-                 if match.get("recipient") in (None, message.get("recipient_phone")) and
-                 match.get("text", "") in str(message.get("message_content", ""))]
+        found = [
+            i
+            for i, message in enumerate(messages)
+            if match.get("recipient") in (None, message.get("recipient_phone"))
+            and match.get("text", "") in str(message.get("message_content", ""))
+        ]
         if not found and ("recipient" in match or "text" in match):
             return None
         return found

@@ -20,7 +20,9 @@ class WithService(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         make_certificates(CERTIFICATES)
-        cls.service = Simulator(os.path.join(WORK.name, cls.__name__), CERTIFICATES, options=cls.options).start()
+        cls.service = Simulator(
+            os.path.join(WORK.name, cls.__name__), CERTIFICATES, options=cls.options
+        ).start()
 
     @classmethod
     def tearDownClass(cls):
@@ -49,5 +51,3 @@ class WithService(unittest.TestCase):
 
     def accepted(self):
         return [message["internal_id"] for message in self.service.messages()]
-
-

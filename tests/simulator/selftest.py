@@ -17,8 +17,11 @@ import unittest
 
 from harness import HERE, Simulator, command, make_certificates
 from selfcase import ANNA, BEN, CERTIFICATES, TOKEN, WORK, WithService
-from selftest_scenarios import Scenarios  # noqa: F401  found and run by unittest
+import selftest_scenarios
 from wire import Client, post, send_body
+
+
+Scenarios = selftest_scenarios.Scenarios  # run from here as well
 
 
 def tearDownModule():
@@ -29,9 +32,19 @@ class Plain(WithService):
     def test_accepted_message_is_answered_as_recorded_answers_are(self):
         answer = self.send("a", "b", to=(ANNA, BEN))
         self.assertEqual((answer.status, answer.end), (200, "open"))
-        self.assertEqual([name for name, _ in answer.headers],
-                         ["Date", "Content-Type", "Transfer-Encoding", "Connection", "CF-Cache-Status", "Server",
-                          "CF-RAY", "alt-svc"])
+        self.assertEqual(
+            [name for name, _ in answer.headers],
+            [
+                "Date",
+                "Content-Type",
+                "Transfer-Encoding",
+                "Connection",
+                "CF-Cache-Status",
+                "Server",
+                "CF-RAY",
+                "alt-svc",
+            ],
+        )
         self.assertEqual(answer.fields["transfer-encoding"], "chunked")
         self.assertEqual(answer.fields["server"], "cloudflare")
         content = answer.json()
@@ -45,18 +58,32 @@ class Plain(WithService):
     def test_status_query_finds_accepted_messages_only(self):
         uuid = self.send("a").json()["messages"][0]["message_uuid"]
         ask = post("/messages_status/", json.dumps({"message_uuids": [uuid, "no-such"]}))
-        self.assertEqual(self.client().ask(ask).json(),
-                         {"status": True, "messages": [{"message_uuid": uuid, "status": "delivered"}]})
-        shapes = {"array": [{"message_uuid": uuid, "status": "sent"}], "map": {uuid: "sent"},
-                  "items": {"items": [{"message_uuid": uuid, "status": "sent"}], "total": 1},
-                  "nested": {"messages": {uuid: {"status": "sent"}}}}
+        self.assertEqual(
+            self.client().ask(ask).json(),
+            {"status": True, "messages": [{"message_uuid": uuid, "status": "delivered"}]},
+        )
+        shapes = {
+            "array": [{"message_uuid": uuid, "status": "sent"}],
+            "map": {uuid: "sent"},
+            "items": {"items": [{"message_uuid": uuid, "status": "sent"}], "total": 1},
+            "nested": {"messages": {uuid: {"status": "sent"}}},
+        }
         for shape, content in shapes.items():
             self.service.rule("delivery", word="sent", shape=shape, count=1)
             self.assertEqual(self.client().ask(ask).json(), content)
 
     def test_event_send_is_accepted(self):
-        body = {"event": "alarm", "recipients": [{"internal_id": "e", "recipient_phone": ANNA, "sender": "GLOBAL",
-                                                  "template_variables": {"text": "high"}}]}
+        body = {
+            "event": "alarm",
+            "recipients": [
+                {
+                    "internal_id": "e",
+                    "recipient_phone": ANNA,
+                    "sender": "GLOBAL",
+                    "template_variables": {"text": "high"},
+                }
+            ],
+        }
         self.assertEqual(self.client().ask(post("/event_send/", json.dumps(body))).status, 200)
         self.assertEqual(self.service.messages()[0]["text"], '{"text": "high"}')
 
@@ -72,8 +99,14 @@ class Plain(WithService):
             (post("/simple_send/", b"{"), 422, ["body", 1]),
             (post("/simple_send/", b"[]"), 422, ["body"]),
             (post("/simple_send/", b"{}"), 422, ["body", "messages"]),
-            (post("/simple_send/", b'{"messages":[{"internal_id":"a","recipient_phone":"1","message_content":"t"}]}'),
-             422, ["body", "messages", 0, "sender"]),
+            (
+                post(
+                    "/simple_send/",
+                    b'{"messages":[{"internal_id":"a","recipient_phone":"1","message_content":"t"}]}',
+                ),
+                422,
+                ["body", "messages", 0, "sender"],
+            ),
             (post("/simple_send/", good.replace(b'"a"', b"1")), 422, ["body", "messages", 0, "internal_id"]),
             (post("/messages_status/", b"{}"), 422, ["body", "message_uuids"]),
             (post("/simple_send/", good, kind="text/plain"), 422, ["body"]),
@@ -111,8 +144,12 @@ class Plain(WithService):
         client.ask(request)
         client.ask(request.replace(TOKEN.encode(), b"wrong-secret"))
         kept = self.service.requests()
-        self.assertEqual((kept[0]["head"] + kept[0]["body"]).encode(), request.replace(TOKEN.encode(), b"token-ok"))
-        self.assertEqual([(r["connection"], r["request"], r["token_ok"]) for r in kept], [(1, 1, True), (1, 2, False)])
+        self.assertEqual(
+            (kept[0]["head"] + kept[0]["body"]).encode(), request.replace(TOKEN.encode(), b"token-ok")
+        )
+        self.assertEqual(
+            [(r["connection"], r["request"], r["token_ok"]) for r in kept], [(1, 1, True), (1, 2, False)]
+        )
         self.assertEqual(kept[0]["tls"], "TLSv1.3")
         for name in glob.glob(self.service.directory + "/*.jsonl"):
             with open(name, encoding="utf-8") as file:
@@ -129,13 +166,16 @@ class Running(WithService):
         self.assertRaises(ConnectionRefusedError, self.client)
         self.service.start()
         self.send("a")
+        self.service.report()  # the answer is noted now, too
         self.service.restart(kill=True)
         with open(self.service.directory + "/messages.jsonl", "ab") as file:
             file.write(b'{"kind":"acc')  # torn
         self.service.restart(kill=True)
         self.send("b")
         report = self.service.report(expect=["a", "text 0", "c"])
-        self.assertEqual((report["accepted"], report["distinct"], report["max_copies"], report["starts"]), (3, 2, 2, 3))
+        self.assertEqual(
+            (report["accepted"], report["distinct"], report["max_copies"], report["starts"]), (3, 2, 2, 3)
+        )
         self.assertEqual(report["messages"]["a"]["answers"], ["lost", "sent"])
         self.assertEqual(report["lost"], ["c"])
 
@@ -177,10 +217,16 @@ class Running(WithService):
 
     def test_command_line(self):
         def ctl(*words):
-            done = subprocess.run([sys.executable, os.path.join(HERE, "ctl.py"), self.service.directory, *words],
-                                  capture_output=True, text=True)
+            done = subprocess.run(
+                [sys.executable, os.path.join(HERE, "ctl.py"), self.service.directory, *words],
+                capture_output=True,
+                text=True,
+            )
             return done.returncode, done.stdout
-        self.assertEqual(ctl("rule", "status", "code=429", "retry_after=1", "--recipient", ANNA, "--count", "1")[0], 0)
+
+        self.assertEqual(
+            ctl("rule", "status", "code=429", "retry_after=1", "--recipient", ANNA, "--count", "1")[0], 0
+        )
         self.assertEqual(self.send("a").status, 429)
         self.send("a", "a")
         expected = os.path.join(WORK.name, "expected")
@@ -193,8 +239,17 @@ class Running(WithService):
         self.assertEqual((ctl("wait", "1", "0")[0], ctl("wait", "2", "0")[0]), (0, 1))
 
     def test_second_service_on_the_same_directory_is_refused(self):
-        done = subprocess.run([sys.executable, os.path.join(HERE, "simulator.py"), "--dir", self.service.directory,
-                               "--certs", CERTIFICATES], capture_output=True)
+        done = subprocess.run(
+            [
+                sys.executable,
+                os.path.join(HERE, "simulator.py"),
+                "--dir",
+                self.service.directory,
+                "--certs",
+                CERTIFICATES,
+            ],
+            capture_output=True,
+        )
         self.assertNotEqual(done.returncode, 0)
         self.assertEqual(command(self.service.directory, "ping")["port"], self.service.port)
 
@@ -205,11 +260,21 @@ class Certificates(unittest.TestCase):
         make_certificates(CERTIFICATES)
 
     def test_each_is_what_it_says(self):
-        reasons = {"ec": None, "rsa": None, "chain": None, "nochain": "unable to get local issuer",
-                   "expired": "expired", "future": "not yet valid", "wronghost": "Hostname mismatch",
-                   "unknownca": "self-signed certificate in certificate chain", "selfsigned": "self-signed certificate"}
+        reasons = {
+            "ec": None,
+            "rsa": None,
+            "chain": None,
+            "nochain": "unable to get local issuer",
+            "expired": "expired",
+            "future": "not yet valid",
+            "wronghost": "Hostname mismatch",
+            "unknownca": "self-signed certificate in certificate chain",
+            "selfsigned": "self-signed certificate",
+        }
         for name, reason in reasons.items():
-            with self.subTest(name), Simulator(os.path.join(WORK.name, name), CERTIFICATES, cert=name) as service:
+            with self.subTest(name), Simulator(
+                os.path.join(WORK.name, name), CERTIFICATES, cert=name
+            ) as service:
                 if reason is None:
                     Client(service.port, service.ca_file).close()
                     continue
@@ -222,7 +287,7 @@ class Certificates(unittest.TestCase):
         for version in ("1.2", "1.3"):
             with Simulator(os.path.join(WORK.name, "tls" + version), CERTIFICATES, tls=version) as service:
                 client = Client(service.port, service.ca_file)
-                self.assertEqual(client.socket.version(), "TLSv" + version)
+                self.assertEqual(client.tls.version(), "TLSv" + version)
                 client.close()
 
     def test_made_once_by_many_at_the_same_time(self):

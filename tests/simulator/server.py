@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The listener and its connections: TLS, HTTP/1.1 in, framed answers out, one thread for each connection."""
 
-import datetime
-import random
 import select
 import socket
 import ssl
@@ -10,15 +8,18 @@ import struct
 import threading
 import time
 
+from framing import frame
 from journal import LOST, SENT, UNCLEAR, as_text
 from service import HTML, REASONS, Answer
 
 HEAD_LIMIT = 65536
 BODY_LIMIT = 1 << 20
 HANDSHAKE_TIMEOUT = 15
-VERSIONS = {"1.2": (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2),
-            "1.3": (ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_3),
-            "any": (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)}
+VERSIONS = {
+    "1.2": (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2),
+    "1.3": (ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_3),
+    "any": (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3),
+}
 
 
 class Ended(Exception):
@@ -133,7 +134,9 @@ class Connection:
             return False
         try:
             self.raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.socket = self.server.context.wrap_socket(self.raw, server_side=True, do_handshake_on_connect=False)
+            self.socket = self.server.context.wrap_socket(
+                self.raw, server_side=True, do_handshake_on_connect=False
+            )
             self.socket.do_handshake()
             return True
         except (OSError, ValueError) as error:
@@ -178,7 +181,9 @@ class Connection:
         self.complete = False
         lines = head.decode("latin-1").split("\r\n")[:-2]
         words = lines[0].split(" ")
-        headers = [tuple(part.strip(" \t") for part in line.split(":", 1)) for line in lines[1:] if ":" in line]
+        headers = [
+            tuple(part.strip(" \t") for part in line.split(":", 1)) for line in lines[1:] if ":" in line
+        ]
         if len(words) != 3 or words[2] not in ("HTTP/1.1", "HTTP/1.0") or len(headers) != len(lines) - 1:
             self.note_request(head, b"", complete=True)
             return self.plain(Answer(400, b"<html><h1>400 Bad Request</h1></html>", HTML))
@@ -206,14 +211,15 @@ class Connection:
             if not going:
                 self.note_request(head, self.buffer, complete=False)
                 raise Ended("the body ended early")
-        body, self.buffer = self.buffer[: int(length)], self.buffer[int(length):]
+        body, self.buffer = self.buffer[: int(length)], self.buffer[int(length) :]
         plan = self.server.rules.plan(path, self.server.service.messages_in(body))
         token_ok = self.server.service.token_ok(headers)
         self.note_request(head, body, complete=True, token_ok=token_ok, rules=plan.names())
         if self.buffer:
             return self.plain(Answer(400, b"<html><h1>400 Bad Request: pipelining</h1></html>", HTML))
-        answer = self.server.service.respond(method, path, headers, body, plan,
-                                             {"connection": self.number, "request": self.requests})
+        answer = self.server.service.respond(
+            method, path, headers, body, plan, {"connection": self.number, "request": self.requests}
+        )
         keep = fields.get("connection", "").lower() != "close" and words[2] == "HTTP/1.1"
         return self.transmit(answer, plan, keep)
 
@@ -226,18 +232,28 @@ class Connection:
                     lines[index] = name + b": " + (b"token-ok" if token_ok else b"token-wrong")
             head = b"\r\n".join(lines)
         cipher = self.socket.cipher()
-        self.journal.note("request", connection=self.number, request=self.requests, complete=complete,
-                          token_ok=token_ok, rules=list(rules), tls=self.socket.version(),
-                          cipher=cipher[0] if cipher else None, resumed=bool(self.socket.session_reused),
-                          **as_text("head", head), **as_text("body", body))
+        self.journal.note(
+            "request",
+            connection=self.number,
+            request=self.requests,
+            complete=complete,
+            token_ok=token_ok,
+            rules=list(rules),
+            tls=self.socket.version(),
+            cipher=cipher[0] if cipher else None,
+            resumed=bool(self.socket.session_reused),
+            **as_text("head", head),
+            **as_text("body", body),
+        )
 
     # -- writing ---------------------------------------------------------------------------------------------
 
     def plain(self, answer):
         """An answer of the front end that no rule touches; the connection ends with it."""
         self.socket.sendall(frame(answer, "length", 0, keep=False))
-        self.journal.note("answer", connection=self.number, request=self.requests, status=answer.status,
-                          complete=True)
+        self.journal.note(
+            "answer", connection=self.number, request=self.requests, status=answer.status, complete=True
+        )
         self.end("notify")
         return False
 
@@ -252,13 +268,18 @@ class Connection:
             keep = False
             reason = str(error) if isinstance(error, Ended) else f"{type(error).__name__}: {error}"
         finally:
-            self.journal.end_answer({LOST: numbers} if reason else {UNCLEAR: numbers - told, SENT: numbers & told},
-                                    connection=self.number, request=self.requests, status=answer.status or None,
-                                    complete=reason is None, reason=reason)
+            self.journal.end_answer(
+                {LOST: numbers} if reason else {UNCLEAR: numbers - told, SENT: numbers & told},
+                connection=self.number,
+                request=self.requests,
+                status=answer.status or None,
+                complete=reason is None,
+                reason=reason,
+            )
         return keep
 
     def send(self, answer, plan, keep):
-        """Sends the answer as PLAN wants it. Raises Ended where the plan or the client ends it before it is whole."""
+        """Sends the answer as PLAN wants it. Raises Ended where plan or client ends it before it is whole."""
         ending, at = plan.action("ending"), plan.value("ending", "at")
         how = plan.value("ending", "how", "close")
         if ending == "silent":
@@ -275,14 +296,22 @@ class Connection:
         kind, chunk = plan.value("framing", "kind", "chunked"), plan.value("framing", "chunk", 0)
         close = plan.action("keep") == "close"
         keep = keep and kind != "close" and not close
-        data = b"".join(b"HTTP/1.1 %d %s\r\n\r\n" % (code, REASONS.get(code, "Unknown").encode())
-                        for code in plan.value("informational", "codes", ()))
+        data = b"".join(
+            b"HTTP/1.1 %d %s\r\n\r\n" % (code, REASONS.get(code, "Unknown").encode())
+            for code in plan.value("informational", "codes", ())
+        )
         if answer.raw:
             data, keep = data + answer.body, False
         else:
             say_keep = True if close and not plan.value("keep", "header") else keep
-            data += frame(answer, kind, chunk, say_keep, plan.value("headers", "set", {}),
-                          plan.value("headers", "remove", ()))
+            data += frame(
+                answer,
+                kind,
+                chunk,
+                say_keep,
+                plan.value("headers", "set", {}),
+                plan.value("headers", "remove", ()),
+            )
         whole = len(data)
         if ending == "drop" and at == "answer":
             data = data[: plan.value("ending", "bytes")]
@@ -300,7 +329,7 @@ class Connection:
             return
         step = max(1, int(bytes_per_second / 20))
         for at in range(0, len(data), step):
-            self.socket.sendall(data[at: at + step])
+            self.socket.sendall(data[at : at + step])
             time.sleep(step / bytes_per_second)
 
     def client_left(self):
@@ -356,25 +385,3 @@ class Connection:
             socket.socket.shutdown(self.socket or self.raw, socket.SHUT_RDWR)
         except OSError:
             pass
-
-
-def frame(answer, kind, chunk, keep, extra=None, remove=()):
-    """The bytes of an answer, framed as the recorded ones are (or as KIND says)."""
-    body = answer.body
-    moment = datetime.datetime.now(datetime.timezone.utc).strftime("%a, %d %b %Y %H:%M:%S GMT")
-    headers = [("Date", moment)] + answer.headers
-    if kind == "chunked":
-        headers.append(("Transfer-Encoding", "chunked"))
-        size = chunk or max(1, len(body))
-        pieces = [body[at: at + size] for at in range(0, len(body), size)]
-        body = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
-    elif kind == "length":
-        headers.append(("Content-Length", str(len(body))))
-    headers += [("Connection", "keep-alive" if keep else "close"), ("CF-Cache-Status", "DYNAMIC"),
-                ("Server", "cloudflare"), ("CF-RAY", f"{random.getrandbits(64):016x}-LHR"),
-                ("alt-svc", 'h3=":443"; ma=86400')]
-    gone = {name.lower() for name in remove} | {name.lower() for name in extra or {}}
-    headers = [(name, value) for name, value in headers if name.lower() not in gone] + list((extra or {}).items())
-    lines = [f"HTTP/1.1 {answer.status} {REASONS.get(answer.status, 'Unknown')}"]
-    lines += [f"{name}: {value}" for name, value in headers]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + body

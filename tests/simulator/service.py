@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The Streams API as far as it is known: what a request is answered, and which messages that accepts.
 
-Knows nothing of sockets. A request comes in as path, headers and body; an Answer goes out, to be framed by server.py.
+Knows nothing of sockets. A request comes in as path, headers and body; an Answer goes out, to be framed.
 """
 
 import gzip
@@ -16,10 +16,27 @@ RECORDED_STATUS = {"success": 200, "rate_limit": 200, "not_authenticated": 403}
 PATHS = ("/simple_send/", "/messages_status/", "/event_send/")
 PHONE = re.compile(r"[1-9][0-9]{6,14}")
 BAD_PHONE = "422: invalid phone structure: (0) Could not interpret numbers after plus-sign."
-REASONS = {100: "Continue", 103: "Early Hints", 200: "OK", 307: "Temporary Redirect", 400: "Bad Request",
-           401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 408: "Request Timeout", 411: "Length Required",
-           413: "Payload Too Large", 422: "Unprocessable Entity", 425: "Too Early", 429: "Too Many Requests",
-           500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout"}
+REASONS = {
+    100: "Continue",
+    103: "Early Hints",
+    200: "OK",
+    307: "Temporary Redirect",
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    408: "Request Timeout",
+    411: "Length Required",
+    413: "Payload Too Large",
+    422: "Unprocessable Entity",
+    425: "Too Early",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+    504: "Gateway Timeout",
+}
 JSON = "application/json"
 HTML = "text/html; charset=UTF-8"
 
@@ -47,8 +64,11 @@ class Answer:
         except (ValueError, KeyError, TypeError):
             return set()
         refused = {internal_id for internal_id, _, error in entries if error is not None}
-        good = {(internal_id, name) for internal_id, name, error in entries
-                if error is None and isinstance(name, str) and internal_id not in refused}
+        good = {
+            (internal_id, name)
+            for internal_id, name, error in entries
+            if error is None and isinstance(name, str) and internal_id not in refused
+        }
         return {copy["n"] for copy in self.accepted if (copy["internal_id"], copy["uuid"]) in good}
 
 
@@ -61,7 +81,9 @@ def detail(status, text):
 
 
 def invalid(*problems):
-    return Answer(422, dump({"detail": [{"loc": loc, "msg": msg, "type": kind} for loc, msg, kind in problems]}))
+    return Answer(
+        422, dump({"detail": [{"loc": loc, "msg": msg, "type": kind} for loc, msg, kind in problems]})
+    )
 
 
 def recorded(name):
@@ -71,8 +93,17 @@ def recorded(name):
 
 def page(code):
     text = f"{code}: {REASONS.get(code, 'Unknown Error')}"
-    lines = ["<!DOCTYPE html>", '<html lang="en-US">', f"<head><title>sms.test | {text}</title></head>", "<body>",
-             f"<h1>Error {text}</h1>", "<p>The web server reported an error.</p>", "</body>", "</html>", ""]
+    lines = [
+        "<!DOCTYPE html>",
+        '<html lang="en-US">',
+        f"<head><title>sms.test | {text}</title></head>",
+        "<body>",
+        f"<h1>Error {text}</h1>",
+        "<p>The web server reported an error.</p>",
+        "</body>",
+        "</html>",
+        "",
+    ]
     return Answer(code, "\n".join(lines).encode(), HTML)
 
 
@@ -170,16 +201,21 @@ class Service:
             return [(["body", name], "field required", "value_error.missing")]
         if not isinstance(content[name], list):
             return [(["body", name], "value is not a valid list", "type_error.list")]
-        return [(["body", name, index], f"{kind_name} type expected", f"type_error.{kind_name}")
-                for index, item in enumerate(content[name]) if not isinstance(item, kind)]
+        return [
+            (["body", name, index], f"{kind_name} type expected", f"type_error.{kind_name}")
+            for index, item in enumerate(content[name])
+            if not isinstance(item, kind)
+        ]
 
     def serve(self, path, body, plan, where):
         content = json.loads(body)
         if path == "/messages_status/":
             return self.statuses(content["message_uuids"], plan)
         if path == "/event_send/":
-            messages = [dict(r, message_content=json.dumps(r.get("template_variables", {}), ensure_ascii=False))
-                        for r in content["recipients"]]
+            messages = [
+                dict(r, message_content=json.dumps(r.get("template_variables", {}), ensure_ascii=False))
+                for r in content["recipients"]
+            ]
         else:
             messages = content["messages"]
         return self.send([dict(m, path=path) for m in messages], plan, where)
@@ -241,7 +277,10 @@ class Service:
             return []
         if "empty_uuid" in edits:
             entry["message_uuid"] = ""
-        if edits.get("numeric_ids", {}).get("which") in ("both", "internal_id") and entry["internal_id"].isdigit():
+        if (
+            edits.get("numeric_ids", {}).get("which") in ("both", "internal_id")
+            and entry["internal_id"].isdigit()
+        ):
             entry["internal_id"] = int(entry["internal_id"])
         foreign = dict(entry, internal_id="someone-else-1")
         if "unknown_id" in edits:
@@ -257,16 +296,24 @@ class Service:
         shape = rule.parameters["shape"] if rule else "messages"
         known = [u for u in uuids if self.journal.find(u)]
         entries = [{"message_uuid": u, "status": word} for u in known]
-        return Answer(200, dump({"messages": {"status": True, "messages": entries}, "array": entries,
-                                 "items": {"items": entries, "total": len(entries)},
-                                 "map": {u: word for u in known},
-                                 "nested": {"messages": {u: {"status": word} for u in known}}}[shape]))
+        return Answer(
+            200,
+            dump(
+                {
+                    "messages": {"status": True, "messages": entries},
+                    "array": entries,
+                    "items": {"items": entries, "total": len(entries)},
+                    "map": {u: word for u in known},
+                    "nested": {"messages": {u: {"status": word} for u in known}},
+                }[shape]
+            ),
+        )
 
     # -- what rules make of it -------------------------------------------------------------------------------
 
     @staticmethod
     def instead(plan, answer):
-        """The answer that the rule of the slot "outcome" wants; ANSWER is the plain one, if messages were accepted."""
+        """What the rule of the slot "outcome" wants; ANSWER is the plain one, if messages were accepted."""
         do = plan.action("outcome")
         value = lambda name: plan.value("outcome", name)  # noqa: E731
         if do == "recorded":
@@ -274,10 +321,10 @@ class Service:
         if do == "html":
             return page(value("code"))
         if do == "garbage":
-            noise = random.Random(7).randbytes(300)
-            result = Answer(200, noise if value("kind") != "json" else (answer.body if answer else b'{"status":true,"mess'))
+            result = Answer(200, random.Random(7).randbytes(300))
             if value("kind") == "json":
-                result.body = result.body[: len(result.body) // 2]
+                whole = answer.body if answer else b'{"status":true,"messages":[]}'
+                result.body = whole[: len(whole) // 2]
             result.raw = value("kind") == "http"
             return result
         if do == "status_false":

@@ -23,17 +23,26 @@ from service import Service
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--dir", required=True, help="journals and control socket; what is there is taken up again")
+    parser.add_argument(
+        "--dir", required=True, help="journals and control socket; what is there is taken up again"
+    )
     parser.add_argument("--certs", help="certificates, made there if missing (default: DIR/certs)")
     parser.add_argument("--port", type=int, default=0, help="0: any free one")
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--cert", default="ec", help="ec, rsa, chain, nochain, expired, future, wronghost, unknownca, "
-                                                     "selfsigned")
+    parser.add_argument(
+        "--cert",
+        default="ec",
+        help="ec, rsa, chain, nochain, expired, future, wronghost, unknownca, " "selfsigned",
+    )
     parser.add_argument("--tls", choices=sorted(VERSIONS), default="any")
     parser.add_argument("--token", action="append", help="a valid token (default: test-token)")
     parser.add_argument("--default-sender", help="messages may leave out their sender")
-    parser.add_argument("--keep-tokens", action="store_true", help="write tokens into requests.jsonl as received")
-    parser.add_argument("--idle-timeout", type=float, default=75, help="seconds before an idle connection is closed")
+    parser.add_argument(
+        "--keep-tokens", action="store_true", help="write tokens into requests.jsonl as received"
+    )
+    parser.add_argument(
+        "--idle-timeout", type=float, default=75, help="seconds before an idle connection is closed"
+    )
     parser.add_argument("--rules", help="a file of rules, one JSON object a line")
     parser.add_argument("--until-eof", action="store_true", help="end when standard input ends")
     return parser.parse_args()
@@ -61,8 +70,16 @@ def main():
         signal.signal(number, lambda *_: ended.set())
     journal = Journal(".")
     service = Service(journal, options.token or ["test-token"], options.default_sender)
-    server = Server(service, rules, journal, context, options.host, options.port, options.keep_tokens,
-                    options.idle_timeout)
+    server = Server(
+        service,
+        rules,
+        journal,
+        context,
+        options.host,
+        options.port,
+        options.keep_tokens,
+        options.idle_timeout,
+    )
     control = Control(server, rules, journal, service)
     journal.note("start", port=server.port, cert=options.cert, tls=options.tls)
     for target in (server.run, control.run):

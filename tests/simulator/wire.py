@@ -7,21 +7,33 @@ import ssl
 
 
 def send_body(ids, to, sender="GLOBAL", text=None):
-    messages = [{"internal_id": internal_id, "sender": sender, "recipient_phone": to[index % len(to)],
-                 "message_content": text or f"text {index}"} for index, internal_id in enumerate(ids)]
+    messages = [
+        {
+            "internal_id": internal_id,
+            "sender": sender,
+            "recipient_phone": to[index % len(to)],
+            "message_content": text or f"text {index}",
+        }
+        for index, internal_id in enumerate(ids)
+    ]
     return json.dumps({"messages": messages}, separators=(",", ":")).encode()
 
 
 def post(path, body, token="test-token", method="POST", kind="application/json"):
     body = body if isinstance(body, bytes) else body.encode()
-    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", f"Content-Type: {kind}", f"Content-Length: {len(body)}"]
+    lines = [
+        f"{method} {path} HTTP/1.1",
+        "Host: localhost",
+        f"Content-Type: {kind}",
+        f"Content-Length: {len(body)}",
+    ]
     if token is not None:
         lines.insert(2, f"Authorization: {token}")
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
 class Answer:
-    """raw: every byte received. end: open (the connection goes on), closed (by TLS), cut (without), or reset."""
+    """raw: every byte. end: open (the connection goes on), closed (by TLS), cut (without), or reset."""
 
     def __init__(self):
         self.raw, self.end, self.status, self.headers, self.fields, self.body = b"", "open", None, [], {}, b""
@@ -31,51 +43,70 @@ class Answer:
 
 
 class Client:
+    """TLS in memory over a plain socket, so that it is seen how TCP and TLS end, each by itself."""
+
     def __init__(self, port, ca_file, timeout=10):
         context = ssl.create_default_context(cafile=ca_file)
-        context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
-        raw = socket.create_connection(("127.0.0.1", port), timeout)
+        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.incoming, self.outgoing, server_hostname="localhost")
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout)
         try:
-            self.socket = context.wrap_socket(raw, server_hostname="localhost", suppress_ragged_eofs=False)
+            self._run(self.tls.do_handshake)
         except BaseException:
-            raw.close()
+            self.socket.close()
             raise
 
     def close(self):
         self.socket.close()
 
+    def _run(self, step, *arguments):
+        """Runs a step of TLS with all the bytes it needs and makes. Raises EOFError where TCP ended without TLS."""
+        while True:
+            try:
+                result = step(*arguments)
+                self._flush()
+                return result
+            except ssl.SSLWantReadError:
+                self._flush()
+                data = self.socket.recv(65536)
+                if not data:
+                    raise EOFError from None
+                self.incoming.write(data)
+            except ssl.SSLError:
+                self._flush()
+                raise
+
+    def _flush(self):
+        if self.outgoing.pending:
+            self.socket.sendall(self.outgoing.read())
+
+    def send(self, data):
+        if data:
+            self._run(self.tls.write, data)
+
+    def receive(self):
+        """What comes next; nothing at the proper end of TLS."""
+        try:
+            return self._run(self.tls.read, 65536)
+        except ssl.SSLZeroReturnError:
+            return b""
+
     def ask(self, request):
         """Sends a request and reads the answer up to its end, or to the connection's."""
         answer = Answer()
         try:
-            self.socket.sendall(request)
+            self.send(request)
             while answer.end == "open" and not self._whole(answer):
-                data = self._receive()
+                data = self.receive()
                 answer.raw += data
                 if not data:
                     answer.end = "closed"
-        except ssl.SSLError as error:
-            if not isinstance(error, ssl.SSLEOFError) and error.reason != "UNEXPECTED_EOF_WHILE_READING":
-                raise
+        except EOFError:
             answer.end = "cut"
-        except ConnectionResetError:
+        except ConnectionError:
             answer.end = "reset"
         self._whole(answer)
         return answer
-
-    def _receive(self):
-        """What recv() gives, but waits below TLS, which hides a reset."""
-        timeout = self.socket.gettimeout()
-        while True:
-            if not self.socket.pending():
-                socket.socket.recv(self.socket, 1, socket.MSG_PEEK)
-            self.socket.settimeout(0)
-            try:
-                return self.socket.recv(65536)
-            except ssl.SSLWantReadError:
-                pass  # a session ticket, or half a record
-            finally:
-                self.socket.settimeout(timeout)
 
     @staticmethod
     def _whole(answer):
@@ -102,4 +133,4 @@ class Client:
             if int(size, 16) == 0:
                 answer.body = body
                 return True
-            body, rest = body + rest[: int(size, 16)], rest[int(size, 16) + 2:]
+            body, rest = body + rest[: int(size, 16)], rest[int(size, 16) + 2 :]
