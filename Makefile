@@ -151,7 +151,7 @@ test: $(BUILD)/deps/test.ok            ## every gate and every test; the last li
 	$(Q)$(RUN_TESTS) --check $(CHECK) --program $(SHIP)/tocsin \
 	  --gates '$(GATES)' $(TESTS)
 
-RUN_TESTS = MAKE='$(MAKE)' TOOLCHAIN='$(TOOLCHAIN)' python3 tests/gates/run_tests.py
+RUN_TESTS = $(if $(V),V=1) MAKE='$(MAKE)' TOOLCHAIN='$(TOOLCHAIN)' python3 tests/gates/run_tests.py
 
 .PHONY: test-cross
 test-cross: $(BUILD)/deps/emulate.ok   ## the portable tests and the size gate for another TOOLCHAIN, under qemu-user

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Mbed TLS as tocsin builds it for devices: a TLS client and nothing else, memory from a buffer that the program gives.
- * Serves 2.28 (TLS 1.2) and 3.6 (TLS 1.2; with TOCSIN_TLS13 also 1.3). A distribution's own build works as well.
+ * Serves 2.28 (TLS 1.2) and 3.6 (TLS 1.3 as well, unless TOCSIN_NO_TLS13). A distribution's own build works too.
  */
 #ifndef TOCSIN_MBEDTLS_CONFIG_H
 #define TOCSIN_MBEDTLS_CONFIG_H
@@ -73,6 +73,7 @@
 #define MBEDTLS_KEY_EXCHANGE_ECDHE_RSA_ENABLED
 #define MBEDTLS_KEY_EXCHANGE_ECDHE_ECDSA_ENABLED
 #define MBEDTLS_SSL_SERVER_NAME_INDICATION
+#define MBEDTLS_SSL_ALPN
 #define MBEDTLS_SSL_EXTENDED_MASTER_SECRET
 #define MBEDTLS_SSL_ENCRYPT_THEN_MAC
 #define MBEDTLS_SSL_SESSION_TICKETS
@@ -81,12 +82,15 @@
 #define MBEDTLS_SSL_IN_CONTENT_LEN 16384
 #define MBEDTLS_SSL_OUT_CONTENT_LEN 4096
 
-#ifdef TOCSIN_TLS13
+/* 3.x names its version before it reads this file, 2.28 does not. */
+#if defined(MBEDTLS_VERSION_MAJOR) && !defined(TOCSIN_NO_TLS13)
+#if MBEDTLS_VERSION_MAJOR >= 3
 #define MBEDTLS_SSL_PROTO_TLS1_3
 #define MBEDTLS_SSL_TLS1_3_COMPATIBILITY_MODE
 #define MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL_ENABLED
 #define MBEDTLS_PSA_CRYPTO_C
 #define MBEDTLS_HKDF_C
+#endif
 #endif
 
 #endif
