@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+#include "port/linux/secret_file.hpp"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "port/linux/system.hpp"
+
+namespace tocsin {
+namespace {
+
+// Bytes of a file with a token: what surrounds it may be a few lines.
+constexpr std::size_t kMaxFile = kMaxToken + 256;
+
+class Secret {
+ public:
+  Secret() = default;
+  Secret(const Secret&) = delete;
+  Secret& operator=(const Secret&) = delete;
+  ~Secret() { explicit_bzero(bytes_, sizeof bytes_); }
+  MutBytes bytes() { return bytes_; }
+
+ private:
+  std::uint8_t bytes_[kMaxFile] = {};
+};
+
+Status failed(TextWriter& why, std::string_view what, std::string_view path, Status status) {
+  why.text(what).text(path).text(": ");
+  write_errno(status.detail(), why);
+  return status;
+}
+
+// Writes, syncs and closes. The file is at its place only after that.
+Status fill(Fd file, std::string_view token) {
+  if (::fchmod(file.number(), S_IRUSR | S_IWUSR) != 0) return last_error();  // whatever the umask was
+  TRY(write_whole(file.number(), as_bytes(token)));
+  TRY(write_whole(file.number(), as_bytes("\n")));
+  if (::fsync(file.number()) != 0) return last_error();
+  return ::close(file.release()) == 0 ? Status{} : last_error();
+}
+
+}  // namespace
+
+Result<std::string_view> clean_token(std::string_view raw, TextWriter& why) {
+  if (starts_with(raw, "\xEF\xBB\xBF")) raw = tail(raw, 3);
+  const std::string_view token = trim(raw);
+  if (token.empty()) {
+    why.text("the token is empty");
+    return Code::empty;
+  }
+  if (token.size() > kMaxToken) {
+    why.text("the token is longer than ").number(kMaxToken).text(" characters: is this the right file?");
+    return Code::too_big;
+  }
+  for (std::size_t at = 0; at < token.size(); ++at) {
+    const auto byte = static_cast<unsigned char>(token[at]);
+    if (byte > 0x20 && byte < 0x7F) continue;
+    const bool blank = byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
+    why.text(blank ? "a space or line end" : byte < 0x80 ? "a control character" : "a character that is not ASCII");
+    why.text(" inside the token, at position ").number(at + 1).text(": copy the token again, alone");
+    return Code::bad_value;
+  }
+  return token;
+}
+
+Result<std::size_t> read_token(std::string_view path, Span<char> into, TextWriter& why) {
+  explicit_bzero(into.data(), into.size());
+  const Fd file{::open(Path{path}.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
+  if (!file.is_open() && errno == ENOENT) {
+    why.text("there is no token file ").text(path).text(": store the token with `tocsin token set STREAM`");
+    return Code::not_found;
+  }
+  if (!file.is_open()) return failed(why, "cannot open the token file ", path, last_error());
+
+  struct stat info {};
+  if (::fstat(file.number(), &info) != 0) return failed(why, "cannot examine ", path, last_error());
+  if (!S_ISREG(info.st_mode)) {
+    why.text(path).text(" is not a file: `token_file` must name a file with the token");
+    return Code::bad_value;
+  }
+  if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+    why.text("others than its owner may use the token file ").text(path).text(": run `chmod 600 ").text(path).text("`");
+    return Code::bad_value;
+  }
+
+  Secret raw;
+  const auto size = read_whole(file.number(), raw.bytes());
+  if (!size.ok()) return failed(why, "cannot read the token file ", path, size.status());
+  TextWriter before = why;
+  why.text("in ").text(path).text(": ");
+  const auto token = clean_token(as_text(raw.bytes().first(size.value())), why);
+  if (!token.ok()) return token.status();
+  if (token.value().size() > into.size()) {
+    why.text("the token is longer than ").number(into.size()).text(" characters");
+    return Code::too_big;
+  }
+  why = before;  // nothing went wrong
+  std::memcpy(into.data(), token.value().data(), token.value().size());
+  return token.value().size();
+}
+
+Status write_token(std::string_view path, std::string_view token, TextWriter& why) {
+  TRY_LET(cleaned, clean_token(token, why));
+
+  std::size_t slash = path.size();
+  while (slash > 0 && path[slash - 1] != '/') --slash;
+  const std::string_view folder = slash == 0 ? "." : head(path, slash);
+  char memory[kMaxPath + 1];
+  TextWriter temporary{memory};
+  temporary.text(tail(path, slash)).text(".new").character('\0');
+  const Path name{tail(path, slash)};
+  if (temporary.cut() || name.view().empty()) return failed(why, "cannot write ", path, {Code::io, ENAMETOOLONG});
+
+  const Fd dir{::open(Path{folder}.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (!dir.is_open()) return failed(why, "cannot open the folder of ", path, last_error());
+  if (::unlinkat(dir.number(), memory, 0) != 0 && errno != ENOENT)
+    return failed(why, "cannot write beside ", path, last_error());
+  Fd file{::openat(dir.number(), memory, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR)};
+  if (!file.is_open()) return failed(why, "cannot write beside ", path, last_error());
+  Status written = fill(Fd{file.release()}, cleaned);
+  if (written.ok() && ::renameat(dir.number(), memory, dir.number(), name.c_str()) != 0) written = last_error();
+  if (!written.ok()) {
+    ::unlinkat(dir.number(), memory, 0);  // a token must not lie about under another name
+    return failed(why, "cannot write ", path, written);
+  }
+  if (::fsync(dir.number()) != 0) return failed(why, "cannot sync the folder of ", path, last_error());
+  return {};
+}
+
+}  // namespace tocsin

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+#include "port/linux/clock.hpp"
+
+#include <time.h>
+
+#include "check.hpp"
+#include "port/linux/entropy.hpp"
+
+using namespace tocsin;
+
+namespace {
+
+TEST(clock_reads_what_the_kernel_says) {
+  timespec boot{}, wall{};
+  clock_gettime(CLOCK_BOOTTIME, &boot);
+  clock_gettime(CLOCK_REALTIME, &wall);
+  const Clocks clocks = read_clocks();
+  CHECK(clocks.now.ms >= static_cast<std::uint64_t>(boot.tv_sec * 1000));
+  CHECK(clocks.wall.ms / 1000 >= wall.tv_sec - 1);
+  CHECK(read_clocks().now >= clocks.now);
+}
+
+TEST(clock_is_trusted_from_the_build_on) {
+  const Clocks clocks = read_clocks();
+  CHECK_EQ(clocks.wall_trusted, clocks.wall.ms >= kBuiltAt.ms);
+  CHECK(kBuiltAt.ms > 1'700'000'000'000);
+}
+
+TEST(entropy_fills_everything_and_differs) {
+  std::uint8_t one[300] = {}, two[300] = {};
+  CHECK_OK(fill_random(one));
+  CHECK_OK(fill_random(two));
+  CHECK(!same(one, two));
+  CHECK(!same(Bytes{one}.drop(268), Bytes{two}.drop(268)));
+  CHECK_OK(fill_random({}));
+  CHECK(random_number() != random_number());
+}
+
+}  // namespace
