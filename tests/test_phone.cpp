@@ -110,8 +110,7 @@ TEST(phone_too_long_is_refused) {
   CHECK_TEXT(phone_problem({many, sizeof many}), kLong);
 }
 
-// Every text of up to five of the characters that matter: read and refused agree, and what is read is a
-// number.
+// Every six of the characters that matter, in front of 777: read and refused agree, and what is read is a number.
 TEST(phone_of_any_short_text_is_digits_or_a_problem) {
   const std::string_view alphabet = "+0147() x";
   char text[9] = "";

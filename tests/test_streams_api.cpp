@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
+#include "tocsin/wire/streams_api.hpp"
+
 #include <cjson/cJSON.h>
 
 #include "check.hpp"
-#include "tocsin/wire/streams_api.hpp"
 
 using namespace tocsin;
 
