@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT
+#include "port/linux/resolver.hpp"
+
+#include <fcntl.h>
+#include <netdb.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+
+#include "check.hpp"
+
+using namespace tocsin;
+
+namespace {
+
+// What the keeper's children do in these tests, chosen by the name.
+int scripted(const char* host, std::uint16_t port, Addresses& into) {
+  const std::string name = host;
+  if (name == "silent.test")
+    for (;;) ::pause();
+  if (name == "killed.test") ::raise(SIGKILL);
+  if (name == "later.test") return EAI_AGAIN;
+  if (name == "odd.test") return EAI_FAMILY;
+  if (name == "many.test") {
+    for (into.count = 0; into.count < kMaxAddresses; ++into.count)
+      into.list[into.count] = parse_address("2001:db8::" + std::to_string(into.count + 1), port).value();
+    return 0;
+  }
+  if (name == "fds.test") {  // port: 1000 + the number of open descriptors
+    unsigned open = 0;
+    for (int fd = 0; fd < 1000; ++fd) open += ::fcntl(fd, F_GETFD) >= 0 ? 1U : 0U;
+    into.list[into.count++] = parse_address("127.0.0.1", static_cast<std::uint16_t>(1000 + open)).value();
+    return 0;
+  }
+  return Resolver::system_look_up(host, port, into);
+}
+
+Status answer(Resolver& resolver, Resolver::Ticket ticket, Addresses& into) {
+  pollfd wanted{ticket, POLLIN, 0};
+  for (;;) {
+    const Status status = resolver.poll(ticket, into);
+    if (status.code() != Code::again) return status;
+    CHECK_EQ(::poll(&wanted, 1, 60'000), 1);
+  }
+}
+
+Status look_up(Resolver& resolver, const char* host, Addresses& into, unsigned deadline_s = 60) {
+  const auto ticket = resolver.begin(host, 443, deadline_s);
+  if (!ticket.ok()) return ticket.status();
+  return answer(resolver, ticket.value(), into);
+}
+
+std::string words(Status failure) {
+  char text[200];
+  TextWriter into{text};
+  Resolver::write_problem(failure, into);
+  return std::string(into.view());
+}
+
+std::string spelled(const Address& address) {
+  char text[64];
+  TextWriter into{text};
+  write_address(address, into);
+  return std::string(into.view());
+}
+
+Resolver& resolver() {
+  static Resolver resolver;
+  if (resolver.keeper() == 0) CHECK_OK(resolver.start(scripted));
+  return resolver;
+}
+
+TEST(resolver_address_literals_are_told_from_names) {
+  CHECK_TEXT(spelled(parse_address("192.0.2.1", 443).value()), "192.0.2.1");
+  CHECK_TEXT(spelled(parse_address("[2001:DB8::1]", 443).value()), "2001:db8::1");
+  CHECK_TEXT(spelled(parse_address("::ffff:192.0.2.1", 443).value()), "::ffff:192.0.2.1");
+  CHECK_EQ(ntohs(parse_address("192.0.2.1", 8443).value().v4.sin_port), 8443);
+  for (const char* name : {"", "localhost", "192.0.2", "192.0.2.1.", "192.0.2.256", "[]", "1.2.3.4 ", "fe80::1%eth0"})
+    CHECK_CODE(parse_address(name, 443), Code::bad_value);
+  CHECK_CODE(parse_address({"127.0.0.1\0x", 11}, 443), Code::bad_value);
+}
+
+TEST(resolver_finds_localhost) {
+  Addresses found;
+  CHECK_OK(look_up(resolver(), "localhost", found));
+  CHECK(found.count >= 1);
+  CHECK(spelled(found.list[0]) == "127.0.0.1" || spelled(found.list[0]) == "::1");
+}
+
+TEST(resolver_unknown_name_fails_in_words) {
+  Addresses found;
+  const Status failure = look_up(resolver(), "no-such-name.invalid", found);
+  CHECK(failure.code() == Code::not_found || failure.code() == Code::io);  // with and without a DNS server
+  CHECK(words(failure).find("DNS: /etc/resolv.conf") != std::string::npos);
+  CHECK_TEXT(words({Code::not_found, EAI_NONAME}), "name not known (check the name, and DNS: /etc/resolv.conf)");
+}
+
+TEST(resolver_refuses_what_is_no_host_name) {
+  for (const char* host : {"", "a b", "host/path", "host:443", "ex\xC3\xA4mple.test", "a\nb"})
+    CHECK_CODE(resolver().begin(host, 443), Code::bad_value);
+  CHECK_CODE(resolver().begin(std::string(254, 'a'), 443), Code::bad_value);
+}
+
+TEST(resolver_failures_keep_their_reason) {
+  Addresses found;
+  CHECK_EQ(look_up(resolver(), "later.test", found).detail(), EAI_AGAIN);
+  CHECK_EQ(look_up(resolver(), "odd.test", found).detail(), EAI_FAMILY);
+  CHECK(words({Code::io, EAI_FAMILY}).find("getaddrinfo error -6") != std::string::npos);
+}
+
+TEST(resolver_hands_over_every_address) {
+  Addresses found;
+  CHECK_OK(look_up(resolver(), "many.test", found));
+  CHECK_EQ(found.count, kMaxAddresses);
+  CHECK_TEXT(spelled(found.list[7]), "2001:db8::8");
+  CHECK_EQ(ntohs(found.list[7].v6.sin6_port), 443);
+}
+
+TEST(resolver_silent_look_up_is_killed_at_its_deadline) {
+  Addresses found;
+  CHECK_CODE(look_up(resolver(), "silent.test", found, 1), Code::timeout);
+  CHECK(words(Code::timeout).find("no answer from DNS") != std::string::npos);
+}
+
+TEST(resolver_child_that_dies_is_noticed_at_once) {
+  Addresses found;
+  CHECK_CODE(look_up(resolver(), "killed.test", found), Code::timeout);
+}
+
+TEST(resolver_silent_look_up_delays_no_other) {
+  Addresses found;
+  const auto silent = resolver().begin("silent.test", 443, 60);
+  const auto many = resolver().begin("many.test", 443, 60);
+  CHECK_OK(silent);
+  CHECK_OK(many);
+  CHECK_OK(answer(resolver(), many.value(), found));
+  CHECK_CODE(resolver().poll(silent.value(), found), Code::again);
+  resolver().cancel(silent.value());
+  CHECK_OK(look_up(resolver(), "many.test", found));
+}
+
+TEST(resolver_children_hold_no_descriptor_of_the_program) {
+  Addresses found;
+  CHECK_OK(look_up(resolver(), "fds.test", found));
+  CHECK(ntohs(found.list[0].v4.sin_port) <= 1000 + 4);  // 0, 1, 2 and where to answer
+}
+
+TEST(resolver_leaves_no_zombie_and_no_descriptor) {
+  const auto open = [] {
+    unsigned n = 0;
+    for (int fd = 0; fd < 1000; ++fd) n += ::fcntl(fd, F_GETFD) >= 0 ? 1U : 0U;
+    return n;
+  };
+  Addresses found;
+  CHECK_OK(look_up(resolver(), "many.test", found));
+  const unsigned before = open();
+  for (unsigned n = 0; n < 20; ++n) CHECK_OK(look_up(resolver(), "many.test", found));
+  CHECK_EQ(open(), before);
+  CHECK_EQ(::waitpid(-1, nullptr, WNOHANG), 0);  // the keeper lives, nobody else is a child of this process
+}
+
+TEST(resolver_keeper_ignores_what_ends_the_program_in_order) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) CHECK_EQ(::kill(resolver().keeper(), signal), 0);
+  Addresses found;
+  CHECK_OK(look_up(resolver(), "many.test", found));
+}
+
+TEST(resolver_ends_with_its_program_however_that_ends) {
+  CHECK_EQ(::prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+  int report[2];
+  CHECK_EQ(::pipe(report), 0);
+  const pid_t program = ::fork();
+  if (program == 0) {
+    Resolver own;
+    Addresses found;
+    if (!own.start(scripted).ok() || !own.begin("silent.test", 443, 60).ok()) ::_exit(1);
+    if (!look_up(own, "many.test", found).ok()) ::_exit(1);  // so the silent one is under way, too
+    const pid_t keeper = own.keeper();
+    if (::write(report[1], &keeper, sizeof keeper) != sizeof keeper) ::_exit(1);
+    for (;;) ::pause();
+  }
+  ::close(report[1]);
+  pid_t keeper = 0;
+  CHECK_EQ(::read(report[0], &keeper, sizeof keeper), sizeof keeper);
+  CHECK_EQ(::kill(keeper, 0), 0);
+  ::kill(program, SIGKILL);
+  ::waitpid(program, nullptr, 0);
+  int status = 0;
+  CHECK_EQ(::waitpid(keeper, &status, 0), keeper);  // as its next of kin, see above
+  CHECK(WIFSIGNALED(status) || WIFEXITED(status));
+}
+
+TEST(resolver_without_its_keeper_fails_in_words) {
+  static Resolver own;
+  CHECK_CODE(own.begin("localhost", 443), Code::io);  // before start()
+  CHECK_OK(own.start(scripted));
+  Addresses found;
+  const auto pending = own.begin("silent.test", 443, 60);
+  CHECK_OK(pending);
+  CHECK_OK(look_up(own, "many.test", found));
+  ::kill(own.keeper(), SIGKILL);
+  ::waitpid(own.keeper(), nullptr, 0);
+  const Status lost = answer(own, pending.value(), found);
+  CHECK_CODE(lost, Code::io);
+  CHECK(words(lost).find("tocsin-names has ended") != std::string::npos);
+  const Status refused = own.begin("localhost", 443).status();
+  CHECK_CODE(refused, Code::io);
+  CHECK(words(refused).find("restart tocsin") != std::string::npos);
+}
+
+}  // namespace
