@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+#include "tocsin/wire/http_request.hpp"
+
+#include "tocsin/base/text.hpp"
+
+namespace tocsin {
+namespace {
+
+constexpr bool is_visible(char c) { return c > 0x20 && c < 0x7F; }
+
+bool is_token(std::string_view text) {
+  for (const char c : text)
+    if (!is_visible(c) || find("\"(),/:;<=>?@[\\]{}", c) != kNotFound) return false;
+  return !text.empty();
+}
+
+bool all_visible(std::string_view text) {
+  for (const char c : text)
+    if (!is_visible(c)) return false;
+  return true;
+}
+
+// A space at an end would be trimmed by the receiver: another value than the caller's.
+bool is_field_value(std::string_view text) {
+  for (const char c : text)
+    if (!is_visible(c) && c != ' ') return false;
+  return text.empty() || (text.front() != ' ' && text.back() != ' ');
+}
+
+// What would end the authority of an address, or add to it, is no part of a host.
+bool is_host(std::string_view text) {
+  for (const char c : text)
+    if (!is_visible(c) || find("/?#@\\,\"<>", c) != kNotFound) return false;
+  return !text.empty();
+}
+
+}  // namespace
+
+Result<std::size_t> write_request_head(const HttpRequest& request, std::size_t body_size, MutBytes into) {
+  if (!is_token(request.method) || !starts_with(request.target, "/") || !all_visible(request.target) ||
+      find(request.target, '#') != kNotFound || !is_host(request.host) || !is_field_value(request.authorization) ||
+      !is_field_value(request.content_type))
+    return Code::bad_value;
+
+  using namespace std::string_view_literals;
+  const bool bare_ipv6 = request.host.front() != '[' && find(request.host, ':') != kNotFound;
+  TextWriter head({reinterpret_cast<char*>(into.data()), into.size()});
+  head.text(request.method).text(" "sv).text(request.target).text(" HTTP/1.1\r\nHost: "sv);
+  if (bare_ipv6) head.text("["sv);
+  head.text(request.host);
+  if (bare_ipv6) head.text("]"sv);
+  if (request.port != 443) head.text(":"sv).number(request.port);
+  if (!request.authorization.empty()) head.text("\r\nAuthorization: "sv).text(request.authorization);
+  if (!request.content_type.empty()) head.text("\r\nContent-Type: "sv).text(request.content_type);
+  head.text("\r\nContent-Length: "sv).number(body_size);
+  head.text("\r\nAccept: application/json\r\nAccept-Encoding: identity\r\nUser-Agent: tocsin\r\n\r\n"sv);
+  if (head.cut()) return Code::too_big;
+  return head.size();
+}
+
+}  // namespace tocsin
