@@ -2,9 +2,9 @@
 """Scenarios: rules that say what the simulated service does instead of accepting and answering plainly.
 
 A rule is {"do": ACTION, ...its parameters} and, by choice, "match" (path, recipient, text, at_least),
-"count", "skip", "p" and "seed". Every rule that matches a request takes part, in the order they were added; of the
-actions of one slot the first one wins, and a rule that does not get its slot is not used up. Actions of the slot
-"messages" add up.
+"count", "skip", "p" and "seed". Every rule that matches a request takes part, in the order they were
+added; of the actions of one slot the first one wins, and a rule that does not get its slot is not used
+up. Actions of the slot "messages" add up.
 """
 
 import json
@@ -75,8 +75,8 @@ ACTIONS = {
         "ending",
         {"at": REQUIRED, "bytes": 60, "how": "close"},
         "end the connection at: connect (before TLS), head (before the body is read), body (read, not "
-        "accepted), accepted (before the answer), answer (after BYTES of it); how: close, reset, or notify (the "
-        "proper end of TLS)",
+        "accepted), accepted (before the answer), answer (after BYTES of it); how: close, reset, or "
+        "notify (the proper end of TLS)",
     ),
     "silent": (
         "ending",
@@ -131,7 +131,8 @@ class Rule:
             self.check_type(key, value, known[key])
         self.slot = SLOT_AT.get(self.parameters.get("at"), self.slot)
         self.match = source.get("match") or {}
-        if set(self.match) - MATCH_KEYS:
+        wrong = [key for key in ("path", "recipient", "text") if not isinstance(self.match.get(key, ""), str)]
+        if set(self.match) - MATCH_KEYS or wrong:
             raise ValueError(f"match knows {', '.join(sorted(MATCH_KEYS))}")
         if self.slot in ("connect", "head") and set(self.match) - (
             {"path"} if self.slot == "head" else set()

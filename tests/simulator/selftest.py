@@ -254,6 +254,17 @@ class Running(WithService):
         self.assertEqual(command(self.service.directory, "ping")["port"], self.service.port)
 
 
+class FreePath(WithService):
+    options = ("--free-path", "/otp/auth", "--default-sender", "GLOBAL")
+
+    def test_any_object_is_one_message(self):
+        body = {"to": ANNA, "message": {"internal_id": "w", "parts": [{"text": "high"}]}}
+        answer = self.client().ask(post("/otp/auth", json.dumps(body)))
+        self.assertEqual(answer.json()["messages"][0]["internal_id"], "w")
+        kept = self.service.messages()[0]
+        self.assertEqual((kept["recipient"], kept["text"], kept["answer"]), (ANNA, "high", "sent"))
+
+
 class Certificates(unittest.TestCase):
     @classmethod
     def setUpClass(cls):

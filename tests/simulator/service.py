@@ -108,8 +108,9 @@ def page(code):
 
 
 class Service:
-    def __init__(self, journal, tokens, default_sender=None):
+    def __init__(self, journal, tokens, default_sender=None, free_paths=()):
         self.journal = journal
+        self.free_paths = tuple(free_paths)  # any JSON object is one message there
         self.tokens = set(tokens)
         self.default_sender = default_sender
 
@@ -146,12 +147,14 @@ class Service:
         return self.finish(instead or Answer(0, b""), plan)
 
     def refusal(self, method, path, headers, body):
-        if path + "/" in PATHS:
+        if path in self.free_paths:
+            pass
+        elif path + "/" in PATHS:
             host = next((value for name, value in headers if name.lower() == "host"), "localhost")
             answer = Answer(307, b"", "text/plain")
             answer.headers = [("Location", f"https://{host}{path}/")]
             return answer
-        if path not in PATHS:
+        elif path not in PATHS:
             return detail(404, "Not Found")
         if method != "POST":
             answer = detail(405, "Method Not Allowed")
@@ -174,6 +177,8 @@ class Service:
     def problems(self, path, content):
         if not isinstance(content, dict):
             return [(["body"], "value is not a valid dict", "type_error.dict")]
+        if path in self.free_paths:
+            return []
         if path == "/messages_status/":
             return self.list_problems(content, "message_uuids", str, "str")
         if path == "/event_send/":
@@ -211,7 +216,9 @@ class Service:
         content = json.loads(body)
         if path == "/messages_status/":
             return self.statuses(content["message_uuids"], plan)
-        if path == "/event_send/":
+        if path in self.free_paths:
+            messages = [self.free_message(content)]
+        elif path == "/event_send/":
             messages = [
                 dict(r, message_content=json.dumps(r.get("template_variables", {}), ensure_ascii=False))
                 for r in content["recipients"]
@@ -219,6 +226,28 @@ class Service:
         else:
             messages = content["messages"]
         return self.send([dict(m, path=path) for m in messages], plan, where)
+
+    @staticmethod
+    def free_message(content):
+        """One message from a body of unknown form: known keys at any depth, else the body as text."""
+        found = {}
+        waiting = [content]
+        while waiting:
+            value = waiting.pop(0)
+            if isinstance(value, dict):
+                for key, item in value.items():
+                    if isinstance(item, str):
+                        found.setdefault(key, item)
+            waiting += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        whole = json.dumps(content, ensure_ascii=False)
+        text = next((found[key] for key in ("message_content", "text", "body") if key in found), whole)
+        phone = next((found[key] for key in ("recipient_phone", "recipient", "to") if key in found), "")
+        message = {
+            "internal_id": found.get("internal_id", whole),
+            "recipient_phone": phone,
+            "message_content": text,
+        }
+        return {**message, "sender": found["sender"]} if "sender" in found else message
 
     def send(self, messages, plan, where):
         limited = plan.action("outcome") == "rate_limit"

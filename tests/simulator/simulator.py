@@ -32,10 +32,11 @@ def arguments():
     parser.add_argument(
         "--cert",
         default="ec",
-        help="ec, rsa, chain, nochain, expired, future, wronghost, unknownca, " "selfsigned",
+        help="ec, rsa, chain, nochain, expired, future, wronghost, unknownca, selfsigned",
     )
     parser.add_argument("--tls", choices=sorted(VERSIONS), default="any")
     parser.add_argument("--token", action="append", help="a valid token (default: test-token)")
+    parser.add_argument("--free-path", action="append", help="a path where any JSON object is one message")
     parser.add_argument("--default-sender", help="messages may leave out their sender")
     parser.add_argument(
         "--keep-tokens", action="store_true", help="write tokens into requests.jsonl as received"
@@ -69,7 +70,9 @@ def main():
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     journal = Journal(".")
-    service = Service(journal, options.token or ["test-token"], options.default_sender)
+    service = Service(
+        journal, options.token or ["test-token"], options.default_sender, options.free_path or ()
+    )
     server = Server(
         service,
         rules,

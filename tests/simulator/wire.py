@@ -60,7 +60,7 @@ class Client:
         self.socket.close()
 
     def _run(self, step, *arguments):
-        """Runs a step of TLS with all the bytes it needs and makes. Raises EOFError where TCP ended without TLS."""
+        """Runs a step of TLS with its bytes. Raises EOFError where TCP ended and TLS did not."""
         while True:
             try:
                 result = step(*arguments)
