@@ -48,7 +48,8 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-s
 CORE := -std=c++17 -fno-exceptions -fno-rtti -fno-threadsafe-statics -ffunction-sections -fdata-sections \
         -Iinclude $(ARCH)
 SHIP_FLAGS  := $(CORE) $(WARN) -Os -g $(SHIP_EXTRA)
-CHECK_FLAGS := $(CORE) $(WARN) -O1 -g $(SANITIZER)
+CHECK_FLAGS := $(CORE) $(WARN) -O1 -g $(SANITIZER) $(CHECK_CPP)
+CHECK_CXX   ?= $(CXX)
 # What only code outside the portable layers sees: the folders beside it, and Mbed TLS.
 OUTER      := -I. $(TLS_CPP)
 OUTER_TEST := -I. -Itests $(TLS_CPP)
@@ -103,7 +104,7 @@ $(CHECK)/libfakes.a: $(call objects,$(CHECK),$(FAKES_SRC)) $(CHECK)/sources
 # A test program may use libstdc++, the code under test cannot (see `make size`).
 define link_test
 	$(call say,LINK,$@)
-	$(Q)$(CXX) $(ARCH) $(LDFLAGS_T) $(SANITIZER) -o $@ $(filter %.o,$^) $(filter %.a,$^) $1 $(JSON_LIBS) $(CMOCKA_LIBS) -pthread
+	$(Q)$(CHECK_CXX) $(ARCH) $(SANITIZER) -o $@ $(filter %.o,$^) $(filter %.a,$^) $1 $(CMOCKA_LIBS) $(JSON_LIBS) -pthread
 endef
 TEST_LIBS := $(CHECK)/libfakes.a $(CHECK)/$(LIB_NAME)
 $(PURE_TESTS:%=$(CHECK)/%): $(CHECK)/%: $(CHECK)/%.o $(TEST_LIBS)
@@ -123,10 +124,10 @@ $(SHIP)/%.o: %.cpp $(SHIP)/flags | $(DEPS_READY)
 $(CHECK)/%.o: %.cpp $(CHECK)/flags | $(DEPS_READY)
 	@mkdir -p $(@D)
 	$(call say,CXX,$@)
-	$(Q)$(CXX) $(CHECK_FLAGS) $(call scope,$<) -MMD -MP -c -o $@ $<
+	$(Q)$(CHECK_CXX) $(CHECK_FLAGS) $(call scope,$<) -MMD -MP -c -o $@ $<
 
 # These two files change only when the flags or the list of sources do; what depends on them is then built anew.
-FLAGS_NOW := $(CC) $(CXX) $(SHIP_FLAGS) $(CHECK_FLAGS) $(OUTER_TEST) $(JSON_CPP) $(LDFLAGS_T) $(TLS_LIBS) $(JSON_LIBS)
+FLAGS_NOW := $(CC) $(CXX) $(CHECK_CXX) $(SHIP_FLAGS) $(CHECK_FLAGS) $(OUTER_TEST) $(JSON_CPP) $(LDFLAGS_T) $(TLS_LIBS) $(JSON_LIBS)
 $(SHIP)/flags $(CHECK)/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(FLAGS_NOW)' | cmp -s - $@ || echo '$(FLAGS_NOW)' > $@
@@ -172,7 +173,7 @@ test-programs: $(TEST_PROGRAMS)        ## builds every test program, runs none
 # ---- gates -------------------------------------------------------------------------------------------------------
 # Each is shown to fail on planted violations by gate-selftest.
 
-GATES := layers headers nocompile size gate-selftest
+GATES := layers headers clang nocompile size gate-selftest fuzz-replay
 PORTABLE_OBJ := $(call objects,$(SHIP),$(foreach layer,$(ALL_LAYERS),$(sort $(wildcard src/$(layer)/*.cpp))))
 OUTER_OBJ    := $(call objects,$(SHIP),$(PROGRAM_SRC) $(PORT_SRC))
 COMPILE_ONLY  = COMPILERS='$(CXX) $(if $(CROSS),,clang++)' FLAGS='$(CORE) $(WARN) $(OUTER_TEST)' python3 tests/gates/compiles.py
@@ -182,6 +183,9 @@ layers:                                ## checks the direction of every include
 	$(Q)python3 tests/gates/layers.py
 headers: $(BUILD)/deps/test.ok         ## each public header compiles alone, with g++ and clang++
 	$(Q)$(COMPILE_ONLY) headers $(sort $(wildcard include/tocsin/*.hpp include/tocsin/*/*.hpp))
+clang: $(BUILD)/deps/test.ok           ## every source compiles with clang++ as well
+	$(Q)COMPILERS=clang++ FLAGS='$(CORE) $(WARN) $(OUTER)' python3 tests/gates/compiles.py sources \
+	  $(LIB_SRC) $(PORT_SRC) $(PROGRAM_SRC)
 nocompile: $(BUILD)/deps/test.ok       ## what must not compile does not, for the reason it names
 	$(Q)$(COMPILE_ONLY) nocompile $(sort $(wildcard tests/nocompile/*.cpp))
 size: $(PORTABLE_OBJ) $(OUTER_OBJ)     ## sizes; no heap, exceptions or libstdc++ in the shipped objects
@@ -189,6 +193,34 @@ size: $(PORTABLE_OBJ) $(OUTER_OBJ)     ## sizes; no heap, exceptions or libstdc+
 	  --portable $(PORTABLE_OBJ) --outer $(OUTER_OBJ)
 gate-selftest: $(BUILD)/deps/test.ok   ## shows that every gate can fail
 	$(Q)sh tests/gates/selftest.sh
+
+# ---- fuzzing -----------------------------------------------------------------------------------------------------
+# tests/fuzz/fuzz_NAME.cpp with its corpus in tests/fuzz/corpus/NAME, and NAME.dict where there is one.
+
+FUZZERS    := $(sort $(patsubst tests/fuzz/fuzz_%.cpp,%,$(wildcard tests/fuzz/fuzz_*.cpp)))
+FUZZ_FLAGS := $(CORE) $(WARN) -O1 -g -fno-sanitize-recover=all -Itests -Itests/fuzz
+SECONDS    ?= 60
+
+$(BUILD)/fuzz/%.o: %.cpp | $(BUILD)/deps/test.ok
+	@mkdir -p $(@D)
+	$(call say,CXX,$@)
+	$(Q)clang++ $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c -o $@ $<
+$(FUZZERS:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/%: $(BUILD)/fuzz/tests/fuzz/fuzz_%.o $(call objects,$(BUILD)/fuzz,$(LIB_SRC))
+	$(call say,LINK,$@)
+	$(Q)clang++ -fsanitize=fuzzer,address,undefined -o $@ $^ -lcjson
+-include $(shell find $(BUILD)/fuzz -name '*.d' 2>/dev/null)
+
+.PHONY: fuzz fuzz-replay
+fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%)     ## looks for new inputs: make fuzz [T=judge] [SECONDS=60], that long for each
+	$(Q)set -e; for name in $(or $(T),$(FUZZERS)); do \
+	  mkdir -p $(BUILD)/fuzz/found/$$name; dict=tests/fuzz/$$name.dict; echo "== $$name"; \
+	  $(BUILD)/fuzz/$$name -max_total_time=$(SECONDS) -max_len=17000 -print_final_stats=1 -artifact_prefix=$(BUILD)/fuzz/ \
+	    $$(test ! -f $$dict || echo -dict=$$dict) $(BUILD)/fuzz/found/$$name tests/fuzz/corpus/$$name; done
+fuzz-replay: $(FUZZERS:%=$(BUILD)/fuzz/%)  ## every kept input once more
+	$(Q)set -e; for name in $(FUZZERS); do \
+	  $(BUILD)/fuzz/$$name -runs=0 tests/fuzz/corpus/$$name >$(BUILD)/fuzz/$$name.log 2>&1 || \
+	    { cat $(BUILD)/fuzz/$$name.log; echo "again: make fuzz-replay"; exit 1; }; \
+	  echo "$$name: $$(ls tests/fuzz/corpus/$$name | wc -l) inputs"; done
 
 # ---- longer runs -------------------------------------------------------------------------------------------------
 

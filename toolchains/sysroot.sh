@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # sysroot.sh DEPS DEB_ARCH CROSS MUSL MBEDTLS ARCH_FLAGS... : everything a static musl build for DEB_ARCH needs, made
-# under DEPS/DEB_ARCH: bin/cc and bin/c++, the C library, Mbed TLS (2.28 or 3.6, trimmed), cJSON and CMocka.
+# under DEPS/DEB_ARCH-MBEDTLS: bin/cc and bin/c++, the C library, Mbed TLS (2.28 or 3.6, trimmed) and cJSON; and
+# check/, CMocka and cJSON for the test programs.
 #   DEPS     the folder of downloads and results    CROSS   prefix of Debian's compiler, may be empty
 #   MUSL     musl's name for the target             MBEDTLS 2.28 or 3.6
 set -eu
@@ -65,25 +66,30 @@ exec ${cross}gcc $* -fno-pie -no-pie -nostdinc++ -isystem $cxx_common -isystem $
 SCRIPT
 chmod +x "$root/bin/cc" "$root/bin/c++"
 
-# ---- the three libraries
+# ---- the two libraries
 small='-Os -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables -fno-stack-protector'
-compile() {  # ARCHIVE FLAGS -- FILE...
-  archive=$1; flags=$2; shift 2
+compile() {  # COMPILER ARCHIVE FLAGS -- FILE...
+  compiler=$1; archive=$2; flags=$3; shift 3
   objects=$root/obj/$archive
   mkdir -p "$objects"
   printf '%s\n' "$@" | xargs -P 2 -I{} sh -c \
-    "'$root/bin/cc' $small $flags -c '{}' -o '$objects/'\$(basename '{}' .c).o"
-  "${cross}ar" crs "$root/lib/$archive" "$objects"/*.o
+    "'$compiler' $small $flags -c '{}' -o '$objects/'\$(basename '{}' .c).o"
+  "${cross}ar" crs "$root/$archive" "$objects"/*.o
 }
 cp -R "$tls_source/include/mbedtls" "$tls_source/include/psa" "$root/include/"
-compile libmbedtls.a "-include limits.h -I$here -I$root/include -I$tls_source/library -DMBEDTLS_CONFIG_FILE='\"mbedtls_config.h\"'" \
-  "$tls_source"/library/*.c
+compile "$root/bin/cc" lib/libmbedtls.a "-include limits.h -I$here -I$root/include -I$tls_source/library \
+  -DMBEDTLS_CONFIG_FILE='\"mbedtls_config.h\"'" "$tls_source"/library/*.c
 mkdir -p "$root/include/cjson"
 cp "$cjson_source/cJSON.h" "$root/include/cjson/"
-compile libcjson.a '' "$cjson_source/cJSON.c"
-{ echo '#define _UINTPTR_T_DEFINED'; cat "$cmocka_source/include/cmocka.h"; } >"$root/include/cmocka.h"
-# CMocka's own configuration step, answered for musl on Linux, which has uintptr_t.
-compile libcmocka.a "-w -D_GNU_SOURCE -idirafter $cmocka_source/include -DHAVE_ASSERT_H -DHAVE_INTTYPES_H -DHAVE_STDINT_H \
-  -DHAVE_STRINGS_H -DHAVE_UNISTD_H -DHAVE_SIGNAL_H -DHAVE_STRUCT_TIMESPEC -DHAVE_CLOCK_GETTIME_REALTIME \
-  -DHAVE_SNPRINTF -DHAVE_VSNPRINTF -DHAVE_GCC_THREAD_LOCAL_STORAGE" "$cmocka_source/src/cmocka.c"
+compile "$root/bin/cc" lib/libcjson.a '' "$cjson_source/cJSON.c"
+
+# ---- for test programs: they use libstdc++, which Debian's compiler has for its own C library only
+mkdir -p "$root/check/include" "$root/check/lib"
+cp -R "$root/include/cjson" "$cmocka_source/include/cmocka.h" "$root/check/include/"
+compile "${cross}gcc" check/lib/libcjson.a "$*" "$cjson_source/cJSON.c"
+# CMocka's own configuration step, answered for Linux.
+compile "${cross}gcc" check/lib/libcmocka.a "$* -w -D_GNU_SOURCE -D_UINTPTR_T_DEFINED -I$cmocka_source/include \
+  -DHAVE_ASSERT_H -DHAVE_INTTYPES_H -DHAVE_STDINT_H -DHAVE_STRINGS_H -DHAVE_UNISTD_H -DHAVE_SIGNAL_H \
+  -DHAVE_STRUCT_TIMESPEC -DHAVE_CLOCK_GETTIME_REALTIME -DHAVE_SNPRINTF -DHAVE_VSNPRINTF \
+  -DHAVE_GCC_THREAD_LOCAL_STORAGE" "$cmocka_source/src/cmocka.c"
 rm -rf "$root/obj"

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""compiles.py headers FILE...    each header compiles alone, and twice, with every compiler
+"""compiles.py sources FILE...    each source compiles, with no warning, with every compiler
+compiles.py headers FILE...    each header compiles alone, and twice, with every compiler
 compiles.py nocompile FILE...  each source is refused by every compiler, for the reason its `// expect-error: REGEX` names
 
 Compilers come from $COMPILERS (separated by spaces), flags from $FLAGS.
@@ -20,6 +21,12 @@ def compile_text(compiler, text):
     result = subprocess.run([compiler, *FLAGS, "-fsyntax-only", "-x", "c++", "-"], input=text, text=True,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, "LC_ALL": "C"})
     return result.returncode, result.stdout
+
+
+def check_source(compiler, path):
+    result = subprocess.run([compiler, *FLAGS, "-fsyntax-only", path], text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return f"does not compile\n{result.stdout}" if result.returncode else None
 
 
 def check_header(compiler, path):
@@ -44,7 +51,7 @@ def check_refused(compiler, path):
 
 def main():
     kind, files = sys.argv[1], sys.argv[2:]
-    check = {"headers": check_header, "nocompile": check_refused}[kind]
+    check = {"sources": check_source, "headers": check_header, "nocompile": check_refused}[kind]
     jobs = [(compiler, path) for path in files for compiler in COMPILERS]
     wrong = 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -13,6 +13,7 @@ fresh() {
   for layer in base wire outbox alarm; do mkdir -p "$tree/include/tocsin/$layer" "$tree/src/$layer"; done
   mkdir -p "$tree/src/program" "$tree/port/linux" "$tree/obj/ship/src"
   printf '#pragma once\n#include <cstdint>\n' >"$tree/include/tocsin/base/a.hpp"
+  printf '#include "tocsin/base/a.hpp"\n' >"$tree/src/base/a.cpp"
   printf '#pragma once\n#include "tocsin/base/a.hpp"\n' >"$tree/include/tocsin/port.hpp"
   printf '#pragma once\n#include "tocsin/port.hpp"\n' >"$tree/include/tocsin/outbox/q.hpp"
   printf '#include "tocsin/base/a.hpp"\n#include <cjson/cJSON.h>\n' >"$tree/src/wire/r.cpp"
@@ -58,6 +59,10 @@ printf '#pragma once\nstd::uint8_t forgot_its_include();\n' >"$tree/include/tocs
 expect fail 'headers: one that lacks an include' compiles headers include/tocsin/base/b.hpp
 printf 'struct Twice {};\n' >"$tree/include/tocsin/base/c.hpp"
 expect fail 'headers: one without a guard' compiles headers include/tocsin/base/c.hpp
+
+printf 'int narrowed(long x) { int unused; return x; }\n' >"$tree/warned.cpp"
+expect fail 'sources: one with a warning' compiles sources warned.cpp
+expect pass 'sources: a clean one' compiles sources src/base/a.cpp
 
 printf '// expect-error: not_declared\nint x = not_declared;\n' >"$tree/refused.cpp"
 printf '// expect-error: not_declared\nint x = 1;\n' >"$tree/accepted.cpp"
