@@ -20,8 +20,8 @@ alignas(16) std::uint8_t arena_memory[kReplyArenaBytes];
 Arena arena{MutBytes{arena_memory}};
 MessageVerdict verdicts[kMaxBatch];
 
-// `text` right in front of a page that cannot be read: one byte too many ends the program, in cJSON too, which the
-// sanitizers do not see.
+// `text` right in front of a page that cannot be read: one byte too many ends the program, in cJSON too, which
+// the sanitizers do not see.
 Bytes guarded(std::string_view text) {
   constexpr std::size_t kRoom = 65'536;
   static std::uint8_t* const page = [] {

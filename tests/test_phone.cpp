@@ -87,7 +87,7 @@ TEST(phone_with_a_plus_elsewhere_is_refused) {
 
 TEST(phone_national_is_refused_with_a_hint) {
   for (const std::string_view text :
-       {"07700 900123", "(0)7700 900123", "(07700) 900123", "0", "0 7700 900123 000 00"})
+       {"07700 900123", "(0)7700 900123", "(07700) 900123", "0", "0 7700 900123 000 00", "0(0)44 7700 900123"})
     check_refused(text, kNational);
 }
 
@@ -110,7 +110,7 @@ TEST(phone_too_long_is_refused) {
   CHECK_TEXT(phone_problem({many, sizeof many}), kLong);
 }
 
-// Every six of the characters that matter, in front of 777: read and refused agree, and what is read is a number.
+// Every six of the characters that matter, in front of 777: what is read is a number, and has no problem.
 TEST(phone_of_any_short_text_is_digits_or_a_problem) {
   const std::string_view alphabet = "+0147() x";
   char text[9] = "";

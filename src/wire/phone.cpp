@@ -29,7 +29,7 @@ Problem read(std::string_view written, Phone& phone) {
       // Only behind a country code is it the trunk prefix that is not dialled from abroad. In front of
       // everything it begins a national number, further behind it is a digit in brackets.
       const std::size_t prefix = !plus && count >= 2 && digits[0] == '0' && digits[1] == '0' ? 2 : 0;
-      if (count > prefix && count <= prefix + kCountryDigits && digits[prefix] != '0') at += 2;
+      if (count > prefix && count <= prefix + kCountryDigits) at += 2;
     }
   }
   if (count == 0) return Problem::nothing;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// judge() on any bytes. The first byte chooses the status ('0' is 200), the rest is the body, and its front is the
-// Retry-After as well. What must hold for every answer is asserted.
+// judge() on any bytes. The first byte chooses the status ('0' is 200), the rest is the body, and its front is
+// the Retry-After as well. What must hold for every answer is asserted.
 //
 //   clang++ -std=c++17 -g -O1 -fsanitize=fuzzer,address,undefined -Iinclude tests/fuzz/fuzz_judge.cpp
 //     src/base/*.cpp src/wire/*.cpp -lcjson -o build/fuzz_judge
@@ -24,7 +24,9 @@ const std::string_view kIds[] = {"1003", "a-1", "a-2"};
 constexpr std::size_t kCount = 3;
 alignas(16) std::uint8_t memory[kReplyArenaBytes];
 
-bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+bool contains(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
 
 bool printable(std::string_view text) {
   for (const char c : text)
@@ -35,7 +37,8 @@ bool printable(std::string_view text) {
 void check(const Answer& answer, const Judgement& judgement, const MessageVerdict& one, std::string_view id) {
   TOCSIN_ASSERT(printable(one.reason.view()));
   if (judgement.whole == Whole::unknown) TOCSIN_ASSERT(one.fate == Fate::unknown);
-  if (judgement.whole != Whole::unknown && judgement.whole != Whole::judged) TOCSIN_ASSERT(one.fate == Fate::later);
+  if (judgement.whole != Whole::unknown && judgement.whole != Whole::judged)
+    TOCSIN_ASSERT(one.fate == Fate::later);
   if (one.fate == Fate::later && judgement.whole == Whole::judged) TOCSIN_ASSERT(judgement.rate_limited);
   const std::string_view body = as_text(answer.body);
   const bool escapes = contains(body, "\\");
