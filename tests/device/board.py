@@ -38,7 +38,7 @@ class BoardError(Exception):
 
 class Board:
     def __init__(self, folder, deps, files=None):
-        """`files`: path on the board -> path here, or bytes. All are executable."""
+        """`files`: path on the board -> path here (becomes executable), or bytes (become a file of mode 600)."""
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.images = pathlib.Path(deps) / "device"
@@ -216,6 +216,6 @@ def _write_initrd(path, images, files):
         for folder in [*folders, "/dev", "/proc", "/sys"]:
             archive.write(entry(folder.lstrip("/"), stat.S_IFDIR | 0o755))
         for name, source in content.items():
-            data = source if isinstance(source, bytes) else pathlib.Path(source).read_bytes()
-            archive.write(entry(name.lstrip("/"), stat.S_IFREG | 0o755, data))
+            data, mode = (source, 0o600) if isinstance(source, bytes) else (pathlib.Path(source).read_bytes(), 0o755)
+            archive.write(entry(name.lstrip("/"), stat.S_IFREG | mode, data))
         archive.write(entry("TRAILER!!!", 0))

@@ -1,0 +1,169 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The cross-compiled program on the emulated ARM board, against the simulated service on this machine.
+
+A contact closes and its message arrives; the service goes away, two more alarms happen, power is cut while they
+wait; power and service come back: every message arrives, exactly once. `make demo-device` runs it.
+"""
+import json
+import os
+import pathlib
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "simulator")]
+from board import Board  # noqa: E402
+from harness import Simulator  # noqa: E402
+
+DEPS = os.environ.get("DEPS", "build/deps")
+PROGRAM = os.environ.get("TOCSIN", "build/aarch64/tocsin")
+OUT = pathlib.Path(os.environ.get("OUT") or tempfile.mkdtemp(prefix="board-"))
+PUMP, DOOR = 5, 6  # lines of the board's GPIO controller
+TOKEN = "test-token"
+TOCSIN = "tocsin -c /etc/tocsin/tocsin.conf"
+
+CONFIGURATION = """\
+[device]
+name  = pump-house
+state = /var/lib/tocsin
+
+[stream sms]
+type       = marketing
+base_url   = https://sms.test:{port}
+token_file = /etc/tocsin/sms.token
+ca_file    = /etc/tocsin/ca.pem
+sender     = GLOBAL
+timeout    = 10s
+retry_min  = 1s
+retry_max  = 5s
+
+[contact anna]
+phone = +44 7700 900123
+
+[alarm high-level]
+gpio       = gpiochip0:5
+active     = high
+debounce   = 20ms
+class      = critical
+to         = anna
+stream     = sms
+text       = {{device}}: sump level high
+clear_text = {{device}}: sump level normal again
+
+[alarm door]
+gpio       = gpiochip0:6
+active     = high
+debounce   = 20ms
+class      = critical
+to         = anna
+stream     = sms
+text       = {{device}}: door open
+"""
+
+
+class DemoFailed(Exception):
+    pass
+
+
+def expect(truth, otherwise):
+    if not truth:
+        raise DemoFailed(otherwise)
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def start_daemon(board):
+    board.run(f"mkdir -p /run/tocsin; {TOCSIN} run >>/run/tocsin.log 2>&1 & echo $! >/run/tocsin.pid")
+    deadline = time.monotonic() + 30
+    while board.run(f"{TOCSIN} status >/dev/null 2>&1")[1] != 0:
+        expect(time.monotonic() < deadline, "the daemon does not answer `status` within 30 s")
+        time.sleep(0.2)
+
+
+def queue(board):
+    output, status = board.run(f"{TOCSIN} queue list --json 2>/dev/null")
+    expect(status == 0, f"`queue list` ended with {status}")
+    return [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+
+
+def wait_queue(board, wanted, what):
+    deadline = time.monotonic() + 30
+    while not wanted(queue(board)):
+        expect(time.monotonic() < deadline, f"{what}: not so within 30 s; the queue is {queue(board)}")
+        time.sleep(0.2)
+
+
+def waiting(messages):
+    return [message["text"] for message in messages if message["state"] == "queued"]
+
+
+def story(board, service):
+    say(f"power on: {board.power_on()}")
+    start_daemon(board)
+    memory = board.run("grep -h -e ^Pss: -e ^VmRSS: /proc/$(cat /run/tocsin.pid)/smaps_rollup")[0].split()
+    say("daemon runs" + (f"; its memory is {memory[1]} KiB (PSS)" if len(memory) > 1 else ""))
+
+    before = board.disk.bytes, board.disk.flushes
+    edge = board.set_line(PUMP, 1)
+    expect(service.wait(distinct=1, timeout=30), "no message within 30 s of the edge")
+    say(f"line {PUMP} goes high: its message is at the service {1000 * (time.monotonic() - edge):.0f} ms later "
+        "(20 ms of it debounce; name look-up, TLS handshake and emulation included)")
+    wait_queue(board, lambda messages: messages and not waiting(messages), "the first message leaves the queue")
+    say(f"  the drive took {board.disk.bytes - before[0]} bytes and {board.disk.flushes - before[1]} flushes for it")
+
+    service.stop()
+    say("the service is gone")
+    board.set_line(PUMP, 0)
+    board.set_line(DOOR, 1)
+    wait_queue(board, lambda messages: len(waiting(messages)) == 2, "two messages wait")
+    say(f"line {PUMP} goes low, line {DOOR} high; waiting: {waiting(queue(board))}")
+
+    lost = board.power_cut()
+    say(f"power cut; the drive forgot {lost} sectors that were not flushed")
+    service.start()
+    on = time.monotonic()
+    say(f"service back, power on: {board.power_on()}")
+    expect(len(waiting(queue(board))) == 2, f"after the cut these wait: {queue(board)}")
+    start_daemon(board)
+    expect(service.wait(distinct=3, timeout=60), "the waiting messages did not arrive within 60 s")
+    say(f"both messages are at the service {time.monotonic() - on:.1f} s after power on")
+
+    wait_queue(board, lambda messages: not waiting(messages), "nothing waits any more")
+    board.run(f"kill $(cat /run/tocsin.pid); wait; {TOCSIN} queue check")
+    copies = sorted(message["text"] for message in service.messages())
+    wanted = ["pump-house: door open", "pump-house: sump level high", "pump-house: sump level normal again"]
+    expect(copies == wanted, f"the service has {copies}, not {wanted}")
+    say("three alarms, three messages, each exactly once")
+
+
+def main():
+    OUT.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="service-") as folder:
+        with Simulator(folder, tokens=(TOKEN,)) as service:
+            files = {
+                "/bin/tocsin": PROGRAM,
+                "/etc/hosts": b"127.0.0.1 localhost\n10.0.2.2 sms.test\n",
+                "/etc/tocsin/tocsin.conf": CONFIGURATION.format(port=service.port).encode(),
+                "/etc/tocsin/sms.token": TOKEN.encode() + b"\n",
+                "/etc/tocsin/ca.pem": pathlib.Path(service.ca_file).read_bytes(),
+            }
+            with Board(OUT / "demo", DEPS, files) as board:
+                try:
+                    story(board, service)
+                except Exception:
+                    if board.process is not None and board.process.poll() is None:
+                        say(board.run("tail -n 40 /run/tocsin.log", 20)[0])
+                    raise
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except DemoFailed as failure:
+        print(f"demo-device FAILED: {failure}", file=sys.stderr)
+        sys.exit(1)
