@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: MIT
 // judge() on any bytes. The first byte chooses the status ('0' is 200), the rest is the body, and its front is
 // the Retry-After as well. What must hold for every answer is asserted.
-//
-//   clang++ -std=c++17 -g -O1 -fsanitize=fuzzer,address,undefined -Iinclude tests/fuzz/fuzz_judge.cpp
-//     src/base/*.cpp src/wire/*.cpp -lcjson -o build/fuzz_judge
-//   build/fuzz_judge -dict=tests/fuzz/judge.dict -max_len=17000 build/found tests/fuzz/corpus/judge
+// make fuzz T=judge
 #include <cstdio>
 #include <cstdlib>
 
