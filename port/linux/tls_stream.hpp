@@ -15,8 +15,8 @@
 
 #include <mbedtls/ssl.h>
 #include <mbedtls/version.h>
-#include <mbedtls/x509_crt.h>
 
+#include "port/linux/certificate.hpp"
 #include "port/linux/resolver.hpp"
 #include "port/linux/system.hpp"
 #include "tocsin/port.hpp"
@@ -49,9 +49,10 @@ class TlsContext {
   friend class TlsStream;
 
   Status add_authorities(int fd);
+  Status fail(Status status, std::string_view what);
 
   mbedtls_ssl_config config_;
-  mbedtls_x509_crt authorities_list_;
+  mbedtls_x509_crt chain_;
   ReadClocks clocks_ = nullptr;
   unsigned authorities_ = 0;
   unsigned skipped_ = 0;
@@ -72,35 +73,25 @@ class TlsStream final : public Stream {
   Want want() const override { return want_; }
   int handle() const override;
   Phase phase() const override { return phase_; }
+  // While connect() is under way: what it waits for, in words that fit a deadline which passes now.
   std::string_view problem() const override { return problem_.view(); }
   void close() override;  // close_notify as far as the socket takes it at once
 
  private:
-  // What the verify callback found wrong, kept until the handshake reports it.
-  struct Verdict {
-    std::uint32_t flags = 0;     // MBEDTLS_X509_BADCERT_ of the whole chain
-    bool name_matched = false;   // of the leaf, whether the host is a name or an address
-    bool self_signed = false;    // the certificate that nobody known signed
-    UnixMillis from, until;      // validity of the certificate that is out of date
-    FixedText<64> names;         // what the leaf is for
-    FixedText<64> issuer;        // of the certificate that nobody known signed
-  };
-
   Status begin(const Endpoint& to);
   Status look_up();
-  Status next_address(int why);  // errno of the address before, 0 at the first
-  Status connecting();
+  Status next_address(int why);  // errno of the address before
+  Status finish_connecting();
   Status begin_handshake();
   Status handshake();
-  Status fail(Status status);    // closes, keeps problem_
-  Status wait_for(int tls_code); // again, with want_ set
-  Status broken(int tls_code);   // an open stream's failure in words
+  Status wait_for(Phase phase, Want want);
+  Status fail(Status status, std::string_view words);  // closes, too
+  Status judge(int tls_code);                          // what Mbed TLS returned, `again` included
+  void write_peer(TextWriter& into) const;
 
-  static int send(void* self, const unsigned char* from, std::size_t size);
+  static int send(void* self, const unsigned char* from, std::size_t size);  // for Mbed TLS
   static int receive(void* self, unsigned char* into, std::size_t size);
   static int verify(void* self, mbedtls_x509_crt* certificate, int depth, std::uint32_t* flags);
-  void judge(const mbedtls_x509_crt& certificate, int depth, std::uint32_t& flags);
-  void write_refusal(TextWriter& into) const;
 
   TlsContext& context_;
   Resolver& resolver_;
@@ -110,11 +101,11 @@ class TlsStream final : public Stream {
   std::uint16_t port_ = 0;
   int ticket_ = -1;
   int socket_error_ = 0;         // errno of the last failed send or receive
-  std::uint32_t address_ = 0;    // that is tried
+  std::uint32_t address_ = 0;    // which one is tried
   Fd socket_;
   Addresses addresses_;
   mbedtls_ssl_context ssl_;
-  Verdict verdict_;
+  CertificateVerdict verdict_;
   FixedText<kMaxHost> host_;
   FixedText<320> problem_;
 };

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+#include <fcntl.h>
+#include <mbedtls/entropy.h>
+#include <mbedtls/error.h>
+#include <mbedtls/version.h>
+#if defined(MBEDTLS_MEMORY_BUFFER_ALLOC_C)
+#include <mbedtls/memory_buffer_alloc.h>
+#endif
+#if MBEDTLS_VERSION_NUMBER >= 0x03000000
+#include <psa/crypto.h>
+#endif
+
+#include "port/linux/clock.hpp"
+#include "port/linux/entropy.hpp"
+#include "port/linux/tls_stream.hpp"
+
+namespace tocsin {
+namespace {
+
+constexpr std::size_t kMaxPem = 8192;  // bytes of one certificate, as text
+constexpr std::string_view kBegin = "-----BEGIN CERTIFICATE-----";
+constexpr std::string_view kEnd = "-----END CERTIFICATE-----";
+
+int random_bytes(void*, unsigned char* into, std::size_t size) {
+  return fill_random({into, size}).ok() ? 0 : MBEDTLS_ERR_ENTROPY_SOURCE_FAILED;
+}
+
+std::size_t find_text(std::string_view text, std::string_view part) {
+  for (std::size_t at = 0; at + part.size() <= text.size(); ++at)
+    if (starts_with(tail(text, at), part)) return at;
+  return kNotFound;
+}
+
+int set_versions(mbedtls_ssl_config& config) {
+#if MBEDTLS_VERSION_NUMBER < 0x03000000
+  mbedtls_ssl_conf_min_version(&config, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
+#else
+  mbedtls_ssl_conf_min_tls_version(&config, MBEDTLS_SSL_VERSION_TLS1_2);
+#if MBEDTLS_VERSION_NUMBER == 0x03060600
+  // 3.6.6 with both versions enabled refuses the RSA-PSS signature of a server that speaks only 1.2
+  // (-0x6600, Mbed-TLS/mbedtls issue 10668).
+  mbedtls_ssl_conf_max_tls_version(&config, MBEDTLS_SSL_VERSION_TLS1_2);
+#endif
+#if defined(MBEDTLS_SSL_PROTO_TLS1_3) || defined(MBEDTLS_USE_PSA_CRYPTO)
+  if (psa_crypto_init() != PSA_SUCCESS) return MBEDTLS_ERR_ENTROPY_SOURCE_FAILED;
+#endif
+#endif
+  return 0;
+}
+
+}  // namespace
+
+void tls_use_arena(MutBytes memory) {
+#if defined(MBEDTLS_MEMORY_BUFFER_ALLOC_C)
+  mbedtls_memory_buffer_alloc_init(memory.data(), memory.size());
+#else
+  static_cast<void>(memory);
+#endif
+}
+
+TlsContext::TlsContext() {
+  mbedtls_ssl_config_init(&config_);
+  mbedtls_x509_crt_init(&chain_);
+}
+
+TlsContext::~TlsContext() {
+  mbedtls_x509_crt_free(&chain_);
+  mbedtls_ssl_config_free(&config_);
+}
+
+Status TlsContext::open(std::string_view ca_file, ReadClocks clocks) {
+  TOCSIN_ASSERT(authorities_ == 0);
+  clocks_ = clocks != nullptr ? clocks : read_clocks;
+  ca_file_.assign_cut(ca_file);
+  const Fd file{::open(Path{ca_file}.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (!file.is_open()) return fail(last_error(), "cannot open");
+  if (const Status read = add_authorities(file.number()); !read.ok()) return fail(read, "cannot read");
+  if (authorities_ == 0) {
+    return fail(Code::bad_value, skipped_ > 0 ? "cannot understand any certificate in"
+                                              : "there is no certificate in PEM form in");
+  }
+
+  int error = mbedtls_ssl_config_defaults(&config_, MBEDTLS_SSL_IS_CLIENT, MBEDTLS_SSL_TRANSPORT_STREAM,
+                                          MBEDTLS_SSL_PRESET_DEFAULT);
+  if (error == 0) error = set_versions(config_);
+  mbedtls_ssl_conf_authmode(&config_, MBEDTLS_SSL_VERIFY_REQUIRED);
+  mbedtls_ssl_conf_ca_chain(&config_, &chain_, nullptr);
+  mbedtls_ssl_conf_rng(&config_, random_bytes, nullptr);
+#if defined(MBEDTLS_SSL_RENEGOTIATION)
+  mbedtls_ssl_conf_renegotiation(&config_, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
+#endif
+#if defined(MBEDTLS_SSL_ALPN)
+  static const char* protocols[] = {"http/1.1", nullptr};
+  if (error == 0) error = mbedtls_ssl_conf_alpn_protocols(&config_, protocols);
+#endif
+  return error == 0 ? Status{} : fail({Code::tls, error}, "cannot set TLS up with");
+}
+
+// One certificate at a time, so that a system's whole bundle (200 KB) needs no buffer of its size.
+Status TlsContext::add_authorities(int fd) {
+  std::uint8_t memory[kMaxPem + 1];
+  const MutBytes buffer = MutBytes{memory}.first(kMaxPem);
+  std::size_t filled = 0;
+  for (;;) {
+    TRY_LET(more, read_whole(fd, buffer.drop(filled)));
+    filled += more;
+    const std::string_view text = as_text(Bytes{buffer.first(filled)});
+    const std::size_t begin = find_text(text, kBegin);
+    std::size_t done = 0;
+    if (begin == kNotFound) {
+      done = filled < kBegin.size() ? 0 : filled - kBegin.size() + 1;  // it may begin here
+    } else if (const std::size_t length = find_text(tail(text, begin), kEnd); length != kNotFound) {
+      done = begin + length + kEnd.size();
+      const std::uint8_t after = memory[done];
+      memory[done] = 0;  // Mbed TLS knows PEM by its final zero
+      const int error = mbedtls_x509_crt_parse(&chain_, memory + begin, done - begin + 1);
+      memory[done] = after;
+      ++(error == 0 ? authorities_ : skipped_);
+    } else if (begin > 0) {
+      done = begin;
+    } else if (filled == kMaxPem || more == 0) {
+      done = kBegin.size();  // too long, or cut off
+      ++skipped_;
+    }
+    if (done == 0 && more == 0) return {};
+    std::memmove(memory, memory + done, filled - done);
+    filled -= done;
+  }
+}
+
+Status TlsContext::fail(Status status, std::string_view what) {
+  char words[320];
+  TextWriter text{words};
+  text.text(what).text(" the CA file ").text(ca_file_.view()).text(" (ca_file)");
+  if (status.code() == Code::io) {
+    text.text(": ");
+    write_errno(status.detail(), text);
+  } else if (status.code() == Code::tls) {
+    text.text(": Mbed TLS error -0x").hex(static_cast<std::uint64_t>(-status.detail()));
+  }
+  problem_.assign_cut(text.view());
+  return status;
+}
+
+}  // namespace tocsin

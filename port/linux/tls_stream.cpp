@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: MIT
+#include "port/linux/tls_stream.hpp"
+
+#include <mbedtls/net_sockets.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <unistd.h>
+
+namespace tocsin {
+namespace {
+
+constexpr unsigned kSilentMs = 3000;  // after that another address is tried, when there is one
+constexpr std::size_t kWords = 320;
+
+// The kernel gives the address up by itself, so that the loop needs no timer for it. TCP_SYNCNT alone
+// is not enough: newer kernels repeat a few times at the same pace first.
+void give_up_early(int socket) {
+  const int repeats = 2;
+  const unsigned limit_ms = kSilentMs;
+  ::setsockopt(socket, IPPROTO_TCP, TCP_SYNCNT, &repeats, sizeof repeats);
+  ::setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit_ms, sizeof limit_ms);
+}
+void give_up_late(int socket) {
+  const unsigned no_limit = 0;
+  ::setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &no_limit, sizeof no_limit);
+}
+
+std::string_view handshake_words(int code) {
+  switch (code) {
+    case MBEDTLS_ERR_SSL_CONN_EOF:
+      return "the server closed the connection during the handshake";
+    case MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE:
+      return "the server refused the handshake (no common TLS version or cipher, or it does not serve this name)";
+    case MBEDTLS_ERR_SSL_INVALID_RECORD:
+    case MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE:
+      return "the answer is not TLS (is this the port for HTTPS?)";
+    case -0x6E80:  // its name differs between 2.28 and 3.6
+      return "the server does not speak TLS 1.2";
+    case MBEDTLS_ERR_SSL_ALLOC_FAILED:
+    case MBEDTLS_ERR_X509_ALLOC_FAILED:
+      return "not enough memory for TLS";
+    default:
+      return {};
+  }
+}
+
+}  // namespace
+
+int TlsStream::handle() const { return phase_ == Phase::looking_up ? ticket_ : socket_.number(); }
+
+Status TlsStream::connect(const Endpoint& to) {
+  switch (phase_) {
+    case Phase::idle:
+      return begin(to);
+    case Phase::looking_up:
+      return look_up();
+    case Phase::connecting:
+      return finish_connecting();
+    case Phase::handshaking:
+      return handshake();
+    case Phase::open:
+      break;
+  }
+  return {};
+}
+
+Status TlsStream::begin(const Endpoint& to) {
+  problem_.clear();
+  port_ = to.port;
+  addresses_.count = 0;
+  address_ = 0;
+  if (!host_.assign(to.host).ok()) {
+    host_.assign_cut(to.host);
+    return fail({Code::io, EINVAL}, "its name is too long");
+  }
+  if (const auto literal = parse_address(to.host, to.port); literal.ok()) {
+    addresses_.list[0] = literal.value();
+    addresses_.count = 1;
+    return next_address(0);
+  }
+  const auto ticket = resolver_.begin(to.host, to.port);
+  char words[kWords];
+  TextWriter text{words};
+  Resolver::write_problem(ticket.ok() ? Status{Code::timeout} : ticket.status(), text);
+  phase_ = Phase::looking_up;
+  if (!ticket.ok()) return fail({Code::io, ticket.status().detail()}, text.view());
+  ticket_ = ticket.value();
+  problem_.clear();
+  return wait_for(Phase::looking_up, Want::readable);
+}
+
+Status TlsStream::look_up() {
+  const Status found = resolver_.poll(ticket_, addresses_);
+  if (found.code() == Code::again) return wait_for(Phase::looking_up, Want::readable);
+  ticket_ = -1;
+  if (found.ok()) return next_address(0);
+  char words[kWords];
+  TextWriter text{words};
+  Resolver::write_problem(found, text);
+  return fail({Code::io, found.detail() > 0 ? found.detail() : EADDRNOTAVAIL}, text.view());
+}
+
+Status TlsStream::next_address(int why) {
+  phase_ = Phase::connecting;
+  if (why != 0) ++address_;
+  for (; address_ < addresses_.count; ++address_) {
+    const Address& to = addresses_.list[address_];
+    socket_.reset(::socket(to.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP));
+    if (!socket_.is_open()) {
+      why = errno;
+      continue;
+    }
+    const int on = 1;
+    ::setsockopt(socket_.number(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (address_ + 1 < addresses_.count) give_up_early(socket_.number());
+    if (::connect(socket_.number(), &to.any, to.size) == 0) return begin_handshake();
+    if (errno == EINPROGRESS) return wait_for(Phase::connecting, Want::writable);
+    why = errno;
+  }
+  --address_;  // the last one, for the words
+  char words[kWords];
+  TextWriter text{words};
+  write_errno(why, text);
+  return fail({Code::io, why}, text.view());
+}
+
+Status TlsStream::finish_connecting() {
+  pollfd ready{socket_.number(), POLLOUT, 0};
+  if (::poll(&ready, 1, 0) == 0) return wait_for(Phase::connecting, Want::writable);
+  int error = 0;
+  socklen_t size = sizeof error;
+  if (::getsockopt(socket_.number(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
+  if (error != 0) return next_address(error);
+  give_up_late(socket_.number());
+  return begin_handshake();
+}
+
+Status TlsStream::begin_handshake() {
+  phase_ = Phase::handshaking;
+  socket_error_ = 0;
+  const auto literal = parse_address(host_.view(), port_);
+  verdict_.begin(context_.clocks_(), literal.ok() ? &literal.value() : nullptr);
+
+  char name[kMaxHost + 1] = {};
+  std::memcpy(name, host_.view().data(), host_.size());
+  mbedtls_ssl_init(&ssl_);
+  tls_ready_ = true;
+  int error = mbedtls_ssl_setup(&ssl_, &context_.config_);
+  // An address must not travel as a server name (RFC 6066 section 3), and 2.28 cannot match one:
+  // verdict_ does. Without its word no handshake succeeds.
+  if (error == 0) error = mbedtls_ssl_set_hostname(&ssl_, literal.ok() ? nullptr : name);
+  if (error != 0) return judge(error);
+  mbedtls_ssl_set_verify(&ssl_, verify, this);
+  mbedtls_ssl_set_bio(&ssl_, this, send, receive, nullptr);
+  return handshake();
+}
+
+Status TlsStream::handshake() {
+  const int code = mbedtls_ssl_handshake(&ssl_);
+  if (code != 0) return judge(code);
+  const std::uint32_t flags = mbedtls_ssl_get_verify_result(&ssl_);
+  verdict_.add_flags(flags);
+  if (!verdict_.passed()) return judge(MBEDTLS_ERR_X509_CERT_VERIFY_FAILED);
+  phase_ = Phase::open;
+  want_ = Want::nothing;
+  problem_.clear();
+  return {};
+}
+
+Result<std::size_t> TlsStream::write(Bytes from) {
+  if (phase_ != Phase::open) return {Code::io, ENOTCONN};
+  const int n = mbedtls_ssl_write(&ssl_, from.data(), from.size());
+  if (n < 0) return judge(n);
+  want_ = Want::nothing;
+  return static_cast<std::size_t>(n);
+}
+
+Result<std::size_t> TlsStream::read(MutBytes into) {
+  if (phase_ != Phase::open) return {Code::io, ENOTCONN};
+  for (;;) {
+    const int n = mbedtls_ssl_read(&ssl_, into.data(), into.size());
+    if (n > 0) {
+      want_ = Want::nothing;
+      return static_cast<std::size_t>(n);
+    }
+    if (n == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) {
+      want_ = Want::nothing;
+      return Code::closed;
+    }
+#if MBEDTLS_VERSION_NUMBER >= 0x03000000
+    if (n == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) continue;
+#endif
+    return judge(n == 0 ? MBEDTLS_ERR_SSL_CONN_EOF : n);
+  }
+}
+
+void TlsStream::close() {
+  if (tls_ready_) {
+    if (phase_ == Phase::open) mbedtls_ssl_close_notify(&ssl_);  // a full socket goes without
+    mbedtls_ssl_free(&ssl_);
+    tls_ready_ = false;
+  }
+  if (ticket_ >= 0) resolver_.cancel(ticket_);
+  ticket_ = -1;
+  socket_.reset();
+  phase_ = Phase::idle;
+  want_ = Want::nothing;
+}
+
+Status TlsStream::wait_for(Phase phase, Want want) {
+  phase_ = phase;
+  want_ = want;
+  if (phase == Phase::open) return Code::again;
+  // For the loop's deadline, which only it knows.
+  char words[kWords];
+  TextWriter text{words};
+  write_peer(text);
+  if (phase == Phase::looking_up) {
+    Resolver::write_problem(Code::timeout, text);
+  } else {
+    text.text(phase == Phase::connecting ? "no answer" : "no answer to the TLS handshake (is this the port for HTTPS?)");
+  }
+  problem_.assign_cut(text.view());
+  return Code::again;
+}
+
+Status TlsStream::fail(Status status, std::string_view words) {
+  char memory[kWords];
+  TextWriter text{memory};
+  write_peer(text);
+  text.text(words);
+  problem_.assign_cut(text.view());
+  close();
+  return status;
+}
+
+// "cannot connect to sms.test (192.0.2.1 port 443): ", as far as things have come.
+void TlsStream::write_peer(TextWriter& into) const {
+  switch (phase_) {
+    case Phase::idle:
+    case Phase::looking_up:
+      into.text("cannot look up ").text(host_.view()).text(": ");
+      return;
+    case Phase::connecting:
+      into.text("cannot connect to ");
+      break;
+    case Phase::handshaking:
+      into.text("TLS with ");
+      break;
+    case Phase::open:
+      into.text("connection to ");
+      break;
+  }
+  into.text(host_.view()).text(" (");
+  write_address(addresses_.list[address_], into);
+  into.text(" port ").number(port_);
+  if (addresses_.count > 1) into.text(", address ").number(address_ + 1).text(" of ").number(addresses_.count);
+  into.text("): ");
+}
+
+Status TlsStream::judge(int tls_code) {
+  if (tls_code == MBEDTLS_ERR_SSL_WANT_READ) return wait_for(phase_, Want::readable);
+  if (tls_code == MBEDTLS_ERR_SSL_WANT_WRITE) return wait_for(phase_, Want::writable);
+  char words[kWords];
+  TextWriter text{words};
+  if (socket_error_ != 0) {
+    write_errno(socket_error_, text);
+    return fail({Code::io, socket_error_}, text.view());
+  }
+  if (phase_ == Phase::open && tls_code == MBEDTLS_ERR_SSL_CONN_EOF)
+    return fail({Code::io, ECONNRESET}, "the server broke it off (no close_notify)");
+
+  // 0xFFFFFFFF: there was no certificate to judge yet.
+  const std::uint32_t flags = mbedtls_ssl_get_verify_result(&ssl_);
+  if (phase_ == Phase::handshaking && flags != 0 && flags != UINT32_MAX) {
+    verdict_.add_flags(flags);
+    text.text("certificate of ").text(host_.view()).text(" refused: ");
+    verdict_.write_flaw(host_.view(), context_.ca_file_.view(), text);
+    problem_.assign_cut(text.view());
+    close();
+    return {Code::tls, tls_code};
+  }
+  if (const std::string_view known = handshake_words(tls_code); phase_ == Phase::handshaking && !known.empty()) {
+    text.text(known);
+  } else {
+    text.text("TLS failed (Mbed TLS error -0x").hex(static_cast<std::uint64_t>(-tls_code), 4).character(')');
+  }
+  return fail({Code::tls, tls_code}, text.view());
+}
+
+int TlsStream::send(void* self, const unsigned char* from, std::size_t size) {
+  auto& stream = *static_cast<TlsStream*>(self);
+  const ssize_t n = ::send(stream.socket_.number(), from, size, MSG_NOSIGNAL);
+  if (n >= 0) return static_cast<int>(n);
+  if (errno == EAGAIN || errno == EINTR) return MBEDTLS_ERR_SSL_WANT_WRITE;
+  stream.socket_error_ = errno;
+  return MBEDTLS_ERR_NET_SEND_FAILED;
+}
+
+int TlsStream::receive(void* self, unsigned char* into, std::size_t size) {
+  auto& stream = *static_cast<TlsStream*>(self);
+  const ssize_t n = ::recv(stream.socket_.number(), into, size, 0);
+  if (n >= 0) return static_cast<int>(n);
+  if (errno == EAGAIN || errno == EINTR) return MBEDTLS_ERR_SSL_WANT_READ;
+  stream.socket_error_ = errno;
+  return MBEDTLS_ERR_NET_RECV_FAILED;
+}
+
+int TlsStream::verify(void* self, mbedtls_x509_crt* certificate, int depth, std::uint32_t* flags) {
+  static_cast<TlsStream*>(self)->verdict_.judge(*certificate, depth, *flags);
+  return 0;
+}
+
+}  // namespace tocsin

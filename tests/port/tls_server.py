@@ -1,0 +1,49 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""A TLS server for one test: tls_server.py CERT KEY [tls1.2] [broken] [any]
+
+Listens on a free port of 127.0.0.1 (`any`: of every address), prints the port, and serves one connection after another: sends back
+what it receives, reversed, line by line. `broken` ends a connection after its first line without close_notify.
+Ends with its standard input.
+"""
+import socket
+import ssl
+import sys
+import threading
+
+
+def serve(listener, context, broken):
+    while True:
+        raw, _ = listener.accept()
+        try:
+            with context.wrap_socket(raw, server_side=True) as peer:
+                line = b""
+                while True:
+                    byte = peer.recv(1)
+                    if not byte:
+                        break
+                    line += byte
+                    if byte == b"\n":
+                        peer.sendall(line[-2::-1] + b"\n")
+                        if broken:
+                            socket.close(peer.detach())
+                            break
+                        line = b""
+        except (OSError, ValueError):
+            raw.close()
+
+
+def main():
+    cert, key, *options = sys.argv[1:]
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    if "tls1.2" in options:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+    listener = socket.create_server(("" if "any" in options else "127.0.0.1", 0))
+    print(listener.getsockname()[1], flush=True)
+    threading.Thread(target=serve, args=(listener, context, "broken" in options), daemon=True).start()
+    sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()
