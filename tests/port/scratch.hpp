@@ -14,16 +14,19 @@
 namespace scratch {
 
 inline const std::string& folder() {
-  static const std::string made = [] {
+  // Never destroyed: the removal at exit runs after the destructors of statics, and nftw of a destroyed, empty name
+  // would remove the current directory.
+  static const std::string& made = *new std::string([] {
     const char* base = std::getenv("TMPDIR");
     std::string pattern = std::string{base != nullptr ? base : "/tmp"} + "/tocsin-test.XXXXXX";
     if (mkdtemp(pattern.data()) == nullptr) std::abort();
     std::atexit([] {
+      if (folder().find("/tocsin-test.") == std::string::npos) std::abort();
       nftw(folder().c_str(), [](const char* path, const struct stat*, int, FTW*) { return std::remove(path); }, 8,
            FTW_DEPTH | FTW_PHYS);
     });
     return pattern;
-  }();
+  }());
   return made;
 }
 
