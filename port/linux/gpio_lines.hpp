@@ -4,7 +4,7 @@
 // Both edges, physical levels, the kernel's own debounce. The kernel keeps 256 edges that nobody read
 // and then drops the oldest; Edge::number tells.
 //
-// Memory: about 400 bytes; 1 KiB of stack. Threads: the loop.
+// Memory: about 700 bytes; 1.5 KiB of stack. Threads: the loop.
 #pragma once
 
 #include "port/linux/system.hpp"
@@ -48,12 +48,15 @@ class GpioLine final : public EdgeSource {
  private:
   Status find_by_name(std::string_view name, Fd& chip);
   Status request(int chip_fd, Millis debounce);
-  Status explain(Code code, int error, std::string_view what);
+  Status fail(Status status, std::string_view words);  // into problem_
+  Status no_chip(int error);
+  Status too_old(int error);
 
   Fd request_;
   unsigned chip_ = 0;
   std::uint32_t offset_ = 0;
-  FixedText<320> problem_;
+  FixedText<kMaxPath> spec_;
+  FixedText<400> problem_;
 };
 
 }  // namespace tocsin
