@@ -15,6 +15,13 @@ constexpr std::uint32_t kKeptEdges = 256;
 constexpr std::int64_t kMaxDebounceMs = 3'600'000;  // fits the kernel's 32 bits of microseconds
 static_assert(kMaxLineName == GPIO_MAX_NAME_SIZE - 1);
 
+// glibc declares the request as unsigned long, musl as int.
+template <typename Request>
+Request second_parameter(int (*)(int, Request, ...));
+int control(int fd, unsigned long request, void* argument) {
+  return ::ioctl(fd, static_cast<decltype(second_parameter(::ioctl))>(request), argument);
+}
+
 Fd open_chip(unsigned number) {
   char memory[32];
   TextWriter path{memory};
@@ -30,13 +37,13 @@ std::string_view text_of(const char (&chars)[N]) {
 
 Status chip_info(int chip, gpiochip_info& into) {
   into = {};
-  return ::ioctl(chip, GPIO_GET_CHIPINFO_IOCTL, &into) == 0 ? Status{} : last_error();
+  return control(chip, GPIO_GET_CHIPINFO_IOCTL, &into) == 0 ? Status{} : last_error();
 }
 
 Status line_info(int chip, std::uint32_t offset, gpio_v2_line_info& into) {
   into = {};
   into.offset = offset;
-  return ::ioctl(chip, GPIO_V2_GET_LINEINFO_IOCTL, &into) == 0 ? Status{} : last_error();
+  return control(chip, GPIO_V2_GET_LINEINFO_IOCTL, &into) == 0 ? Status{} : last_error();
 }
 
 // What a kernel before 5.10, or one without the v2 interface, says to a call it does not know.
@@ -166,7 +173,7 @@ Status GpioLine::request(int chip, Millis debounce) {
     wanted.config.attrs[0].attr.id = GPIO_V2_LINE_ATTR_ID_DEBOUNCE;
     wanted.config.attrs[0].attr.debounce_period_us = static_cast<std::uint32_t>(debounce.count * 1000);
   }
-  if (::ioctl(chip, GPIO_V2_GET_LINE_IOCTL, &wanted) == 0) {
+  if (control(chip, GPIO_V2_GET_LINE_IOCTL, &wanted) == 0) {
     request_.reset(wanted.fd);
     // next() must never wait.
     const int flags = ::fcntl(wanted.fd, F_GETFL);
@@ -215,7 +222,7 @@ Result<Level> GpioLine::level() {
   if (!request_.is_open()) return {Code::io, EBADF};
   gpio_v2_line_values values{};
   values.mask = 1;
-  if (::ioctl(request_.number(), GPIO_V2_LINE_GET_VALUES_IOCTL, &values) != 0)
+  if (control(request_.number(), GPIO_V2_LINE_GET_VALUES_IOCTL, &values) != 0)
     return fail(last_error(), "cannot read the level");
   return (values.bits & 1) != 0 ? Level::high : Level::low;
 }
