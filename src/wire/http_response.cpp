@@ -8,6 +8,7 @@ namespace tocsin {
 namespace {
 
 constexpr unsigned kMaxInterims = 8;
+constexpr const char* kBadStatusLine = "not a status line of HTTP/1.0 or HTTP/1.1";
 
 // What a byte may be part of.
 constexpr std::uint8_t kToken = 1;  // tchar, RFC 9110 5.6.2
@@ -221,10 +222,10 @@ HttpResponse::Step HttpResponse::status_line() {
   if (static_cast<std::size_t>(end - line) < kReasonAt + 2 || std::memcmp(line, "HTTP/1.", 7) != 0 ||
       (line[7] != '1' && line[7] != '0') || line[8] != ' ' || digit(kCodeAt) > 9 || digit(kCodeAt + 1) > 9 ||
       digit(kCodeAt + 2) > 9)
-    return bad_line("not a status line of HTTP/1.0 or HTTP/1.1");
+    return bad_line(kBadStatusLine);
   const std::uint8_t* p = line + kReasonAt;
   if (*p == ' ') p = skip_text(p + 1, end);
-  if (!is_line_end(p, end)) return bad_line("status line not as it should be");
+  if (!is_line_end(p, end)) return bad_line(kBadStatusLine);
   const unsigned code = digit(kCodeAt) * 100 + digit(kCodeAt + 1) * 10 + digit(kCodeAt + 2);
   if (code < 100 || code > 599) return fail(Code::protocol, "status outside 100 to 599");
   version_1_1_ = line[7] == '1';
