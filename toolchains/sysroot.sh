@@ -78,7 +78,7 @@ compile() {  # COMPILER ARCHIVE FLAGS -- FILE...
 }
 cp -R "$tls_source/include/mbedtls" "$tls_source/include/psa" "$root/include/"
 compile "$root/bin/cc" lib/libmbedtls.a "-include limits.h -I$here -I$root/include -I$tls_source/library \
-  -DMBEDTLS_CONFIG_FILE='\"mbedtls_config.h\"'" "$tls_source"/library/*.c
+  -DMBEDTLS_CONFIG_FILE='\"mbedtls_trimmed.h\"'" "$tls_source"/library/*.c
 mkdir -p "$root/include/cjson"
 cp "$cjson_source/cJSON.h" "$root/include/cjson/"
 compile "$root/bin/cc" lib/libcjson.a '' "$cjson_source/cJSON.c"

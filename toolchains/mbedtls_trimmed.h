@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * Mbed TLS as tocsin builds it for devices: a TLS client and nothing else, memory from a buffer that the program gives.
  * Serves 2.28 (TLS 1.2) and 3.6 (TLS 1.3 as well, unless TOCSIN_NO_TLS13). A distribution's own build works too.
+ * (Not named mbedtls_config.h: 3.6 has a file of that name, which an #include from its own folder finds first.)
  */
-#ifndef TOCSIN_MBEDTLS_CONFIG_H
-#define TOCSIN_MBEDTLS_CONFIG_H
+#ifndef TOCSIN_MBEDTLS_TRIMMED_H
+#define TOCSIN_MBEDTLS_TRIMMED_H
 
 /* Time: certificates have dates. */
 #define MBEDTLS_HAVE_TIME
