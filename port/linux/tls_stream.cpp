@@ -93,10 +93,10 @@ Status TlsStream::look_up() {
   const Status found = resolver_.poll(ticket_, addresses_);
   if (found.code() == Code::again) return wait_for(Phase::looking_up, Want::readable);
   ticket_ = -1;
-  if (found.ok()) return next_address(0);
+  if (found.ok() && addresses_.count > 0) return next_address(0);
   char words[kWords];
   TextWriter text{words};
-  Resolver::write_problem(found, text);
+  Resolver::write_problem(found.ok() ? Status{Code::not_found} : found, text);
   return fail({Code::io, found.detail() > 0 ? found.detail() : EADDRNOTAVAIL}, text.view());
 }
 

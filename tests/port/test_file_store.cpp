@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "port/linux/file_store.hpp"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include <cerrno>
 
 #include "check.hpp"
+#include "port/linux/system.hpp"
 #include "port/scratch.hpp"
 
 using namespace tocsin;
@@ -201,6 +208,84 @@ TEST(storage_worker_handle_is_readable_exactly_while_an_outcome_waits) {
   }
   one.close();
   two.close();
+}
+
+// In a process of its own: every fdatasync of it hangs, as on a sick eMMC.
+int run_on_a_hanging_medium() {
+  static StorageWorker hanging;
+  static FileStore store{hanging}, behind{hanging};
+  store.open(open_store(folder_fd(), "hanging", 4096).value());
+  behind.open(open_store(folder_fd(), "behind", 4096).value());
+  sock_filter program[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fdatasync, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),  // and nobody answers
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog filter{sizeof program / sizeof program[0], program};
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return 77;
+  const long listener = ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &filter);
+  if (listener < 0) return 77;
+  if (!hanging.start().ok()) return 1;
+
+  static const std::uint8_t text[] = {'h'};
+  const Store::Write writes[] = {{0, text}};
+  store.begin(views(writes), Store::Sync::yes);
+  seccomp_notif held{};
+  if (::ioctl(static_cast<int>(listener), SECCOMP_IOCTL_NOTIF_RECV, &held) != 0) return 2;  // it hangs now
+  behind.begin(views(writes), Store::Sync::no);
+  if (store.poll().code() != Code::again || behind.poll().code() != Code::again) return 3;
+  if (hanging.wait(milliseconds(0)).code() != Code::timeout) return 4;
+  std::uint8_t seen[1];
+  if (!store.read(0, seen).ok() || seen[0] != 'h') return 5;  // reading goes on
+  return 0;
+}
+
+TEST(storage_worker_on_a_hanging_medium_holds_up_nobody) {
+  folder_fd();
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(run_on_a_hanging_medium());
+  int status = -1;
+  CHECK_EQ(::waitpid(child, &status, 0), child);  // it ends, although its thread does not
+  CHECK(WIFEXITED(status));
+  if (WEXITSTATUS(status) == 77) _skip(__FILE__, __LINE__);  // no seccomp here
+  CHECK_EQ(WEXITSTATUS(status), 0);
+}
+
+// Ends a process at its n-th system call that changes the directory or the file.
+TEST(file_store_making_cut_anywhere_leaves_none_or_a_whole_one) {
+  if (std::getenv("TOCSIN_TEST_MAKES") != nullptr) {  // as the process that is cut
+    const int dir = ::open(std::getenv("TOCSIN_TEST_MAKES"), O_RDONLY | O_DIRECTORY);
+    CHECK_OK(open_store(dir, "cut", 3 * 4096));
+    return;
+  }
+  const std::string folder = scratch::path("cuts");
+  CHECK_EQ(::mkdir(folder.c_str(), 0700), 0);
+  char self[kMaxPath + 1] = {};
+  CHECK(::readlink("/proc/self/exe", self, kMaxPath) > 0);
+  // unlink, open, three writes, fdatasync, rename, fsync: the call that is hit is not carried out.
+  const char* const calls[] = {"unlinkat:when=1", "write:when=1", "write:when=2", "write:when=3",
+                               "fdatasync:when=1", "renameat:when=1", "fsync:when=1"};
+  for (const char* call : calls) {
+    check::at("call=%s", call);
+    ::unlink((folder + "/cut").c_str());
+    const std::string command = "ASAN_OPTIONS=detect_leaks=0 TOCSIN_TEST_MAKES=" + folder +
+        " strace -f -qq -o /dev/null -P " + folder + "/cut.new -P " + folder + "/cut -P " + folder +
+        " -e trace=unlinkat,write,fdatasync,renameat,fsync -e inject=" + call + ":signal=SIGKILL:error=EIO " + self +
+        " file_store_making_cut_anywhere_leaves_none_or_a_whole_one >/dev/null 2>&1";
+    const int status = std::system(command.c_str());
+    CHECK(WIFSIGNALED(status) || WEXITSTATUS(status) == 128 + SIGKILL);
+    const std::string left = scratch::read_file(folder + "/cut");
+    const bool whole = std::string_view{call} == "fsync:when=1";  // renamed already
+    CHECK_TEXT(left, whole ? std::string(3 * 4096, '\0') : "");
+    CHECK_EQ(::access((folder + "/cut").c_str(), F_OK), whole ? 0 : -1);
+    const int dir = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY);
+    const auto made = open_store(dir, "cut", 3 * 4096);
+    CHECK_OK(made);
+    CHECK_EQ(made.value().capacity, 3 * 4096);
+    ::close(made.value().fd);
+    ::close(dir);
+  }
 }
 
 TEST(file_store_second_job_before_the_first_is_told_panics) {
