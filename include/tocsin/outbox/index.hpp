@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+// What is known in RAM of every message that waits or is kept, ordered by number. The texts and phones
+// stay on the medium; this is 48 bytes a message.
+//
+// An Entry& is valid until the next add() or forget(): keep the number, not the reference.
+// Memory: kMaxMessages entries in place; pages are touched only as far as they are used. Threads: none.
+#pragma once
+
+#include <cstdint>
+
+#include "tocsin/base/status.hpp"
+#include "tocsin/limits.hpp"
+#include "tocsin/wire/message.hpp"
+#include "tocsin/wire/record.hpp"
+
+namespace tocsin {
+
+struct Entry {
+  std::uint32_t number = 0;
+
+  // Where its event and its newest state lie: a place in the log (block * kBlock + offset), or a place
+  // in the staging memory while it is not on the medium. 0: there is none.
+  std::uint32_t body_at = 0;
+  std::uint32_t state_at = 0;
+  std::uint32_t moved_body_at = 0;   // the same in the generation that is being written
+  std::uint32_t moved_state_at = 0;
+  bool body_staged = false;
+  bool state_staged = false;
+  bool lost = false;                 // its event could not be read back
+
+  State state = State::queued;
+  Class cls = Class::critical;
+  std::uint8_t sends = 0;            // copies that may have reached the service
+  std::uint8_t failures = 0;         // in a row, of this message alone: for its own backoff
+  bool this_run = false;             // queued by this run of the program
+  std::uint16_t attempts = 0;
+  std::uint16_t bytes = 0;           // its share of the medium
+  std::uint32_t stream = 0;          // hash of the stream's name
+  std::uint64_t due_ms = 0;          // not before this Instant; during open(): LSN of the newest state
+};
+
+class Index {
+ public:
+  std::size_t size() const { return size_; }
+  Entry& operator[](std::size_t at) { return entries_[at]; }
+  const Entry& operator[](std::size_t at) const { return entries_[at]; }
+
+  // The entry of a number, or nullptr.
+  Entry* find(std::uint32_t number);
+  // The first entry whose number is not below, or nullptr.
+  const Entry* first_from(std::uint32_t number) const {
+    const std::size_t at = position(number);
+    return at < size_ ? &entries_[at] : nullptr;
+  }
+  // The entry of a number, made when absent. nullptr: kMaxMessages are in use.
+  Entry* find_or_add(std::uint32_t number);
+  // Removes the entries that `keep` says no to; the others move together.
+  template <typename Keep>
+  void forget_unless(Keep keep) {
+    std::size_t to = 0;
+    for (std::size_t from = 0; from < size_; ++from)
+      if (keep(entries_[from])) {
+        if (to != from) entries_[to] = entries_[from];
+        ++to;
+      }
+    size_ = to;
+  }
+  void clear() { size_ = 0; }
+
+ private:
+  std::size_t position(std::uint32_t number) const;  // of the first entry that is not below
+
+  std::size_t size_ = 0;
+  Entry entries_[kMaxMessages];
+};
+
+// The hash under which an entry knows its stream.
+std::uint32_t stream_hash(std::string_view name);
+
+}  // namespace tocsin

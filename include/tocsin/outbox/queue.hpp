@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MIT
+// Durable queue: what was accepted is found again after a power cut at any instant, until it has ended.
+// Why it is so: src/outbox/DESIGN.md. Every byte: src/outbox/FORMAT.md.
+//
+// Two files take turns. In the active one, blocks are filled with records; a block that holds synced
+// records is never written again in place: the longer version of it goes to another slot, so that a
+// write that a power cut turns into garbage takes nothing with it that was safe before.
+//
+//   even  HEAD | 1..9 | 10..21 | 22..30 | 22..29 (older version: the next slot to be written) |  | HEAD
+//   odd   scrap of the generation before; when the even file is full, what still counts is copied there
+//
+// What holds at every instant, whichever write a power cut interrupts; tests/powercut_queue.cpp cuts at
+// every call and checks each line:
+//   Q1  Once on_medium() said yes to a push, every later open finds that event, with all its messages,
+//       until they have ended.
+//   Q2  Once on_medium() said yes to an `ended` update, no later open finds that message waiting.
+//   Q3  An event is found with all its messages or not at all.
+//   Q4  A number that was told to anybody never names another message.
+//   Q5  A second cut, while the first is repaired, changes none of this.
+//   Q6  The device always starts: a damaged record costs that record only.
+//
+// The queue does no I/O: it hands jobs to its Stores and is told when they are done; records that
+// arrive meanwhile wait in RAM and share the next sync.
+//
+// Memory: kStagingBytes + kJobBlocks blocks + 2 B a block, beside the Index; no heap. Threads: none.
+#pragma once
+
+#include "tocsin/outbox/index.hpp"
+#include "tocsin/port.hpp"
+#include "tocsin/wire/message.hpp"
+#include "tocsin/wire/record.hpp"
+
+namespace tocsin {
+
+class Queue {
+ public:
+  // What the port knows of this start of the program.
+  struct Start {
+    std::uint8_t boot_id[16] = {};
+    std::uint64_t machine = 0;    // hash of the machine id
+    std::uint64_t random[2] = {};
+    Clocks clocks;
+  };
+  struct Alarm {
+    FixedText<kMaxName> name;
+    Transition last = Transition::none;       // now
+    Stamp since;
+    Transition safe_last = Transition::none;  // as it is on the medium
+    Stamp safe_since;
+    Lsn lsn = 0;
+  };
+  // What load() found.
+  struct Found {
+    std::uint32_t records = 0;
+    std::uint32_t damaged = 0;   // records that had been synced and do not pass their check
+    bool fresh = false;          // nothing there: a new medium
+    bool unclean = false;        // the last run did not let go in good order
+  };
+  // Grows with everything staged; a record is safe when on_medium(its ticket).
+  using Ticket = std::uint64_t;
+  struct Pushed {
+    std::uint32_t first_number = 0;
+    Ticket ticket = 0;
+  };
+
+  // Stores and index outlive the queue and serve nothing else. Each store holds at least kMinBlocks.
+  static constexpr std::uint32_t kMinBlocks = 8;
+  Queue(Store& even, Store& odd, Index& index);
+  Queue(const Queue&) = delete;
+  Queue& operator=(const Queue&) = delete;
+
+  // Reads everything; changes nothing. First call of all; a reader without the lock stops here.
+  // Errors: io, bad_value (written by a newer version), too_big (store too small or above kMaxBlocks).
+  Result<Found> load();
+  // Takes the medium for this run. Nothing that load() found is safe to act on before settled(): a
+  // process that died may have left it in the page cache only (Q4).
+  void start(const Start& start);
+  bool settled() const { return on_medium(start_ticket_); }
+
+  // Accepts an event for RAM at once and for the medium with the next job. Fills in the stamp and the
+  // id prefix `name`-TAG; when the number could be given out again after a power cut, because no record
+  // that reserves it is on the medium, another tag keeps the id unique. Errors, nothing changed: full
+  // (40 % of a file waits, or too much is not on the medium yet), too_big (does not fit a record),
+  // bad_value (neither phones nor a transition, too many phones).
+  Result<Pushed> push(Event event, std::string_view device_name, const Clocks& clocks);
+  // Puts the state of one message on record; an ended() one is not waiting any more. Takes effect in the
+  // index at once. Errors, only the index changed: full (the record is not staged), not_found.
+  Result<Ticket> update(std::uint32_t number, const MessageState& state, const Clocks& clocks);
+  // The last record of a run that ends in good order.
+  Result<Ticket> stop();
+  bool on_medium(Ticket ticket) const { return started_ && released_ >= ticket; }
+
+  // The event of a message and which of its phones is meant. Views point into `scratch` (kBlock bytes).
+  struct Body {
+    Event event;
+    std::uint32_t first_number = 0;
+  };
+  // Errors: not_found, io, corrupt, too_big (scratch too small).
+  Result<Body> read_body(const Entry& entry, MutBytes scratch) const;
+  // Its newest state on record; not_found when nothing was written since it was queued.
+  Result<MessageState> read_state(const Entry& entry, MutBytes scratch) const;
+
+  // Looks after the running job and begins the next. Call it when a store is ready and at wake().
+  void poll(Instant now);
+  Instant wake() const;  // kNever: only when a store is ready, or something was staged
+  bool idle() const { return !job_running_ && staged_ == 0 && phase_ == Phase::working; }
+  // The medium has not answered for kStall, or fails: what is staged may have to go out from RAM.
+  static constexpr Millis kStall = seconds(2);
+  bool stalled(Instant now) const;
+  bool failing() const { return phase_ == Phase::broken; }
+  std::int32_t last_errno() const { return last_errno_; }
+  const Run& run() const { return run_; }
+  std::size_t live_bytes() const { return live_bytes_; }
+  std::size_t live_limit() const;       // bytes that may wait: 40 % of one file
+  std::uint32_t syncs() const { return syncs_; }
+  std::uint64_t written_bytes() const { return written_bytes_; }
+  std::uint32_t turns() const { return turns_; }
+  std::uint32_t lost() const { return lost_; }  // messages whose event could not be read back from the medium
+  Span<const Alarm> alarms() const { return Span<const Alarm>{alarms_}.first(alarm_count_); }
+  const Alarm* alarm(std::string_view name) const;
+
+ private:
+  enum class Phase : std::uint8_t {
+    closed,   // before start()
+    working,  // records are appended to the active file
+    copying,  // what counts is copied to the other file                                     [turn_begin]
+    sealing,  // the copy is on the medium, its seal is being written                        [turn_step]
+    broken,   // a job failed: nothing more goes to the active file; copying is tried again  [job_failed]
+  };
+  // One file as it is being filled: the active one, or the copy during a turn.
+  struct Log {
+    FileKey key;
+    std::uint32_t block = 0;   // being filled; 0: none yet
+    std::uint32_t slot = 0;    // where its newest version goes
+    std::uint32_t used = 0;    // bytes of it in the buffer
+    std::uint32_t synced = 0;  // of these, on the medium at slot
+    std::uint32_t next_block = 1;
+    std::uint32_t fresh_slot = 1;
+    std::uint32_t spare_slot = 0;  // holds an older version of something: written first
+  };
+
+  // queue_scan.cpp
+  struct Scan;
+  Status scan(unsigned which, const FileHead& head, Scan& into);
+  void scan_block(std::uint32_t block, Scan& into);
+  void apply(const Record& record, std::uint32_t at, Scan& into);
+  void finish_load(Scan& into);
+  // queue_turn.cpp
+  void turn_begin();
+  void turn_step(Instant now);
+  bool turn_next();  // false: the job is full
+  bool turn_entry(Entry& entry);
+  void turn_seal();
+  void turn_done();
+  bool turn_keeps(const Entry& entry) const;
+  // queue.cpp
+  Result<MutBytes> stage(RecordKind kind, std::uint32_t number, std::size_t count, std::size_t size,
+                         std::size_t leave);
+  Ticket last_ticket() const { return released_ + staged_; }
+  Result<Record> read_record(std::uint32_t at, bool staged, MutBytes scratch) const;
+  Alarm* note_alarm(std::string_view name);
+  // queue_job.cpp
+  void open_job(Log& log, Store& store);
+  bool append(RecordKind kind, std::uint32_t number, Bytes payload, std::uint32_t& at);
+  bool next_block();
+  std::uint32_t take_slot();
+  void close_block();
+  void begin_job(Store::Sync sync);
+  void build(Instant now);
+  void job_done(Instant now);
+  void place_staged();
+  void job_failed(Instant now, std::int32_t error);
+  void advance_settled_below();
+  std::uint32_t slots(const Store& store) const { return store.capacity() / kBlock - 1; }  // first unusable
+
+  Store* store_[2];
+  Index& index_;
+  unsigned active_ = 1;
+  Phase phase_ = Phase::closed;
+  bool started_ = false;
+  std::uint32_t generation_ = 0;
+  std::uint64_t salt_ = 0;
+  Log log_;
+  std::uint16_t slot_of_[kMaxBlocks] = {};  // where each block of the active log lies on the medium
+
+  Lsn next_lsn_ = 1;
+  Lsn synced_lsn_ = 0;
+  std::uint32_t next_number_ = 1;
+  std::uint32_t synced_ceiling_ = 0;
+  std::uint32_t settled_below_ = 1;
+  std::size_t live_bytes_ = 0;
+  Run run_;
+  char other_tag_[4] = {'0', '0', '0', '0'};  // for ids whose number is not reserved on the medium
+  Ticket start_ticket_ = 0;
+
+  // Records that are not on the medium, oldest first: released_ counts the bytes that came before them.
+  std::size_t staged_ = 0;
+  std::size_t job_staged_ = 0;  // of these, in the running job
+  Ticket released_ = 0;
+  alignas(8) std::uint8_t staging_[kStagingBytes];
+
+  // The job that is being built or runs.
+  bool job_running_ = false;
+  Log* job_log_ = nullptr;
+  Store* job_store_ = nullptr;
+  Instant job_since_;
+  Lsn job_lsn_ = 0;
+  std::uint32_t job_ceiling_ = 0;
+  std::uint32_t job_freed_slot_ = 0;   // spare once the job is done
+  std::size_t job_blocks_ = 0;
+  struct JobBlock {
+    std::uint32_t block = 0;
+    std::uint32_t slot = 0;
+  };
+  JobBlock placed_[kJobBlocks];
+  std::size_t write_count_ = 0;
+  Store::Write writes_[kJobBlocks + 2];
+  std::size_t buffer_ = 0;             // the one with the block that is being filled
+  alignas(8) std::uint8_t buffers_[kJobBlocks][kBlock];
+  alignas(8) std::uint8_t head_buffer_[kFileHeadBytes];
+
+  // The turn to the other file.
+  Log moved_;
+  std::uint32_t moved_generation_ = 0;
+  static constexpr std::size_t kTurnCopied = static_cast<std::size_t>(-1);
+  std::size_t turn_at_ = 0;              // what is copied next: the run, the alarms, then the entries
+  std::uint32_t turn_keep_from_ = 0;     // ended messages below this number are let go
+  bool turn_with_history_ = true;        // false: even that was too much
+  bool turn_wanted_ = false;             // the index is full of ended messages
+  std::uint32_t turn_body_from_ = 0;     // the event copied last, and where it went
+  std::uint32_t turn_body_to_ = 0;
+  bool turned_in_vain_ = false;          // no room even after a turn
+  Instant retry_at_;
+  std::int32_t last_errno_ = 0;
+
+  Alarm alarms_[kMaxAlarms];
+  std::size_t alarm_count_ = 0;
+  std::uint32_t syncs_ = 0;
+  std::uint32_t turns_ = 0;
+  std::uint32_t lost_ = 0;  // messages whose event could not be read back
+  std::uint64_t written_bytes_ = 0;
+};
+
+}  // namespace tocsin

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+// The queue as its users see it: what is accepted, what is read back. How records reach the medium:
+// queue_job.cpp; the turn to the other file: queue_turn.cpp; finding everything again: queue_scan.cpp.
+#include "tocsin/outbox/queue.hpp"
+
+#include "queue_staged.hpp"
+
+namespace tocsin {
+namespace {
+
+constexpr char kTagAlphabet[] = "23456789abcdefghjkmnpqrstuvwxyz";  // nothing that is read as another sign
+
+void make_tag(std::uint64_t random, char (&tag)[4]) {
+  for (char& c : tag) {
+    c = kTagAlphabet[random % (sizeof kTagAlphabet - 1)];
+    random /= sizeof kTagAlphabet - 1;
+  }
+}
+
+}  // namespace
+
+Queue::Queue(Store& even, Store& odd, Index& index) : store_{&even, &odd}, index_(index) {}
+
+void Queue::start(const Start& start) {
+  TOCSIN_ASSERT(phase_ == Phase::closed);
+  const bool fresh = generation_ == 0;
+  if (fresh) salt_ = start.random[0];
+  if (fresh || run_.machine != start.machine) make_tag(start.random[1], run_.tag);
+  make_tag(start.random[1] ^ start.random[0] >> 7, other_tag_);
+  run_.machine = start.machine;
+  if (run_.boot == 0 || std::memcmp(run_.boot_id, start.boot_id, sizeof run_.boot_id) != 0) ++run_.boot;
+  std::memcpy(run_.boot_id, start.boot_id, sizeof run_.boot_id);
+  ++run_.run;
+  phase_ = Phase::working;
+  started_ = true;
+  const auto payload = stage(RecordKind::start, 0, 0, kRunBytes, 0);
+  TOCSIN_ASSERT(payload.ok());  // nothing else is staged yet
+  encode_run(run_, payload.value());
+  start_ticket_ = last_ticket();
+  if (fresh) turn_begin();
+}
+
+std::size_t Queue::live_limit() const {
+  return (static_cast<std::size_t>(store_[active_]->capacity()) - 2 * kBlock) * 2 / 5;
+}
+
+Result<Queue::Pushed> Queue::push(Event event, std::string_view device_name, const Clocks& clocks) {
+  const std::size_t count = event.phones.size();
+  if ((count == 0 && event.transition == Transition::none) || count > kMaxPhones) return Code::bad_value;
+
+  char prefix[kMaxDeviceName + 5];
+  TextWriter id_prefix(prefix);
+  // The id must stay unique even if this very record is lost after the id was told to somebody.
+  const bool reserved = settled() && next_number_ + count <= synced_ceiling_;
+  id_prefix.text(head(device_name, kMaxDeviceName)).character('-').text({reserved ? run_.tag : other_tag_, 4});
+  event.id_prefix = id_prefix.view();
+  event.queued = {run_.boot, run_.run, clocks};
+  const std::size_t size = event_size(event);
+  if (size > kMaxRecordPayload) return Code::too_big;
+
+  // Each message will need a last state of its own beside its share of the event.
+  const std::size_t share = record_space(size) / (count == 0 ? 1 : count) + kStateShare;
+  if (live_bytes_ + share * count > live_limit()) return Code::full;
+  if (index_.size() + count > kMaxMessages) {
+    turn_wanted_ = true;  // lets go of ended messages; the next push may find room
+    return Code::full;
+  }
+  TRY_LET(payload, stage(RecordKind::event, next_number_, count, size, kStagingBytes / 4));
+  const auto at = static_cast<std::uint32_t>(last_ticket()) - staged_space(size);
+  encode_event(event, payload);
+
+  const std::uint32_t first = next_number_;
+  for (std::size_t i = 0; i < count; ++i) {
+    Entry* entry = index_.find_or_add(next_number_++);
+    entry->body_at = at;
+    entry->body_staged = true;
+    entry->cls = event.cls;
+    entry->this_run = true;
+    entry->bytes = static_cast<std::uint16_t>(share);
+    entry->stream = stream_hash(event.stream);
+    live_bytes_ += share;
+  }
+  if (event.transition != Transition::none) {
+    if (Alarm* alarm = note_alarm(event.alarm)) {
+      alarm->last = event.transition;
+      alarm->since = event.queued;
+    }
+  }
+  return Pushed{first, last_ticket()};
+}
+
+Result<Queue::Ticket> Queue::update(std::uint32_t number, const MessageState& state, const Clocks& clocks) {
+  Entry* entry = index_.find(number);
+  if (entry == nullptr) return Code::not_found;
+  // A turn may have passed it by already; it is over in a moment.
+  const bool turning = phase_ == Phase::copying || phase_ == Phase::sealing;
+  if (turning && ended(entry->state) && !ended(state.state)) return Code::full;
+  if (!ended(entry->state) && ended(state.state)) live_bytes_ -= entry->bytes;
+  if (ended(entry->state) && !ended(state.state)) {
+    live_bytes_ += entry->bytes;
+    if (number < settled_below_) settled_below_ = number;
+  }
+  entry->state = state.state;
+  entry->sends = state.sends;
+  entry->attempts = state.attempts;
+
+  std::uint8_t bytes[kMaxMessageStateBytes];
+  MessageState stamped = state;
+  stamped.at = {run_.boot, run_.run, clocks};
+  const std::size_t size = encode_message_state(stamped, bytes);
+  const RecordKind kind = ended(state.state) ? RecordKind::ended : RecordKind::state;
+  TRY_LET(payload, stage(kind, number, 1, size, 0));
+  copy(payload, Bytes{bytes}.first(size));
+  entry->state_at = static_cast<std::uint32_t>(last_ticket()) - staged_space(size);
+  entry->state_staged = true;
+  return last_ticket();
+}
+
+Result<Queue::Ticket> Queue::stop() {
+  TRY_LET(payload, stage(RecordKind::stop, 0, 0, 0, 0));
+  static_cast<void>(payload);
+  return last_ticket();
+}
+
+// Room for a record in the staging memory, `leave` bytes of which stay free for outcomes.
+Result<MutBytes> Queue::stage(RecordKind kind, std::uint32_t number, std::size_t count, std::size_t size,
+                              std::size_t leave) {
+  const std::size_t space = staged_space(size);
+  if (staged_ + space + leave > kStagingBytes) return Code::full;
+  write_staged({kind, number, static_cast<std::uint8_t>(count), static_cast<std::uint16_t>(size), 0},
+               staging_ + staged_);
+  const MutBytes payload{staging_ + staged_ + kStagedHeadBytes, size};
+  staged_ += space;
+  return payload;
+}
+
+Result<Record> Queue::read_record(std::uint32_t at, bool staged, MutBytes scratch) const {
+  if (staged) {
+    const std::uint8_t* p = staging_ + (at - static_cast<std::uint32_t>(released_));
+    const Staged from = read_staged(p);
+    if (scratch.size() < from.size) return Code::too_big;
+    copy(scratch, {p + kStagedHeadBytes, from.size});
+    Record record;
+    record.head.kind = from.kind;
+    record.head.number = from.number;
+    record.payload = scratch.first(from.size);
+    return record;
+  }
+  const std::uint32_t block = at / kBlock, offset = at % kBlock;
+  const std::size_t n = kBlock - offset < scratch.size() ? kBlock - offset : scratch.size();
+  if (block == log_.block && phase_ == Phase::working && offset < log_.synced) {
+    copy(scratch, Bytes{buffers_[buffer_]}.drop(offset).first(n));  // written last: no need to ask the medium
+  } else {
+    TRY(store_[active_]->read(slot_of_[block] * kBlock + offset, scratch.first(n)));
+  }
+  const auto record = decode_record(log_.key, scratch.first(n));
+  if (record.code() == Code::empty) return Code::corrupt;
+  return record;
+}
+
+Result<Queue::Body> Queue::read_body(const Entry& entry, MutBytes scratch) const {
+  if (entry.body_at == 0 && !entry.body_staged) return Code::not_found;
+  TRY_LET(record, read_record(entry.body_at, entry.body_staged, scratch));
+  TRY_LET(event, decode_event(record.payload));
+  if (record.head.kind != RecordKind::event || entry.number < record.head.number ||
+      entry.number - record.head.number >= event.phone_count())
+    return Code::corrupt;
+  return Body{event, record.head.number};
+}
+
+Result<MessageState> Queue::read_state(const Entry& entry, MutBytes scratch) const {
+  if (entry.state_at == 0 && !entry.state_staged) return Code::not_found;
+  TRY_LET(record, read_record(entry.state_at, entry.state_staged, scratch));
+  return decode_message_state(record.payload);
+}
+
+const Queue::Alarm* Queue::alarm(std::string_view name) const {
+  for (std::size_t at = 0; at < alarm_count_; ++at)
+    if (alarms_[at].name.view() == name) return &alarms_[at];
+  return nullptr;
+}
+
+Queue::Alarm* Queue::note_alarm(std::string_view name) {
+  for (std::size_t at = 0; at < alarm_count_; ++at)
+    if (alarms_[at].name.view() == name) return &alarms_[at];
+  if (alarm_count_ == kMaxAlarms) return nullptr;
+  alarms_[alarm_count_] = Alarm{};
+  alarms_[alarm_count_].name.assign_cut(name);
+  return &alarms_[alarm_count_++];
+}
+
+Instant Queue::wake() const {
+  if (job_running_) return kNever;
+  return phase_ == Phase::broken || (staged_ > 0 && turned_in_vain_) ? retry_at_ : kNever;
+}
+
+bool Queue::stalled(Instant now) const {
+  if (phase_ == Phase::broken) return true;
+  return job_running_ && now >= job_since_ + kStall;
+}
+
+}  // namespace tocsin

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT
+// Finding everything again. Records count wherever they are found, in any order, once or twice; what
+// decides between two states of one message is the LSN, never the place.
+#include "queue_staged.hpp"
+
+namespace tocsin {
+
+// What one pass over a file gathers beside the index.
+struct Queue::Scan {
+  Found found;
+  Lsn first_lsn = 0;
+  Lsn last_lsn = 0;       // newest record found, and what it said:
+  std::uint32_t ceiling = 1;
+  std::uint32_t settled_below = 1;
+  RecordKind last_kind = RecordKind::start;
+  Lsn synced = 0;         // everything up to here had been on the medium
+  Lsn run_lsn = 0;
+  std::uint32_t last_block = 0;
+  std::uint32_t next_number = 1;
+  bool sealed = false;
+};
+
+namespace {
+
+// A bit for each LSN of the generation, in memory that is not in use yet.
+constexpr std::size_t kSeenBits = kStagingBytes * 8;
+bool seen(const std::uint8_t* bits, std::size_t at) { return (bits[at / 8] >> (at % 8) & 1) != 0; }
+void see(std::uint8_t* bits, std::size_t at) { bits[at / 8] = static_cast<std::uint8_t>(bits[at / 8] | 1U << (at % 8)); }
+
+}  // namespace
+
+Result<Queue::Found> Queue::load() {
+  TOCSIN_ASSERT(phase_ == Phase::closed);
+  struct Candidate {
+    unsigned which;
+    FileHead head;
+  };
+  Candidate candidates[2];
+  std::size_t n = 0;
+  std::uint32_t newest = 0;
+  for (unsigned which = 0; which < 2; ++which) {
+    Store& store = *store_[which];
+    if (store.capacity() / kBlock < kMinBlocks || store.capacity() / kBlock > kMaxBlocks) return Code::too_big;
+    // The head lies twice, in blocks that are not written again while the file counts.
+    for (const std::uint32_t at : {0U, slots(store) * kBlock}) {
+      std::uint8_t bytes[kFileHeadBytes];
+      TRY(store.read(at, bytes));
+      const auto head = decode_file_head(bytes);
+      if (head.code() == Code::bad_value) return head.status();
+      if (!head.ok() || head.value().block != kBlock) continue;
+      if (n > 0 && candidates[n - 1].which == which) {
+        // Two heads of one file may differ: a turn was cut off just when it began. The newer generation
+        // has no seal then, and the older one was not the active file any more.
+        if (head.value().generation > candidates[n - 1].head.generation) candidates[n - 1].head = head.value();
+      } else {
+        candidates[n++] = {which, head.value()};
+      }
+      if (head.value().generation > newest) newest = head.value().generation;
+      salt_ = head.value().salt;
+    }
+  }
+  if (n == 2 && candidates[1].head.generation > candidates[0].head.generation) {
+    const Candidate swapped = candidates[0];
+    candidates[0] = candidates[1];
+    candidates[1] = swapped;
+  }
+  moved_generation_ = newest;  // a turn that was cut off may have left records of this generation
+  for (std::size_t i = 0; i < n; ++i) {
+    Scan scan;
+    index_.clear();
+    alarm_count_ = 0;
+    TRY(this->scan(candidates[i].which, candidates[i].head, scan));
+    // The seal itself may be damaged: a record that knows of a sync in this generation came after it.
+    if (!scan.sealed && scan.synced < scan.first_lsn) continue;
+    active_ = candidates[i].which;
+    generation_ = candidates[i].head.generation;
+    salt_ = candidates[i].head.salt;
+    finish_load(scan);
+    scan.found.unclean = scan.last_kind != RecordKind::stop;
+    return scan.found;
+  }
+  index_.clear();
+  alarm_count_ = 0;
+  Found found;
+  found.fresh = true;
+  return found;
+}
+
+Status Queue::scan(unsigned which, const FileHead& head, Scan& into) {
+  Store& store = *store_[which];
+  log_ = Log{};
+  log_.key = file_key(head.salt, head.generation);
+  into.first_lsn = head.first_lsn;
+  std::memset(staging_, 0, sizeof staging_);
+  for (std::uint32_t block = 1; block < slots(store); ++block) {
+    TRY(store.read(block * kBlock, buffers_[0]));
+    scan_block(block, into);
+  }
+  return {};
+}
+
+void Queue::scan_block(std::uint32_t block, Scan& into) {
+  for (std::size_t offset = 0; offset + kRecordHeadBytes <= kBlock;) {
+    const auto record = decode_record(log_.key, Bytes{buffers_[0]}.drop(offset));
+    if (!record.ok()) {
+      offset += 8;  // records begin at multiples of 8: what lies behind a damaged one is found again
+      continue;
+    }
+    into.last_block = block;
+    apply(record.value(), block * kBlock + static_cast<std::uint32_t>(offset), into);
+    offset += record.value().space;
+  }
+}
+
+void Queue::apply(const Record& record, std::uint32_t at, Scan& into) {
+  const RecordHead& head = record.head;
+  if (head.lsn < into.first_lsn) return;
+  ++into.found.records;
+  if (head.lsn - into.first_lsn < kSeenBits) see(staging_, head.lsn - into.first_lsn);
+  if (head.synced > into.synced) into.synced = head.synced;
+  if (head.lsn >= into.last_lsn) {
+    into.last_lsn = head.lsn;
+    into.last_kind = head.kind;
+    into.ceiling = head.ceiling;
+    into.settled_below = head.settled_below;
+  }
+  switch (head.kind) {
+    case RecordKind::start: {
+      const auto run = decode_run(record.payload);
+      // What lies between the last sync that the run before knew of and this record may have holes: it
+      // was never promised. It is not damage.
+      for (Lsn lsn = head.synced < into.first_lsn ? into.first_lsn : head.synced + 1; lsn < head.lsn; ++lsn)
+        if (lsn - into.first_lsn < kSeenBits) see(staging_, lsn - into.first_lsn);
+      if (run.ok() && head.lsn >= into.run_lsn) {
+        run_ = run.value();
+        into.run_lsn = head.lsn;
+      }
+      return;
+    }
+    case RecordKind::stop: return;
+    case RecordKind::seal: into.sealed = true; return;
+    case RecordKind::event: {
+      const auto event = decode_event(record.payload);
+      if (!event.ok()) return;
+      const std::size_t count = event.value().phone_count();
+      for (std::uint32_t i = 0; i < count; ++i) {
+        Entry* entry = index_.find_or_add(head.number + i);
+        if (entry == nullptr) return;  // push() keeps the number of messages of a file within the index
+        entry->body_at = at;
+        entry->cls = event.value().cls;
+        entry->bytes = static_cast<std::uint16_t>(record.space / count + kStateShare);
+        entry->stream = stream_hash(event.value().stream);
+      }
+      if (head.number + count > into.next_number) into.next_number = head.number + static_cast<std::uint32_t>(count);
+      if (event.value().transition == Transition::none) return;
+      Alarm* alarm = note_alarm(event.value().alarm);
+      if (alarm == nullptr || head.lsn < alarm->lsn) return;
+      alarm->last = alarm->safe_last = event.value().transition;
+      alarm->since = alarm->safe_since = event.value().queued;
+      alarm->lsn = head.lsn;
+      return;
+    }
+    case RecordKind::state:
+    case RecordKind::ended: {
+      const auto state = decode_message_state(record.payload);
+      Entry* entry = state.ok() ? index_.find_or_add(head.number) : nullptr;
+      if (entry == nullptr || head.lsn < entry->due_ms) return;
+      entry->due_ms = head.lsn;  // stands in for the LSN until the load is finished
+      entry->state_at = at;
+      entry->state = state.value().state;
+      entry->sends = state.value().sends;
+      entry->attempts = state.value().attempts;
+      return;
+    }
+    case RecordKind::alarm: {
+      const auto state = decode_alarm_state(record.payload);
+      Alarm* alarm = state.ok() ? note_alarm(state.value().alarm) : nullptr;
+      if (alarm == nullptr || head.lsn < alarm->lsn) return;
+      alarm->last = alarm->safe_last = state.value().last;
+      alarm->since = alarm->safe_since = state.value().since;
+      alarm->lsn = head.lsn;
+      return;
+    }
+  }
+}
+
+void Queue::finish_load(Scan& into) {
+  for (Lsn lsn = into.first_lsn; lsn <= into.synced; ++lsn)
+    if (lsn - into.first_lsn < kSeenBits && !seen(staging_, lsn - into.first_lsn)) ++into.found.damaged;
+  next_lsn_ = into.last_lsn + 1;
+  synced_lsn_ = into.synced;
+  next_number_ = into.ceiling > into.next_number ? into.ceiling : into.next_number;
+  settled_below_ = into.settled_below;
+  live_bytes_ = 0;
+  // A state without its event: the event was let go, or is damaged. There is nothing to send.
+  index_.forget_unless([](const Entry& entry) { return entry.body_at != 0; });
+  for (std::size_t at = 0; at < index_.size(); ++at) {
+    Entry& entry = index_[at];
+    entry.due_ms = 0;
+    // Its last record is damaged, but later ones say that it had ended: it must not be sent again.
+    if (!ended(entry.state) && entry.number < settled_below_) entry.state = State::unknown;
+    if (!ended(entry.state)) live_bytes_ += entry.bytes;
+  }
+  // Appending goes on behind everything that was found, in slots that hold nothing.
+  log_.next_block = log_.fresh_slot = into.last_block + 1;
+  for (std::uint32_t block = 0; block <= into.last_block; ++block) slot_of_[block] = static_cast<std::uint16_t>(block);
+}
+
+}  // namespace tocsin

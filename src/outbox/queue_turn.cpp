@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+// The turn to the other file: what still counts is copied there and synced, then the copy is sealed.
+// Until the seal is on the medium the old file is the truth and is not touched.
+#include "queue_staged.hpp"
+
+namespace tocsin {
+
+bool Queue::turn_keeps(const Entry& entry) const {
+  return !ended(entry.state) || entry.body_staged || entry.state_staged || entry.number >= turn_keep_from_;
+}
+
+void Queue::turn_begin() {
+  phase_ = Phase::copying;
+  turn_wanted_ = false;
+  job_staged_ = 0;
+  moved_ = Log{};
+  moved_generation_ = (moved_generation_ > generation_ ? moved_generation_ : generation_) + 1;
+  moved_.key = file_key(salt_, moved_generation_);
+  turn_at_ = 0;
+  turn_body_from_ = turn_body_to_ = 0;
+
+  // The newest of the ended messages stay as long as they fit beside those that wait.
+  const std::size_t most_bytes = turn_with_history_ ? live_limit() : 0;
+  std::size_t bytes = live_bytes_, kept = 0;
+  turn_keep_from_ = 0;
+  for (std::size_t at = index_.size(); at > 0; --at) {
+    Entry& entry = index_[at - 1];
+    entry.moved_body_at = entry.moved_state_at = 0;
+    if (!ended(entry.state) || turn_keep_from_ != 0) continue;
+    bytes += entry.bytes;
+    if (bytes > most_bytes || ++kept > kMaxMessages / 2) turn_keep_from_ = entry.number + 1;
+  }
+
+  FileHead head;
+  head.generation = moved_generation_;
+  head.salt = salt_;
+  head.first_lsn = next_lsn_;
+  head.block = kBlock;
+  encode_file_head(head, head_buffer_);
+}
+
+// One job of the copy; the last one syncs.
+void Queue::turn_step(Instant now) {
+  Store& store = *store_[active_ ^ 1];
+  open_job(moved_, store);
+  if (turn_at_ == 0) {
+    for (const std::uint32_t at : {0U, slots(store) * kBlock})
+      writes_[write_count_++] = {at, head_buffer_};
+    written_bytes_ += 2 * kFileHeadBytes;
+  }
+  const std::size_t began_at = turn_at_;
+  while (turn_at_ != kTurnCopied && turn_next()) {
+  }
+  if (turn_at_ == began_at && job_blocks_ == 0) {
+    // Blocks that could not be filled to the end took more room than was reckoned with.
+    if (!turn_with_history_) return job_failed(now, kNoSpace);
+    turn_with_history_ = false;
+    return turn_begin();
+  }
+  begin_job(turn_at_ == kTurnCopied ? Store::Sync::yes : Store::Sync::no);
+}
+
+bool Queue::turn_next() {
+  std::uint8_t payload[kMaxAlarmStateBytes > kRunBytes ? kMaxAlarmStateBytes : kRunBytes];
+  std::uint32_t at = 0;
+  std::size_t i = turn_at_;
+  if (i == 0) {
+    encode_run(run_, payload);
+    if (!append(RecordKind::start, 0, Bytes{payload}.first(kRunBytes), at)) return false;
+  } else if (--i < alarm_count_) {
+    const Alarm& alarm = alarms_[i];
+    if (alarm.safe_last != Transition::none) {
+      const std::size_t n = encode_alarm_state({alarm.name.view(), alarm.safe_last, alarm.safe_since}, payload);
+      if (!append(RecordKind::alarm, 0, Bytes{payload}.first(n), at)) return false;
+    }
+  } else if ((i -= alarm_count_) < index_.size()) {
+    if (turn_keeps(index_[i]) && !turn_entry(index_[i])) return false;
+  } else {
+    turn_at_ = kTurnCopied;
+    return false;
+  }
+  ++turn_at_;
+  return true;
+}
+
+// Copies what the medium has of one message. A record that cannot be read back costs that message only.
+bool Queue::turn_entry(Entry& entry) {
+  alignas(8) std::uint8_t scratch[kBlock];
+  if (!entry.body_staged && entry.moved_body_at == 0 && !entry.lost) {
+    if (entry.body_at == turn_body_from_) {
+      entry.moved_body_at = turn_body_to_;  // another phone of the event that was copied just now
+    } else {
+      const auto record = read_record(entry.body_at, false, scratch);
+      if (!record.ok()) {
+        entry.lost = true;
+        ++lost_;
+      } else if (!append(RecordKind::event, record.value().head.number, record.value().payload, entry.moved_body_at)) {
+        return false;
+      } else {
+        turn_body_from_ = entry.body_at;
+        turn_body_to_ = entry.moved_body_at;
+      }
+    }
+  }
+  if (!entry.state_staged && entry.state_at != 0 && entry.moved_state_at == 0) {
+    const auto record = read_record(entry.state_at, false, scratch);
+    if (record.ok() &&
+        !append(record.value().head.kind, entry.number, record.value().payload, entry.moved_state_at))
+      return false;
+  }
+  return true;
+}
+
+void Queue::turn_seal() {
+  open_job(moved_, *store_[active_ ^ 1]);
+  std::uint32_t at = 0;
+  const bool placed = append(RecordKind::seal, 0, {}, at);
+  TOCSIN_ASSERT(placed);  // take_slot() keeps two slots back while copying
+  begin_job(Store::Sync::yes);
+}
+
+void Queue::turn_done() {
+  active_ ^= 1;
+  generation_ = moved_generation_;
+  log_ = moved_;
+  for (std::uint32_t block = 1; block < log_.next_block; ++block) slot_of_[block] = static_cast<std::uint16_t>(block);
+  slot_of_[log_.block] = static_cast<std::uint16_t>(log_.slot);
+  log_.synced = log_.used;
+  if (job_freed_slot_ != 0) log_.spare_slot = job_freed_slot_;
+  phase_ = Phase::working;
+  turn_with_history_ = true;
+  ++turns_;
+  for (std::size_t at = 0; at < index_.size(); ++at) {
+    Entry& entry = index_[at];
+    if (!entry.body_staged) entry.body_at = entry.moved_body_at;
+    if (!entry.state_staged) entry.state_at = entry.moved_state_at;
+  }
+  index_.forget_unless([this](const Entry& entry) { return turn_keeps(entry); });
+}
+
+}  // namespace tocsin

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: MIT
+// What a queue must remember, kept beside it, and the check of Q1 to Q6 after any kind of death.
+#pragma once
+
+#include <cstdio>
+#include <map>
+#include <new>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "fakes/disk.hpp"
+#include "tocsin/outbox/queue.hpp"
+
+namespace fakes {
+
+// One life of the program on a disk: a Queue over its two files.
+class Life {
+ public:
+  explicit Life(Disk& disk, std::uint64_t seed = 1) : even(disk, 0), odd(disk, 1), seed_(seed) {
+    queue = new (memory()) tocsin::Queue(even, odd, index());
+  }
+  // One at a time: a queue is large, and a sweep makes hundreds of thousands of them.
+  static tocsin::Index& index() {
+    static tocsin::Index index;
+    return index;
+  }
+
+  tocsin::Status load() {
+    const auto loaded = queue->load();
+    if (loaded.ok()) found = loaded.value();
+    return loaded.status();
+  }
+  // A boot on this disk. `now` goes on from 1 s.
+  void start() {
+    tocsin::Queue::Start start;
+    start.boot_id[0] = static_cast<std::uint8_t>(seed_);
+    start.machine = 7;
+    start.random[0] = seed_ * 0x9E3779B97F4A7C15U;
+    start.random[1] = start.random[0] ^ 0x1234567;
+    start.clocks.now = tocsin::Instant{1000};
+    queue->start(start);
+    poll();
+  }
+  void poll() { queue->poll(now); }
+  // Until nothing is left to do, or nothing can be done. The virtual clock jumps to the retries.
+  void settle() {
+    for (int turn = 0; turn < 8 && !queue->idle(); ++turn) {
+      poll();
+      if (queue->wake() != tocsin::kNever && queue->wake() > now) now = queue->wake();
+    }
+    poll();
+  }
+
+  DiskStore even, odd;
+  tocsin::Queue* queue;
+  tocsin::Queue::Found found;
+  tocsin::Instant now{1000};
+
+ private:
+  static void* memory() {
+    alignas(16) static unsigned char bytes[sizeof(tocsin::Queue)];
+    return bytes;
+  }
+  std::uint64_t seed_;
+};
+
+class Model {
+ public:
+  struct Message {
+    std::string id, phone, text, alarm;
+    tocsin::Queue::Ticket pushed = 0, over = 0;  // tickets of its event and of its end; 0: none
+    bool safe = false, over_safe = false;        // the queue said so
+    std::uint32_t first = 0;
+    std::size_t group = 1;
+  };
+  std::map<std::uint32_t, Message> messages;
+  std::set<std::string> told;  // every id that was ever handed out
+  struct AlarmChange {
+    tocsin::Transition to;
+    tocsin::Queue::Ticket ticket;
+    bool safe;
+  };
+  std::map<std::string, std::vector<AlarmChange>> alarms;
+
+  // Pushes an event for `phones` phones and remembers it. 0: the queue said full.
+  std::uint32_t push(Life& life, std::size_t phones, std::size_t text_bytes, tocsin::Class cls = tocsin::Class::warning,
+                     const char* alarm = "", tocsin::Transition transition = tocsin::Transition::none) {
+    const std::uint32_t serial = ++serial_;
+    std::string text = "text " + std::to_string(serial) + " ";
+    while (text.size() < text_bytes) text += static_cast<char>('a' + (text.size() * 7 + serial) % 26);
+    tocsin::Phone numbers[tocsin::kMaxPhones];
+    for (std::size_t i = 0; i < phones; ++i)
+      numbers[i].assign_cut("44770090" + std::to_string(1000 + (serial * 17 + i) % 9000));
+    tocsin::Event event;
+    event.cls = cls;
+    event.stream = "sms";
+    event.text = text;
+    event.alarm = alarm;
+    event.transition = transition;
+    event.phones = tocsin::Span<const tocsin::Phone>{numbers, phones};
+    tocsin::Clocks clocks;
+    clocks.now = life.now;
+    const auto pushed = life.queue->push(event, "dev", clocks);
+    if (!pushed.ok()) return 0;
+    if (transition != tocsin::Transition::none) alarms[alarm].push_back({transition, pushed.value().ticket, false});
+    for (std::size_t i = 0; i < phones; ++i) {
+      const std::uint32_t number = pushed.value().first_number + static_cast<std::uint32_t>(i);
+      Message& m = messages[number];
+      m.phone = std::string(numbers[i].view());
+      m.text = text;
+      m.alarm = alarm;
+      m.pushed = pushed.value().ticket;
+      m.first = pushed.value().first_number;
+      m.group = phones;
+      m.id = id_of(life, number);
+      if (!told.insert(m.id).second) reused = m.id;
+    }
+    note(life);
+    return pushed.value().first_number;
+  }
+
+  void end(Life& life, std::uint32_t number, tocsin::State state = tocsin::State::accepted) {
+    tocsin::MessageState last;
+    last.state = state;
+    last.sends = 1;
+    last.attempts = 1;
+    last.uuid = "0562f2aa-5945-4f41-824a-b774fc2e2b2a";
+    tocsin::Clocks clocks;
+    clocks.now = life.now;
+    const auto ticket = life.queue->update(number, last, clocks);
+    if (ticket.ok()) messages[number].over = ticket.value();
+    note(life);
+  }
+
+  // What the queue calls safe by now must be found from here on.
+  void note(Life& life) {
+    for (auto& [number, m] : messages) {
+      if (m.pushed != 0 && life.queue->on_medium(m.pushed)) m.safe = true;
+      if (m.over != 0 && life.queue->on_medium(m.over)) m.over_safe = true;
+    }
+    for (auto& [name, changes] : alarms)
+      for (AlarmChange& c : changes)
+        if (life.queue->on_medium(c.ticket)) c.safe = true;
+  }
+
+  // Checks a queue that has been loaded. Empty when everything holds, else what does not.
+  std::string check(Life& life) const {
+    alignas(8) std::uint8_t scratch[tocsin::kBlock];
+    if (!reused.empty()) return "Q4: the id " + reused + " was given out twice";
+    std::set<std::uint32_t> found;
+    for (std::size_t at = 0; at < life.index().size(); ++at) {
+      const tocsin::Entry& entry = life.index()[at];
+      const std::string name = "message " + std::to_string(entry.number);
+      const auto it = messages.find(entry.number);
+      if (it == messages.end()) return name + " was never pushed";
+      const Message& m = it->second;
+      found.insert(entry.number);
+      const auto body = life.queue->read_body(entry, scratch);
+      if (!body.ok()) return name + " cannot be read: " + tocsin::word(body.code());
+      const tocsin::Event& event = body.value().event;
+      if (event.text != m.text) return name + " has another text";
+      if (event.phone(entry.number - body.value().first_number).view() != m.phone) return name + " has another phone";
+      const tocsin::MessageId id = tocsin::message_id(event.id_prefix, entry.number);
+      if (std::string(id.view()) != m.id) return name + " has another id";
+      if (m.over_safe && !tocsin::ended(entry.state)) return "Q2: " + name + " had ended and waits again";
+      if (m.over == 0 && tocsin::ended(entry.state)) return "Q1: " + name + " has not ended and does not wait";
+    }
+    for (const auto& [number, m] : messages) {
+      if (m.safe && m.over == 0 && found.count(number) == 0) return "Q1: message " + std::to_string(number) + " is lost";
+      std::size_t there = 0;
+      for (std::uint32_t i = 0; i < m.group; ++i) there += found.count(m.first + i);
+      // A message that ended may be forgotten before the others of its event.
+      std::size_t over = 0;
+      for (std::uint32_t i = 0; i < m.group; ++i) {
+        const auto other = messages.find(m.first + i);
+        over += other == messages.end() || other->second.over != 0 ? 1U : 0U;
+      }
+      if (there != 0 && there + over < m.group) return "Q3: half of the event of message " + std::to_string(number);
+    }
+    for (const auto& [name, changes] : alarms) {
+      std::size_t oldest = 0;  // what the record may say: the last safe change, or any after it
+      for (std::size_t i = 0; i < changes.size(); ++i)
+        if (changes[i].safe) oldest = i + 1;
+      const tocsin::Queue::Alarm* alarm = life.queue->alarm(name);
+      const tocsin::Transition now = alarm != nullptr ? alarm->last : tocsin::Transition::none;
+      bool allowed = oldest == 0 && now == tocsin::Transition::none;
+      for (std::size_t i = oldest == 0 ? 0 : oldest - 1; i < changes.size(); ++i) allowed |= changes[i].to == now;
+      if (!allowed) return "alarm " + name + " is in a state it was not left in";
+    }
+    return {};
+  }
+
+  // The dead process told nobody about what was not found: it never was.
+  void forget_lost(Life& life) {
+    std::set<std::uint32_t> found;
+    for (std::size_t at = 0; at < life.index().size(); ++at) found.insert(life.index()[at].number);
+    for (auto it = messages.begin(); it != messages.end();) {
+      if (found.count(it->first) == 0) {
+        it = messages.erase(it);
+        continue;
+      }
+      // Found as it is: from now on that is what must stay.
+      const tocsin::Entry* entry = life.index().find(it->first);
+      it->second.over = tocsin::ended(entry->state) ? 1 : 0;
+      it->second.pushed = 1;
+      ++it;
+    }
+    for (auto& [name, changes] : alarms) {
+      const tocsin::Queue::Alarm* alarm = life.queue->alarm(name);
+      const tocsin::Transition now = alarm != nullptr ? alarm->last : tocsin::Transition::none;
+      while (!changes.empty() && changes.back().to != now) changes.pop_back();
+      for (AlarmChange& c : changes) c.ticket = 1;
+    }
+  }
+
+ private:
+  static std::string id_of(Life& life, std::uint32_t number) {
+    alignas(8) std::uint8_t scratch[tocsin::kBlock];
+    const tocsin::Entry* entry = life.index().find(number);
+    const auto body = life.queue->read_body(*entry, scratch);
+    if (!body.ok()) return "unreadable";
+    return std::string(tocsin::message_id(body.value().event.id_prefix, number).view());
+  }
+  std::uint32_t serial_ = 0;
+  std::string reused;
+};
+
+}  // namespace fakes
