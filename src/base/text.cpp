@@ -30,7 +30,7 @@ Result<std::uint64_t> parse_number(std::string_view text, std::uint64_t most) {
   for (const char c : text) {
     if (!is_digit(c)) return Code::bad_value;
     const auto digit = static_cast<std::uint64_t>(c - '0');
-    if (value > most / 10 || value * 10 > most - digit) return Code::bad_value;
+    if (digit > most || value > (most - digit) / 10) return Code::bad_value;
     value = value * 10 + digit;
   }
   return value;
@@ -72,6 +72,7 @@ bool is_utf8(std::string_view text) {
 }
 
 TextWriter& TextWriter::text(std::string_view text) {
+  if (cut_) return *this;  // a later, shorter piece would leave a hole in the middle
   std::size_t n = into_.size() - size_;
   if (text.size() <= n) {
     n = text.size();
