@@ -90,6 +90,9 @@ $(CHECK)/tocsin: $(call objects,$(CHECK),$(PROGRAM_SRC) $(PORT_SRC)) $(CHECK)/li
 	$(call say,LINK,$@)
 	$(Q)$(LINK) $(SANITIZER) -o $@ $(filter-out %/sources,$^) $(TLS_LIBS) $(JSON_LIBS) -pthread
 
+$(SHIP)/tocsin.stripped: $(SHIP)/tocsin
+	$(Q)$(STRIP) -o $@ $<
+
 define archive
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) crs $@ $(filter %.o,$^)
@@ -188,9 +191,9 @@ clang: $(BUILD)/deps/test.ok           ## every source compiles with clang++ as 
 	  $(LIB_SRC) $(PORT_SRC) $(PROGRAM_SRC)
 nocompile: $(BUILD)/deps/test.ok       ## what must not compile does not, for the reason it names
 	$(Q)$(COMPILE_ONLY) nocompile $(sort $(wildcard tests/nocompile/*.cpp))
-size: $(PORTABLE_OBJ) $(OUTER_OBJ)     ## sizes; no heap, exceptions or libstdc++ in the shipped objects
+size: $(PORTABLE_OBJ) $(OUTER_OBJ) $(if $(PROGRAM_SRC),$(SHIP)/tocsin.stripped)  ## sizes; no heap, exceptions or libstdc++ in the shipped objects
 	$(Q)python3 tests/gates/symbols.py --root $(SHIP) --nm $(NM) --size $(SIZE) --text-max $(TEXT_MAX) \
-	  --portable $(PORTABLE_OBJ) --outer $(OUTER_OBJ)
+	  $(if $(PROGRAM_SRC),--program $(SHIP)/tocsin.stripped) --portable $(PORTABLE_OBJ) --outer $(OUTER_OBJ)
 gate-selftest: $(BUILD)/deps/test.ok   ## shows that every gate can fail
 	$(Q)sh tests/gates/selftest.sh
 
@@ -244,16 +247,23 @@ $(SHIP)/gpio_events: $(SHIP)/tests/device/gpio_events.o
 	$(Q)$(LINK) -s -o $@ $<
 
 .PHONY: device-selftest demo-device
-ON_BOARD = DEPS=$(BUILD)/deps GPIO_EVENTS=$(BUILD)/aarch64/gpio_events TOCSIN=$(BUILD)/aarch64/tocsin \
+ON_BOARD = DEPS=$(BUILD)/deps GPIO_EVENTS=$(BUILD)/aarch64/gpio_events TOCSIN=$(BUILD)/aarch64/tocsin.stripped \
            OUT=$(BUILD)/board python3
 device-selftest: $(BOARD)              ## shows that the emulated ARM board does what the device tests rely on
 	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=aarch64 $(BUILD)/aarch64/gpio_events
 	$(Q)$(ON_BOARD) tests/device/selftest.py
 demo-device: $(BOARD)                  ## the program on the emulated ARM board: edge to message, power cut, delivery
-	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=aarch64 program
+	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=aarch64 $(BUILD)/aarch64/tocsin.stripped
 	$(Q)$(ON_BOARD) tests/device/demo_device.py
 
 # ---- the rest ----------------------------------------------------------------------------------------------------
+
+PREFIX ?= /usr/local
+.PHONY: install
+install: $(SHIP)/tocsin.stripped $(SHIP)/libtocsin.a  ## program, library and headers to $(DESTDIR)$(PREFIX)
+	$(Q)install -D -m 755 $< $(DESTDIR)$(PREFIX)/bin/tocsin
+	$(Q)install -D -m 644 $(SHIP)/libtocsin.a $(DESTDIR)$(PREFIX)/lib/libtocsin.a
+	$(Q)cd include && find tocsin -name '*.hpp' -exec install -D -m 644 {} $(abspath $(DESTDIR)$(PREFIX))/include/{} ';'
 
 .PHONY: clean help
 clean:                                 ## removes what was compiled (downloads in $(BUILD)/deps stay)

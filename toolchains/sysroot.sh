@@ -13,6 +13,12 @@ deps=$(cd "$deps" && pwd)
 root=$deps/$deb_arch-$mbedtls
 host=$(dpkg --print-architecture)
 
+# One at a time, and not again what another run has just made.
+exec 9>"$deps/lock"
+flock 9
+made_from="$deb_arch $cross $musl $mbedtls $* $(cat "$0" "$here/apt.sh" "$here/mbedtls_trimmed.h" | cksum)"
+[ "$made_from" != "$(cat "$root/made-from" 2>/dev/null)" ] || exit 0
+
 # ---- sources, once for all targets
 case $mbedtls in
   2.28) release=bookworm ;;
@@ -93,3 +99,4 @@ compile "${cross}gcc" check/lib/libcmocka.a "$* -w -D_GNU_SOURCE -D_UINTPTR_T_DE
   -DHAVE_STRUCT_TIMESPEC -DHAVE_CLOCK_GETTIME_REALTIME -DHAVE_SNPRINTF -DHAVE_VSNPRINTF \
   -DHAVE_GCC_THREAD_LOCAL_STORAGE" "$cmocka_source/src/cmocka.c"
 rm -rf "$root/obj"
+echo "$made_from" >"$root/made-from"

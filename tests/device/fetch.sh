@@ -7,6 +7,8 @@ apt=$(cd "$(dirname "$0")/../../toolchains" && pwd)/apt.sh
 mkdir -p "$1"
 deps=$(cd "$1" && pwd)
 into=$deps/device
+exec 9>"$deps/lock"  # shared with sysroot.sh
+flock 9
 rm -rf "$into"
 mkdir -p "$into/unpacked" "$into/modules"
 cd "$into/unpacked"

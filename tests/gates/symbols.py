@@ -60,6 +60,7 @@ def main():
     options.add_argument("--nm", default="nm")
     options.add_argument("--size", default="size")
     options.add_argument("--text-max", type=int, default=0)
+    options.add_argument("--program", help="the stripped program, for its size")
     options.add_argument("--portable", nargs="*", default=[])
     options.add_argument("--outer", nargs="*", default=[])
     given = options.parse_args()
@@ -83,6 +84,8 @@ def main():
         if given.text_max and sum(text.values()) > given.text_max:
             print(f"text is above TEXT_MAX = {given.text_max}")
             wrong += 1
+    if given.program:
+        print(f"the program, stripped: {os.path.getsize(given.program)} bytes")
     print(f"size: {len(given.portable)} portable and {len(given.outer)} other objects, {wrong} wrong")
     return 1 if wrong else 0
 

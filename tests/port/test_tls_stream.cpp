@@ -14,6 +14,10 @@ using namespace tocsin;
 
 namespace {
 
+// Everything below runs out of this where the library can; Debian's cannot.
+alignas(16) std::uint8_t arena[128 * 1024];
+const bool in_arena = (tls_use_arena(arena), true);
+
 int loopback_look_up(const char* host, std::uint16_t port, Addresses& into) {
   const std::string name = host;
   if (name == "unknown.test") return EAI_NONAME;
