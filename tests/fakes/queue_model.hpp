@@ -73,6 +73,7 @@ class Model {
     bool safe = false, over_safe = false;        // the queue said so
     std::uint32_t first = 0;
     std::size_t group = 1;
+    bool gone = false;                           // a queue let it go; an older image may still have it, ended
   };
   std::map<std::uint32_t, Message> messages;
   std::set<std::string> told;  // every id that was ever handed out
@@ -168,6 +169,7 @@ class Model {
     }
     for (const auto& [number, m] : messages) {
       if (m.safe && m.over == 0 && found.count(number) == 0) return "Q1: message " + std::to_string(number) + " is lost";
+      if (m.gone) continue;
       std::size_t there = 0;
       for (std::uint32_t i = 0; i < m.group; ++i) there += found.count(m.first + i);
       // A message that ended may be forgotten before the others of its event.
@@ -197,7 +199,7 @@ class Model {
     for (std::size_t at = 0; at < life.index().size(); ++at) found.insert(life.index()[at].number);
     for (auto it = messages.begin(); it != messages.end();) {
       if (found.count(it->first) == 0) {
-        it = messages.erase(it);
+        it = it->second.over != 0 ? (it->second.gone = true, std::next(it)) : messages.erase(it);
         continue;
       }
       // Found as it is: from now on that is what must stay.
