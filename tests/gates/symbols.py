@@ -15,6 +15,7 @@ import sys
 FORBIDDEN = re.compile(r"""^( malloc | calloc | realloc | reallocarray | free | strdup | strndup | asprintf | vasprintf
                             | (posix_)?memalign | aligned_alloc | getline | open_memstream
                             | _Zn[aw].* | _Zd[al].*            # operator new, operator delete
+                            | __aeabi_atexit
                             | __cxa_.* | _Unwind_.* | __gxx_.* # exceptions, guards, destructors at exit
                             | _ZGV.*                           # the guard of a static in a function
                             | _ZSt.* | _ZNSt.* | _ZNKSt.*      # libstdc++ itself
