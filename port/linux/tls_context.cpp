@@ -31,21 +31,20 @@ std::size_t find_text(std::string_view text, std::string_view part) {
   return kNotFound;
 }
 
-int set_versions(mbedtls_ssl_config& config) {
+void set_least_version(mbedtls_ssl_config& config) {
 #if MBEDTLS_VERSION_NUMBER < 0x03000000
   mbedtls_ssl_conf_min_version(&config, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
 #else
   mbedtls_ssl_conf_min_tls_version(&config, MBEDTLS_SSL_VERSION_TLS1_2);
-#if MBEDTLS_VERSION_NUMBER == 0x03060600
-  // 3.6.6 with both versions enabled refuses the RSA-PSS signature of a server that speaks only 1.2
-  // (-0x6600, Mbed-TLS/mbedtls issue 10668).
-  mbedtls_ssl_conf_max_tls_version(&config, MBEDTLS_SSL_VERSION_TLS1_2);
 #endif
-#if defined(MBEDTLS_SSL_PROTO_TLS1_3) || defined(MBEDTLS_USE_PSA_CRYPTO)
-  if (psa_crypto_init() != PSA_SUCCESS) return MBEDTLS_ERR_ENTROPY_SOURCE_FAILED;
-#endif
-#endif
+}
+
+int start_crypto() {
+#if MBEDTLS_VERSION_NUMBER >= 0x03000000 && (defined(MBEDTLS_SSL_PROTO_TLS1_3) || defined(MBEDTLS_USE_PSA_CRYPTO))
+  return psa_crypto_init() == PSA_SUCCESS ? 0 : MBEDTLS_ERR_ENTROPY_SOURCE_FAILED;
+#else
   return 0;
+#endif
 }
 
 }  // namespace
@@ -60,11 +59,13 @@ void tls_use_arena(MutBytes memory) {
 
 TlsContext::TlsContext() {
   mbedtls_ssl_config_init(&config_);
+  mbedtls_ssl_config_init(&config_1_2_);
   mbedtls_x509_crt_init(&chain_);
 }
 
 TlsContext::~TlsContext() {
   mbedtls_x509_crt_free(&chain_);
+  mbedtls_ssl_config_free(&config_1_2_);
   mbedtls_ssl_config_free(&config_);
 }
 
@@ -80,18 +81,30 @@ Status TlsContext::open(std::string_view ca_file, ReadClocks clocks) {
                                               : "there is no certificate in PEM form in");
   }
 
-  int error = mbedtls_ssl_config_defaults(&config_, MBEDTLS_SSL_IS_CLIENT, MBEDTLS_SSL_TRANSPORT_STREAM,
+  if (const int error = start_crypto(); error != 0) return fail({Code::tls, error}, "cannot set TLS up with");
+  TRY(set_up(config_));
+  if (kPssFlaw) {
+    TRY(set_up(config_1_2_));
+#if MBEDTLS_VERSION_NUMBER >= 0x03000000
+    mbedtls_ssl_conf_max_tls_version(&config_1_2_, MBEDTLS_SSL_VERSION_TLS1_2);
+#endif
+  }
+  return {};
+}
+
+Status TlsContext::set_up(mbedtls_ssl_config& config) {
+  int error = mbedtls_ssl_config_defaults(&config, MBEDTLS_SSL_IS_CLIENT, MBEDTLS_SSL_TRANSPORT_STREAM,
                                           MBEDTLS_SSL_PRESET_DEFAULT);
-  if (error == 0) error = set_versions(config_);
-  mbedtls_ssl_conf_authmode(&config_, MBEDTLS_SSL_VERIFY_REQUIRED);
-  mbedtls_ssl_conf_ca_chain(&config_, &chain_, nullptr);
-  mbedtls_ssl_conf_rng(&config_, random_bytes, nullptr);
+  set_least_version(config);
+  mbedtls_ssl_conf_authmode(&config, MBEDTLS_SSL_VERIFY_REQUIRED);
+  mbedtls_ssl_conf_ca_chain(&config, &chain_, nullptr);
+  mbedtls_ssl_conf_rng(&config, random_bytes, nullptr);
 #if defined(MBEDTLS_SSL_RENEGOTIATION)
-  mbedtls_ssl_conf_renegotiation(&config_, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
+  mbedtls_ssl_conf_renegotiation(&config, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
 #endif
 #if defined(MBEDTLS_SSL_ALPN)
   static const char* protocols[] = {"http/1.1", nullptr};
-  if (error == 0) error = mbedtls_ssl_conf_alpn_protocols(&config_, protocols);
+  if (error == 0) error = mbedtls_ssl_conf_alpn_protocols(&config, protocols);
 #endif
   return error == 0 ? Status{} : fail({Code::tls, error}, "cannot set TLS up with");
 }

@@ -145,7 +145,7 @@ Status TlsStream::begin_handshake() {
   std::memcpy(name, host_.view().data(), host_.size());
   mbedtls_ssl_init(&ssl_);
   tls_ready_ = true;
-  int error = mbedtls_ssl_setup(&ssl_, &context_.config_);
+  int error = mbedtls_ssl_setup(&ssl_, only_1_2_ ? &context_.config_1_2_ : &context_.config_);
   // An address must not travel as a server name (RFC 6066 section 3), and 2.28 cannot match one:
   // verdict_ does. Without its word no handshake succeeds.
   if (error == 0) error = mbedtls_ssl_set_hostname(&ssl_, literal.ok() ? nullptr : name);
@@ -269,6 +269,14 @@ Status TlsStream::judge(int tls_code) {
   }
   if (phase_ == Phase::open && tls_code == MBEDTLS_ERR_SSL_CONN_EOF)
     return fail({Code::io, ECONNRESET}, "the server broke it off (no close_notify)");
+
+  constexpr int kIllegalParameter = -0x6600;  // without a name in 2.28
+  if (kPssFlaw && phase_ == Phase::handshaking && tls_code == kIllegalParameter && !only_1_2_) {
+    only_1_2_ = true;
+    mbedtls_ssl_free(&ssl_);
+    tls_ready_ = false;
+    return next_address(0);  // the same one
+  }
 
   // 0xFFFFFFFF: there was no certificate to judge yet.
   const std::uint32_t flags = mbedtls_ssl_get_verify_result(&ssl_);

@@ -27,6 +27,15 @@ namespace tocsin {
 // Does nothing when the library was built without MBEDTLS_MEMORY_BUFFER_ALLOC_C.
 void tls_use_arena(MutBytes memory);
 
+// Mbed TLS 3.6.6 with TLS 1.2 and 1.3 enabled refuses the RSA-PSS signature of a server that speaks
+// only 1.2 (-0x6600, Mbed-TLS/mbedtls issue 10668). Such a server is asked again, with 1.2 alone, and
+// from then on always so.
+#if MBEDTLS_VERSION_NUMBER == 0x03060600 && defined(MBEDTLS_SSL_PROTO_TLS1_3)
+inline constexpr bool kPssFlaw = true;
+#else
+inline constexpr bool kPssFlaw = false;
+#endif
+
 // What the streams of one `ca_file` share: the authorities and the settings. Outlives its streams.
 class TlsContext {
  public:
@@ -49,9 +58,11 @@ class TlsContext {
   friend class TlsStream;
 
   Status add_authorities(int fd);
+  Status set_up(mbedtls_ssl_config& config);
   Status fail(Status status, std::string_view what);
 
   mbedtls_ssl_config config_;
+  mbedtls_ssl_config config_1_2_;  // TLS 1.2 at most, see kPssFlaw
   mbedtls_x509_crt chain_;
   ReadClocks clocks_ = nullptr;
   unsigned authorities_ = 0;
@@ -98,6 +109,7 @@ class TlsStream final : public Stream {
   Phase phase_ = Phase::idle;
   Want want_ = Want::nothing;
   bool tls_ready_ = false;       // ssl_ is set up and must be freed
+  bool only_1_2_ = false;        // the server met kPssFlaw
   std::uint16_t port_ = 0;
   int ticket_ = -1;
   int socket_error_ = 0;         // errno of the last failed send or receive
