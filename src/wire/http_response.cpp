@@ -34,7 +34,7 @@ constexpr Classes kClasses = make_classes();
 
 constexpr bool is_token(std::uint8_t c) { return (kClasses.of[c] & kToken) != 0; }
 constexpr bool is_text(std::uint8_t c) { return (kClasses.of[c] & kText) != 0; }
-constexpr bool is_blank(std::uint8_t c) { return c == ' ' || c == '\t'; }
+constexpr bool is_blank(std::uint8_t c) { return c <= ' ' && (c == ' ' || c == '\t'); }
 
 using Word = std::size_t;
 constexpr Word every(unsigned byte) { return ~Word{0} / 255 * byte; }
@@ -46,30 +46,54 @@ inline T load(const void* p) {
   return value;
 }
 
-// The first byte that is not text, or `end`.
-inline const std::uint8_t* skip_text(const std::uint8_t* p, const std::uint8_t* end) {
-  while (static_cast<std::size_t>(end - p) >= sizeof(Word)) {
+// Bytes [p, end); where p < wide, a whole word of them can be read.
+struct Window {
+  Window(const std::uint8_t* begin, const std::uint8_t* its_end)
+      : end(its_end),
+        wide(its_end - begin < static_cast<std::ptrdiff_t>(sizeof(Word)) ? begin : its_end - (sizeof(Word) - 1)) {}
+  const std::uint8_t* end;
+  const std::uint8_t* wide;
+};
+
+// The first byte that is not part of a name, or the end. Four at a time: names are much of a head.
+inline const std::uint8_t* skip_token(const std::uint8_t* p, const Window& window) {
+  static_assert(sizeof(Word) >= 4);
+  for (; p < window.wide; p += 4) {
+    if (!is_token(p[0])) return p;
+    if (!is_token(p[1])) return p + 1;
+    if (!is_token(p[2])) return p + 2;
+    if (!is_token(p[3])) return p + 3;
+  }
+  while (p != window.end && is_token(*p)) ++p;
+  return p;
+}
+
+// The first byte that is not text, or the end.
+inline const std::uint8_t* skip_text(const std::uint8_t* p, const Window& window) {
+  while (p < window.wide) {
     const Word w = load<Word>(p);
-    // Bit 7 of a byte below 0x20 or of 0x7F; a borrow cannot reach the lowest such byte.
-    const Word found = ((w - every(0x20)) | ((w ^ every(0x7F)) - every(1))) & ~w & every(0x80);
+    // Bit 7 of a byte below 0x20 or of 0x7F. Borrows and carries between bytes may show one too many,
+    // never one too few, below the first true one; so what was found is looked up.
+    const Word found = ((w - every(0x20)) | (w + every(1))) & ~w & every(0x80);
     if (found == 0) {
       p += sizeof(Word);
       continue;
     }
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
     p += static_cast<unsigned>(__builtin_ctzll(found)) / 8;
-    if (*p != '\t') return p;
-    ++p;
+    if (!is_text(*p)) return p;
+    ++p;  // a tab
 #else
     break;
 #endif
   }
-  while (p != end && is_text(*p)) ++p;
+  while (p != window.end && is_text(*p)) ++p;
   return p;
 }
 
-inline bool is_line_end(const std::uint8_t* p, const std::uint8_t* end) {
-  return end - p >= 2 && p[0] == '\r' && p[1] == '\n';
+inline bool is_line_end(const std::uint8_t* p, const Window& window) {
+  if (p < window.wide) return load<std::uint16_t>(p) == load<std::uint16_t>("\r\n");
+  return window.end - p >= 2 && p[0] == '\r' && p[1] == '\n';
 }
 
 inline std::string_view text_of(const std::uint8_t* from, const std::uint8_t* to) {
@@ -183,10 +207,9 @@ const std::uint8_t* HttpResponse::line_limit() const {
   return buffer_.data() + (fill_ < limit ? fill_ : limit);
 }
 
-// Whether the line at at_ can be complete. Only asked again for a line that was once found incomplete, so
-// that a peer who sends byte by byte costs no more than one look at each byte.
-bool HttpResponse::line_is_here() {
-  if (searched_ <= at_) return true;
+// Whether the end came of a line that was once found incomplete. Only the new bytes are searched, so that a
+// peer who sends byte by byte costs no more than one look at each byte.
+bool HttpResponse::line_came() {
   const std::uint8_t* const from = buffer_.data() + searched_;
   const std::uint8_t* const end = line_limit();
   if (std::memchr(from, '\n', static_cast<std::size_t>(end - from)) != nullptr) return true;
@@ -224,8 +247,9 @@ HttpResponse::Step HttpResponse::status_line() {
       digit(kCodeAt + 2) > 9)
     return bad_line(kBadStatusLine);
   const std::uint8_t* p = line + kReasonAt;
-  if (*p == ' ') p = skip_text(p + 1, end);
-  if (!is_line_end(p, end)) return bad_line(kBadStatusLine);
+  const Window window(line, end);
+  if (*p == ' ') p = skip_text(p + 1, window);
+  if (!is_line_end(p, window)) return bad_line(kBadStatusLine);
   const unsigned code = digit(kCodeAt) * 100 + digit(kCodeAt + 1) * 10 + digit(kCodeAt + 2);
   if (code < 100 || code > 599) return fail(Code::protocol, "status outside 100 to 599");
   version_1_1_ = line[7] == '1';
@@ -240,24 +264,27 @@ HttpResponse::Step HttpResponse::fields() {
   if (!line_is_here()) return Step::wait;
   const std::uint8_t* p = buffer_.data() + at_;
   const std::uint8_t* const end = line_limit();
+  const Window window(p, end);
   for (;;) {
-    const std::uint8_t* const name = p;
-    while (p != end && is_token(*p)) ++p;
-    if (p == end) return bad_line("field without a colon");
-    if (*p != ':' || p == name) {
-      if (p == name && is_line_end(p, end)) break;
-      return bad_line(p == name && is_blank(*p) ? "folded line" : "bad field name");
+    const std::uint8_t* const line = p;
+    p = skip_token(p, window);
+    if (p == line && is_line_end(p, window)) break;
+    if (p == end || *p != ':' || p == line) {
+      at_ = offset(line);
+      return bad_line(p == line && p != end && is_blank(*p) ? "folded line" : "bad field name");
     }
     const std::uint8_t* const colon = p++;
     while (p != end && is_blank(*p)) ++p;
     const std::uint8_t* const value = p;
-    p = skip_text(p, end);
-    if (!is_line_end(p, end)) return bad_line("bad byte in a field value");
+    p = skip_text(p, window);
+    if (!is_line_end(p, window)) {
+      at_ = offset(line);
+      return bad_line("bad byte in a field value");
+    }
     const std::uint8_t* value_end = p;
     while (value_end != value && is_blank(value_end[-1])) --value_end;
-    if (stage_ == Stage::fields && !take_field(text_of(name, colon), text_of(value, value_end))) return Step::wait;
+    if (stage_ == Stage::fields && !take_field(text_of(line, colon), text_of(value, value_end))) return Step::wait;
     p += 2;
-    at_ = offset(p);
   }
   at_ = offset(p + 2);
   if (stage_ == Stage::fields) return head_done();
@@ -314,6 +341,10 @@ bool HttpResponse::take_length(std::string_view value) {
 }
 
 void HttpResponse::take_connection(std::string_view value) {
+  if (is_named(value, "keep-alive")) {
+    keep_ = true;
+    return;
+  }
   while (!value.empty()) {
     const std::string_view option = without_blanks(take_until(value, ','));
     if (is_named(option, "close")) close_ = true;
@@ -386,11 +417,12 @@ HttpResponse::Step HttpResponse::chunk_size() {
     if (size <= kAnswerBytes) size = size * 16 + static_cast<unsigned>(digit);  // beyond, it only matters that it is
   }
   if (p == line) return bad_line("chunk without a size");
-  if (!is_line_end(p, end)) {
+  const Window window(line, end);
+  if (!is_line_end(p, window)) {
     while (p != end && is_blank(*p)) ++p;
-    if (p != end && *p == ';') p = skip_text(p, end);
+    if (p != end && *p == ';') p = skip_text(p, window);
     else p = end;
-    if (!is_line_end(p, end)) return bad_line("bad chunk size");
+    if (!is_line_end(p, window)) return bad_line("bad chunk size");
   }
   at_ = offset(p + 2);
   if (size > kAnswerBytes - body_size_) return fail(Code::too_big, "body too long");

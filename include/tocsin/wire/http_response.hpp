@@ -67,7 +67,8 @@ class HttpResponse {
   Step chunk_size();
   Step chunk_end();
   Step take_data();
-  bool line_is_here();
+  bool line_is_here() { return searched_ <= at_ || line_came(); }  // or may be: it was not looked at yet
+  bool line_came();
   Step line_cut_short(const std::uint8_t* end);
   Step bad_line(const char* fault);
   const std::uint8_t* line_limit() const;
