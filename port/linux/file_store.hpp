@@ -4,7 +4,7 @@
 // The file is written full of zeros once, when it is made, and never changes its size: a growing file
 // costs a metadata commit for each record.
 //
-// Memory: the object, about 250 bytes; 4 KiB of zeros, touched while a file is made. Threads: the loop.
+// Memory: the object, about 350 bytes; 4 KiB of zeros, touched while a file is made. Threads: the loop.
 #pragma once
 
 #include "port/linux/storage_worker.hpp"

@@ -115,9 +115,10 @@ void Log::put(LogLevel level, std::string_view text, std::uint32_t repeated) {
 }
 
 bool Log::write(std::string_view whole) const {
-  // A terminal stopped with XOFF or a pipe nobody reads must not stop the loop.
+  // A terminal stopped with XOFF or a pipe nobody empties must not stop the loop, and one whose
+  // reader is gone (POLLERR) must not end it by SIGPIPE.
   pollfd ready{fd_, POLLOUT, 0};
-  if (::poll(&ready, 1, 0) != 1 || (ready.revents & POLLOUT) == 0) return false;
+  if (::poll(&ready, 1, 0) != 1 || ready.revents != POLLOUT) return false;
   return ::write(fd_, whole.data(), whole.size()) == static_cast<ssize_t>(whole.size());
 }
 

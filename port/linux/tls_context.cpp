@@ -114,31 +114,41 @@ Status TlsContext::add_authorities(int fd) {
   std::uint8_t memory[kMaxPem + 1];
   const MutBytes buffer = MutBytes{memory}.first(kMaxPem);
   std::size_t filled = 0;
+  bool at_end = false;
   for (;;) {
-    TRY_LET(more, read_whole(fd, buffer.drop(filled)));
-    filled += more;
     const std::string_view text = as_text(Bytes{buffer.first(filled)});
     const std::size_t begin = find_text(text, kBegin);
+    const std::size_t length = begin == kNotFound ? kNotFound : find_text(tail(text, begin), kEnd);
     std::size_t done = 0;
-    if (begin == kNotFound) {
-      done = filled < kBegin.size() ? 0 : filled - kBegin.size() + 1;  // it may begin here
-    } else if (const std::size_t length = find_text(tail(text, begin), kEnd); length != kNotFound) {
+    if (length != kNotFound) {
       done = begin + length + kEnd.size();
-      const std::uint8_t after = memory[done];
-      memory[done] = 0;  // Mbed TLS knows PEM by its final zero
-      const int error = mbedtls_x509_crt_parse(&chain_, memory + begin, done - begin + 1);
-      memory[done] = after;
-      ++(error == 0 ? authorities_ : skipped_);
+      add_authority({memory + begin, done - begin});
+    } else if (begin == kNotFound) {
+      done = filled < kBegin.size() ? 0 : filled - kBegin.size() + 1;  // it may begin here
     } else if (begin > 0) {
       done = begin;
-    } else if (filled == kMaxPem || more == 0) {
+    } else if (filled == kMaxPem || at_end) {
       done = kBegin.size();  // too long, or cut off
       ++skipped_;
     }
-    if (done == 0 && more == 0) return {};
     std::memmove(memory, memory + done, filled - done);
     filled -= done;
+    if (done > 0) continue;
+    if (at_end) return {};
+    TRY_LET(more, read_whole(fd, buffer.drop(filled)));
+    at_end = filled + more < kMaxPem;
+    filled += more;
   }
+}
+
+// `pem` has a byte behind it that may be written to: Mbed TLS knows PEM by its final zero.
+void TlsContext::add_authority(MutBytes pem) {
+  std::uint8_t& after = *pem.end();
+  const std::uint8_t kept = after;
+  after = 0;
+  const int error = mbedtls_x509_crt_parse(&chain_, pem.data(), pem.size() + 1);
+  after = kept;
+  ++(error == 0 ? authorities_ : skipped_);
 }
 
 Status TlsContext::fail(Status status, std::string_view what) {

@@ -112,6 +112,16 @@ TEST(log_into_a_full_pipe_does_not_wait) {
   CHECK_EQ(log.dropped(), dropped);
 }
 
+TEST(log_into_a_pipe_without_a_reader_does_not_end_the_program) {
+  int ends[2];
+  CHECK_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  ::close(ends[0]);
+  Log log;
+  log.to_stderr(ends[1]);
+  log.line(at(0), LogLevel::info, "nobody reads");
+  CHECK_EQ(log.dropped(), 1);
+}
+
 int syslog_daemon(const std::string& path) {
   const int fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   sockaddr_un here{};
