@@ -5,7 +5,8 @@
 # Groups: build test demo bench (this machine), cross emulate device (others).
 set -eu
 
-# What each group needs, one "probe package" a line. A probe is a command, or a header between < and >.
+# What each group needs, one "probe package" a line. A probe is a command, a header between < and >, or the run-time
+# library of clang's fuzzer.
 needs() {
   case $1 in
     build) cat <<'LIST'
@@ -18,6 +19,7 @@ LIST
     test) needs build; cat <<'LIST'
 <cmocka.h> libcmocka-dev
 clang++ clang
+clang-runtime libclang-rt-dev
 python3 python3
 openssl openssl
 nm binutils
@@ -62,6 +64,8 @@ here() {
   case $1 in
     '<'*) echo "#include $1" | ${CXX:-g++} -x c++ -include stdarg.h -include stddef.h -include setjmp.h \
             -include stdint.h -fsyntax-only - 2>/dev/null ;;
+    clang-runtime) find "$(clang++ -print-resource-dir 2>/dev/null || echo /nowhere)/" -name 'libclang_rt.fuzzer*' \
+            2>/dev/null | grep -q . ;;
     *) PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null 2>&1 ;;
   esac
 }
