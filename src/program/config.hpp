@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+// The configuration: what a technician wrote, checked as a whole, ready for use.
+//
+//   1. Nothing is ignored: an unknown key or section is an error, and so is one that a later version will know.
+//   2. Every mistake of a file is found in one reading (the first kMaxConfigErrors are kept).
+//   3. After an ok() every reference is an index that exists and every number is inside its limits.
+//
+// Memory: ConfigFile is 64 KiB of text and about 20 KiB of values, static, two of them where a reload must
+// leave the old one in force. ConfigErrors is about 16 KiB. Threads: none. Only load_config() calls the system.
+#pragma once
+
+#include "tocsin/base/text.hpp"
+#include "tocsin/base/time.hpp"
+#include "tocsin/limits.hpp"
+#include "tocsin/port.hpp"
+#include "tocsin/wire/message.hpp"
+#include "tocsin/wire/phone.hpp"
+
+namespace tocsin {
+
+inline constexpr std::size_t kMaxConfigFile = 65'536;  // bytes
+inline constexpr std::size_t kMaxConfigErrors = 50;    // kept; the others are counted
+inline constexpr std::string_view kDefaultConfigPath = "/etc/tocsin/tocsin.conf";
+inline constexpr std::uint8_t kNoStream = 255;
+
+struct DeviceConfig {
+  std::string_view name;                            // 1 to kMaxDeviceName of [A-Za-z0-9._-]
+  std::string_view state = "/var/lib/tocsin";       // directory, absolute
+  std::string_view control = "/run/tocsin/control";  // socket, absolute
+  std::uint32_t queue_bytes = 512 * 1024;           // both files together, a multiple of 2 * kBlock
+};
+
+enum class StreamType : std::uint8_t { marketing, two_way };
+
+struct StreamConfig {
+  std::string_view name;
+  StreamType type = StreamType::marketing;
+  std::string_view host = "sendsms.commpeak.com";  // of base_url; an IPv6 address without its brackets
+  std::uint16_t port = 443;
+  std::string_view path_prefix;                    // of base_url: empty, or "/..." without a "/" at its end
+  std::string_view token_file;
+  std::string_view sender;                         // empty: the stream's own default
+  std::string_view ca_file = "/etc/ssl/certs/ca-certificates.crt";
+  Millis timeout = seconds(30);                    // one whole request, name look-up included
+  Millis retry_min = seconds(5);
+  Millis retry_max = minutes(15);
+  std::uint32_t line = 0;                          // of its section, for what is said about it later
+};
+
+struct ContactConfig {
+  std::string_view name;
+  Phone phone;
+  std::uint32_t line = 0;
+};
+
+struct GroupConfig {
+  std::string_view name;
+  std::uint8_t members[kMaxMembers] = {};  // indexes of contacts, in the order written, none twice
+  std::uint8_t member_count = 0;
+  std::uint32_t line = 0;
+};
+
+struct AlarmConfig {
+  std::string_view name;
+  std::string_view gpio;           // empty: raised by command only
+  Level active = Level::high;
+  Millis debounce = milliseconds(20);
+  Class cls = Class::critical;
+  std::string_view to;             // checked; add_recipients() makes phones of it
+  std::uint8_t stream = kNoStream;  // index; the first stream unless the file names one
+  std::string_view text;           // with placeholders; fits kMaxText when they are filled in
+  std::string_view clear_text;     // empty: the end is not told
+  std::uint32_t line = 0;
+};
+
+struct Config {
+  DeviceConfig device;
+  StreamConfig streams[kMaxStreams];
+  ContactConfig contacts[kMaxContacts];
+  GroupConfig groups[kMaxGroups];
+  AlarmConfig alarms[kMaxAlarms];
+  std::uint8_t stream_count = 0;
+  std::uint8_t contact_count = 0;
+  std::uint8_t group_count = 0;
+  std::uint8_t alarm_count = 0;
+
+  // The index of the one with this name, or kNotFound.
+  std::size_t find_stream(std::string_view name) const;
+  std::size_t find_contact(std::string_view name) const;
+  std::size_t find_group(std::string_view name) const;
+  std::size_t find_alarm(std::string_view name) const;
+};
+
+// What is wrong with a file, in the order of its lines.
+class ConfigErrors {
+ public:
+  struct Entry {
+    std::uint32_t line = 0;   // 0: the file as a whole
+    FixedText<300> text;      // "what is wrong: what to do"
+  };
+
+  ConfigErrors() = default;
+  ConfigErrors(const ConfigErrors&) = delete;
+  ConfigErrors& operator=(const ConfigErrors&) = delete;
+
+  void begin(std::string_view file_name);  // forgets what there was; the name must outlive the errors
+  void add(std::uint32_t line, std::string_view text);
+  std::size_t count() const { return count_; }     // all
+  std::size_t kept() const { return kept_; }       // those that entry() has
+  const Entry& entry(std::size_t at) const { return entries_[at]; }
+  // "FILE:LINE: what is wrong: what to do", without a line end; "FILE: ..." for the file as a whole.
+  void write(std::size_t at, TextWriter& into) const;
+
+ private:
+  std::string_view file_name_;
+  std::size_t count_ = 0;
+  std::size_t kept_ = 0;
+  Entry entries_[kMaxConfigErrors];
+};
+
+// A configuration together with the text that its views point into.
+struct ConfigFile {
+  ConfigFile() = default;
+  ConfigFile(const ConfigFile&) = delete;
+  ConfigFile& operator=(const ConfigFile&) = delete;
+
+  char text[kMaxConfigFile];
+  Config config;
+};
+
+// Reads the whole of `text` into `into`, whose views point into `text`. Errors: bad_value; `errors` has
+// every one, `into` is half filled and only good for the next call.
+Status parse_config(std::string_view file_name, std::string_view text, Config& into, ConfigErrors& errors);
+
+// Reads the file and parses it. May wait for the medium. Errors: not_found, io, bad_value (not a file, or
+// what is in it), too_big (above kMaxConfigFile); `errors` has at least one line for each.
+Status load_config(std::string_view path, ConfigFile& into, ConfigErrors& errors);
+
+struct PhoneList {
+  Phone phones[kMaxPhones];
+  std::size_t count = 0;
+  Span<const Phone> view() const { return {phones, count}; }
+};
+
+// Adds the phones of `to`: names of contacts and groups and numbers, with commas between them. A phone
+// that is there already is not added again. Errors, with `why` in one line ("what: what to do"):
+// not_found (a name), bad_value (a number, an empty part), full (above kMaxPhones). `into` may have some.
+Status add_recipients(const Config& config, std::string_view to, PhoneList& into, TextWriter& why);
+
+// The placeholders of an alarm's texts, as they are written without braces.
+inline constexpr std::string_view kPlaceholders[] = {"device", "alarm", "time", "duration"};
+
+// The word of `known` that is nearest to `word` by edit distance, or empty when none is near.
+std::string_view nearest(std::string_view word, Span<const std::string_view> known);
+
+}  // namespace tocsin
