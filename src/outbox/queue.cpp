@@ -109,8 +109,15 @@ Result<Queue::Ticket> Queue::update(std::uint32_t number, const MessageState& st
   stamped.at = {run_.boot, run_.run, clocks};
   const std::size_t size = encode_message_state(stamped, bytes);
   const RecordKind kind = ended(state.state) ? RecordKind::ended : RecordKind::state;
-  TRY_LET(payload, stage(kind, number, 1, size, 0));
-  copy(payload, Bytes{bytes}.first(size));
+  const auto payload = stage(kind, number, 1, size, 0);
+  if (!payload.ok()) {
+    if (kind == RecordKind::ended && !entry->unsaved) {
+      entry->unsaved = true;
+      ++unsaved_;
+    }
+    return payload.status();
+  }
+  copy(payload.value(), Bytes{bytes}.first(size));
   entry->state_at = static_cast<std::uint32_t>(last_ticket()) - staged_space(size);
   entry->state_staged = true;
   return last_ticket();

@@ -210,6 +210,22 @@ void Queue::place_staged() {
   if (staged_ > 0) std::memmove(staging_, staging_ + job_staged_, staged_);
   released_ += job_staged_;
   job_staged_ = 0;
+  if (unsaved_ > 0) stage_unsaved();
+}
+
+// Outcomes that came while the medium did not answer and the staging memory was full.
+void Queue::stage_unsaved() {
+  for (std::size_t at = 0; at < index_.size() && unsaved_ > 0; ++at) {
+    Entry& entry = index_[at];
+    if (!entry.unsaved) continue;
+    MessageState last;
+    last.state = entry.state;
+    last.sends = entry.sends;
+    last.attempts = entry.attempts;
+    entry.unsaved = false;
+    --unsaved_;
+    if (!update(entry.number, last, {}).ok()) return;  // no room again: it is marked again
+  }
 }
 
 // Nothing is known of what the job touched, and a failed sync must never be repeated on the same pages:

@@ -26,6 +26,7 @@ struct Entry {
   std::uint32_t moved_state_at = 0;
   bool body_staged = false;
   bool state_staged = false;
+  bool unsaved = false;              // its newest state found no room in the staging memory
   bool lost = false;                 // its event could not be read back
 
   State state = State::queued;
@@ -33,6 +34,7 @@ struct Entry {
   std::uint8_t sends = 0;            // copies that may have reached the service
   std::uint8_t failures = 0;         // in a row, of this message alone: for its own backoff
   bool this_run = false;             // queued by this run of the program
+  bool repeat = false;               // a copy may be on the phone: the next one says so
   std::uint16_t attempts = 0;
   std::uint16_t bytes = 0;           // its share of the medium
   std::uint32_t stream = 0;          // hash of the stream's name

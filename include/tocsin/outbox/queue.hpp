@@ -84,7 +84,8 @@ class Queue {
   // bad_value (neither phones nor a transition, too many phones).
   Result<Pushed> push(Event event, std::string_view device_name, const Clocks& clocks);
   // Puts the state of one message on record; an ended() one is not waiting any more. Takes effect in the
-  // index at once. Errors, only the index changed: full (the record is not staged), not_found.
+  // index at once. Errors: not_found; full: only the index changed, an ended state is put on record as
+  // soon as there is room, without uuid and reason.
   Result<Ticket> update(std::uint32_t number, const MessageState& state, const Clocks& clocks);
   // The last record of a run that ends in good order.
   Result<Ticket> stop();
@@ -169,6 +170,7 @@ class Queue {
   void build(Instant now);
   void job_done(Instant now);
   void place_staged();
+  void stage_unsaved();
   void job_failed(Instant now, std::int32_t error);
   void advance_settled_below();
   std::uint32_t slots(const Store& store) const { return store.capacity() / kBlock - 1; }  // first unusable
@@ -189,6 +191,7 @@ class Queue {
   std::uint32_t synced_ceiling_ = 0;
   std::uint32_t settled_below_ = 1;
   std::size_t live_bytes_ = 0;
+  std::size_t unsaved_ = 0;     // entries whose last state still has to be staged
   Run run_;
   char other_tag_[4] = {'0', '0', '0', '0'};  // for ids whose number is not reserved on the medium
   Ticket start_ticket_ = 0;

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+// The messages and their states: what may be sent, what a sending's outcome makes of it, and when a
+// message has ended. It decides; the Queue keeps.
+//
+//   queued -> queued    nothing left the device, or the service said later          [not_sent]
+//   queued -> queued    the outcome is not known and copies are left                [outcome_unknown]
+//   queued -> unknown   the outcome is not known and no copy is left                [outcome_unknown]
+//   queued -> accepted  the service said yes to this very message                   [accepted]
+//   queued -> failed    the service refused this very message; its record is lost   [refused]
+//
+// Never more than kMaxSends copies (class policy may say fewer), counted like this: `sends` are the
+// requests that carried the message and are not known to have failed. Before a request leaves, the count
+// it makes is put on record and synced, except for the first sending in the run that queued the
+// message; a message found by a later run with no such record counts as sent once.
+//
+// Memory: none beside Queue and Index. Threads: none.
+#pragma once
+
+#include "tocsin/outbox/index.hpp"
+#include "tocsin/outbox/queue.hpp"
+
+namespace tocsin {
+
+// What the loop wants to know for log, status and waiting callers. Called from inside poll().
+class Observer {
+ public:
+  virtual void message_ended(const MessageId& id, std::uint32_t number, State state, std::string_view reason) = 0;
+  // A stream's condition changed: "backing off", with the reason in words.
+  virtual void stream_changed(std::string_view stream, std::string_view condition, std::string_view reason) = 0;
+
+ protected:
+  ~Observer() = default;
+};
+
+enum class OnUnknown : std::uint8_t { resend, hold };
+// The built-in classes: critical and warning are sent again, info is not.
+constexpr OnUnknown on_unknown(Class c) { return c == Class::info ? OnUnknown::hold : OnUnknown::resend; }
+constexpr unsigned most_sends(Class c) { return on_unknown(c) == OnUnknown::hold ? 1 : kMaxSends; }
+
+class Outbox {
+ public:
+  Outbox(Queue& queue, Index& index, Observer& observer) : queue_(queue), index_(index), observer_(observer) {}
+  Outbox(const Outbox&) = delete;
+  Outbox& operator=(const Outbox&) = delete;
+
+  // After Queue::load() and start(): what earlier runs left is counted as said above.
+  void load(const Clocks& clocks);
+
+  // Accepts an event. Errors as Queue::push(), and bad_value for a text that is empty, not UTF-8 or holds
+  // control characters other than line feed; too_big for one above kMaxText. Nothing changed then.
+  Result<Queue::Pushed> post(const Event& event, std::string_view device_name, const Clocks& clocks);
+
+  // The most urgent messages of a stream that may be sent now: by class, then by age. Their numbers go to
+  // `into`; returns how many. Messages that need a record first are left out while the medium does not
+  // answer.
+  std::size_t pick(std::uint32_t stream, Instant now, Span<std::uint32_t> into) const;
+  // When the next one may be sent; kNever: nothing waits by time.
+  Instant next_due(std::uint32_t stream, Instant now) const;
+  bool waiting(std::uint32_t stream) const;
+
+  // One message, ready to be spelled. Views point into `scratch` (kBlock bytes).
+  struct Outgoing {
+    MessageId id;
+    Phone phone;
+    std::string_view text;
+    bool repeat = false;  // an earlier copy may be on the phone
+  };
+  // Errors: not_found (not waiting any more), io, corrupt.
+  Result<Outgoing> read(std::uint32_t number, MutBytes scratch) const;
+  // A message whose event cannot be read back ends as failed, on record.
+  void unreadable(std::uint32_t number, const Clocks& clocks);
+
+  // A request that carries the message is about to leave. Returns the ticket to wait for, 0: none.
+  // Errors: full: do not send it now.
+  Result<Queue::Ticket> sending(std::uint32_t number, const Clocks& clocks);
+  // Nothing of it left the device, or the service took nothing: it may be sent again at `due`.
+  void not_sent(std::uint32_t number, Instant due);
+  // The same for one that sending() did not count.
+  void postpone(std::uint32_t number, Instant due);
+  // The service refuses requests with this message alone, without naming it: kept, tried again at `due`.
+  void held_alone(std::uint32_t number, Instant due, std::string_view reason, const Clocks& clocks);
+  void outcome_unknown(std::uint32_t number, Instant due, std::string_view reason, const Clocks& clocks);
+  void accepted(std::uint32_t number, std::string_view uuid, std::string_view reason, const Clocks& clocks);
+  void refused(std::uint32_t number, std::string_view reason, const Clocks& clocks);
+
+  unsigned failures(std::uint32_t number) const;  // in a row, of this message alone
+  const Queue& queue() const { return queue_; }
+  bool on_medium(Queue::Ticket ticket) const { return queue_.on_medium(ticket); }
+  bool stalled(Instant now) const { return queue_.stalled(now); }
+
+ private:
+  bool may_be_sent(const Entry& entry, Instant now) const;
+  static bool needs_record(const Entry& entry);
+  void end(Entry& entry, State state, std::string_view uuid, std::string_view reason, const Clocks& clocks);
+
+  Queue& queue_;
+  Index& index_;
+  Observer& observer_;
+};
+
+}  // namespace tocsin

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+// Brings the messages of one stream to the service: one connection, one request at a time.
+//
+//   idle        -> connecting   a message may be sent and no connection is open          [poll]
+//   idle        -> preparing    the same, and one is open                                [poll]
+//   connecting  -> preparing    connect() ok                                             [poll]
+//   preparing   -> sending      every record that must precede the request is on the     [poll]
+//                               medium
+//   sending     -> receiving    the whole request was handed over                        [poll]
+//   sending, receiving -> idle  an answer came and was judged                            [judge_answer]
+//   connecting, preparing, sending, receiving -> backing_off                             [give_up]
+//                               lost, timed out; unknown once a byte may have left
+//   receiving   -> backing_off  the service said later, or nobody knows                  [judge_answer]
+//   receiving   -> held         the whole request was refused (token, address): all      [judge_answer]
+//                               messages stay, the report names the reason, slow retry
+//   backing_off, held -> idle   retry_at passed, or resume()                             [poll]
+//
+// Does no I/O but through its Stream; reads no clock. Which answer means what: judge().
+// Memory: about 42 KiB in place: one request, one answer, one record, the verdicts. Threads: none.
+#pragma once
+
+#include "tocsin/outbox/backoff.hpp"
+#include "tocsin/outbox/outbox.hpp"
+#include "tocsin/port.hpp"
+#include "tocsin/wire/http_exchange.hpp"
+#include "tocsin/wire/streams_api.hpp"
+
+namespace tocsin {
+
+class Sender {
+ public:
+  // Views outlive the sender.
+  struct Settings {
+    std::string_view name;
+    Endpoint endpoint;
+    std::string_view path = "/simple_send/";
+    std::string_view token;
+    std::string_view sender;  // empty: the stream's default
+    Millis timeout = seconds(30);  // one whole request, name look-up included
+    Millis retry_min = seconds(5);
+    Millis retry_max = minutes(15);
+  };
+  enum class State : std::uint8_t { idle, connecting, preparing, sending, receiving, backing_off, held };
+
+  // `arena` may serve several senders: it is used inside poll() only.
+  Sender(Outbox& outbox, Stream& stream, Observer& observer, Arena& arena)
+      : outbox_(outbox), stream_(stream), observer_(observer), arena_(arena),
+        exchange_({request_, sizeof request_}, {answer_, sizeof answer_}) {}
+  Sender(const Sender&) = delete;
+  Sender& operator=(const Sender&) = delete;
+
+  void configure(const Settings& settings);
+
+  // Does what can be done without waiting. Call it when handle() is ready for want(), at wake(), and
+  // after anything was posted or a store finished. `random`: 32 fresh bits.
+  void poll(const Clocks& clocks, std::uint32_t random);
+  Instant wake() const { return wake_; }
+  Want want() const;
+  int handle() const { return stream_.handle(); }
+
+  // Tries again at once: a new token, a person who asks. Ends backing off and being held.
+  void resume();
+  // A new message of the most urgent class does not wait for a backoff: one immediate try, at most every
+  // kUrgentEvery.
+  static constexpr Millis kUrgentEvery = seconds(10);
+  void urgent(Instant now);
+  // Stops after what has begun; nothing new begins. quiet(): nothing is under way any more.
+  void stop() { stopping_ = true; }
+  bool quiet() const { return stopping_ && (state_ == State::idle || state_ == State::backing_off || state_ == State::held); }
+
+  State state() const { return state_; }
+  static std::string_view word(State state);
+  std::string_view reason() const { return reason_.view(); }  // why it backs off or is held
+  Instant retry_at() const { return retry_at_; }
+  const Clocks& last_accepted() const { return last_accepted_; }  // now.ms 0: none in this run
+  std::uint32_t requests() const { return requests_; }
+  std::string_view name() const { return settings_.name; }
+
+ private:
+  void enter(State state, Instant wake);
+  Status prepare(const Clocks& clocks);
+  bool compose(const Clocks& clocks);
+  Status send();
+  Status receive();
+  void look_at_connection();
+  void disconnect();
+  void take_back(Instant due);
+  // sender_outcome.cpp
+  std::string_view words_for(Status failure) const;
+  void judge_answer(const Clocks& clocks, std::uint32_t random);
+  void judge_message(std::size_t at, std::string_view whole_reason, const Clocks& clocks, std::uint32_t random);
+  void give_up(std::string_view reason, const Clocks& clocks, std::uint32_t random);
+  void all_unknown(std::string_view reason, const Clocks& clocks, std::uint32_t random);
+  void back_off(std::string_view reason, Millis at_least, const Clocks& clocks, std::uint32_t random);
+  void hold(std::uint16_t status, std::string_view reason, const Clocks& clocks, std::uint32_t random);
+  void succeeded(const Clocks& clocks);
+  void say(std::string_view condition, std::string_view reason);
+
+  Outbox& outbox_;
+  Stream& stream_;
+  Observer& observer_;
+  Arena& arena_;
+  Settings settings_;
+  std::uint32_t stream_id_ = 0;
+
+  State state_ = State::idle;
+  bool stopping_ = false;
+  bool connected_ = false;
+  Instant wake_;
+  Instant deadline_;
+  Instant retry_at_;
+  Instant idle_since_;
+  Instant last_urgent_;
+  unsigned failures_ = 0;
+  std::size_t batch_limit_ = kMaxBatch;
+  FixedText<200> reason_;
+  Clocks last_accepted_;
+  std::uint32_t requests_ = 0;
+
+  std::uint32_t batch_[kMaxBatch] = {};
+  MessageId ids_[kMaxBatch];
+  std::size_t batch_size_ = 0;
+  MessageVerdict verdicts_[kMaxBatch];
+  std::size_t body_size_ = 0;
+  Queue::Ticket wait_for_ = 0;
+
+  std::uint8_t request_[kRequestHeadBytes + kRequestBodyBytes];
+  std::uint8_t answer_[kHeadBytes + kAnswerBytes];
+  alignas(8) std::uint8_t scratch_[kBlock];
+  HttpExchange exchange_;
+};
+
+}  // namespace tocsin

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+#include "tocsin/outbox/outbox.hpp"
+
+namespace tocsin {
+namespace {
+
+bool is_sendable_text(std::string_view text) {
+  if (text.empty() || !is_utf8(text)) return false;
+  for (const char c : text)
+    if ((static_cast<unsigned char>(c) < 0x20 && c != '\n') || c == 0x7F) return false;
+  return true;
+}
+
+}  // namespace
+
+void Outbox::load(const Clocks& clocks) {
+  for (std::size_t at = 0; at < index_.size(); ++at) {
+    Entry& entry = index_[at];
+    if (ended(entry.state)) continue;
+    entry.repeat = entry.sends > 0;
+    // The run before may have sent it once without a record, unless its class asks for one every time.
+    if (entry.sends == 0 && on_unknown(entry.cls) == OnUnknown::resend) entry.sends = 1;
+    if (entry.sends >= most_sends(entry.cls))
+      end(entry, State::unknown, {}, "the device stopped while it was being sent; it may have arrived", clocks);
+  }
+}
+
+Result<Queue::Pushed> Outbox::post(const Event& event, std::string_view device_name, const Clocks& clocks) {
+  if (event.text.size() > kMaxText) return Code::too_big;
+  if (!event.phones.empty() && !is_sendable_text(event.text)) return Code::bad_value;
+  return queue_.push(event, device_name, clocks);
+}
+
+bool Outbox::needs_record(const Entry& entry) {
+  return on_unknown(entry.cls) == OnUnknown::hold || !entry.this_run || entry.sends > 0;
+}
+
+bool Outbox::may_be_sent(const Entry& entry, Instant now) const {
+  if (ended(entry.state) || now.ms < entry.due_ms || entry.sends >= most_sends(entry.cls)) return false;
+  const bool safe = !entry.body_staged && queue_.settled();
+  // A medium that does not answer must not keep an alarm back: its first copy goes out from memory.
+  return queue_.stalled(now) ? !needs_record(entry) : safe;
+}
+
+std::size_t Outbox::pick(std::uint32_t stream, Instant now, Span<std::uint32_t> into) const {
+  std::size_t n = 0;
+  for (const Class cls : {Class::critical, Class::warning, Class::info})
+    for (std::size_t at = 0; at < index_.size() && n < into.size(); ++at) {
+      const Entry& entry = index_[at];
+      if (entry.cls == cls && entry.stream == stream && may_be_sent(entry, now)) into[n++] = entry.number;
+    }
+  return n;
+}
+
+Instant Outbox::next_due(std::uint32_t stream, Instant now) const {
+  Instant next = kNever;
+  for (std::size_t at = 0; at < index_.size(); ++at) {
+    const Entry& entry = index_[at];
+    if (ended(entry.state) || entry.stream != stream) continue;
+    // One that only waits for the medium: its store wakes the loop, or the time when the medium is slow.
+    if (may_be_sent(entry, now)) return now;
+    if (entry.due_ms > now.ms) next = earlier(next, Instant{entry.due_ms});
+  }
+  return next;
+}
+
+bool Outbox::waiting(std::uint32_t stream) const {
+  for (std::size_t at = 0; at < index_.size(); ++at)
+    if (!ended(index_[at].state) && index_[at].stream == stream) return true;
+  return false;
+}
+
+Result<Outbox::Outgoing> Outbox::read(std::uint32_t number, MutBytes scratch) const {
+  const Entry* entry = index_.find(number);
+  if (entry == nullptr || ended(entry->state)) return Code::not_found;
+  TRY_LET(body, queue_.read_body(*entry, scratch));
+  Outgoing out;
+  out.id = message_id(body.event.id_prefix, number);
+  out.phone = body.event.phone(number - body.first_number);
+  out.text = body.event.text;
+  out.repeat = entry->repeat;
+  return out;
+}
+
+void Outbox::unreadable(std::uint32_t number, const Clocks& clocks) {
+  if (Entry* entry = index_.find(number))
+    end(*entry, State::failed, {}, "its record could not be read back from the medium", clocks);
+}
+
+Result<Queue::Ticket> Outbox::sending(std::uint32_t number, const Clocks& clocks) {
+  Entry* entry = index_.find(number);
+  if (entry == nullptr || ended(entry->state)) return Code::not_found;
+  const bool on_record = needs_record(*entry);
+  if (on_record) {
+    MessageState intent;
+    intent.sends = static_cast<std::uint8_t>(entry->sends + 1);
+    intent.attempts = static_cast<std::uint16_t>(entry->attempts + 1);
+    const auto ticket = queue_.update(number, intent, clocks);  // also counts in the entry
+    if (!ticket.ok()) {
+      --entry->sends;
+      --entry->attempts;
+    }
+    return ticket;
+  }
+  ++entry->sends;
+  ++entry->attempts;
+  return Queue::Ticket{0};
+}
+
+void Outbox::not_sent(std::uint32_t number, Instant due) {
+  Entry* entry = index_.find(number);
+  if (entry == nullptr || ended(entry->state)) return;
+  if (entry->sends > 0) --entry->sends;
+  entry->due_ms = due.ms;
+}
+
+void Outbox::postpone(std::uint32_t number, Instant due) {
+  if (Entry* entry = index_.find(number)) entry->due_ms = due.ms;
+}
+
+void Outbox::held_alone(std::uint32_t number, Instant due, std::string_view reason, const Clocks& clocks) {
+  Entry* entry = index_.find(number);
+  if (entry == nullptr || ended(entry->state)) return;
+  not_sent(number, due);
+  if (entry->failures++ > 0) return;  // its reason is on record already
+  MessageState held;
+  held.sends = entry->sends;
+  held.attempts = entry->attempts;
+  held.reason = reason;
+  queue_.update(number, held, clocks).status().ignore();  // without a record it is held all the same
+}
+
+void Outbox::outcome_unknown(std::uint32_t number, Instant due, std::string_view reason, const Clocks& clocks) {
+  Entry* entry = index_.find(number);
+  if (entry == nullptr || ended(entry->state)) return;
+  if (entry->sends >= most_sends(entry->cls)) return end(*entry, State::unknown, {}, reason, clocks);
+  entry->repeat = true;
+  entry->due_ms = due.ms;
+  if (entry->failures < UINT8_MAX) ++entry->failures;
+}
+
+void Outbox::accepted(std::uint32_t number, std::string_view uuid, std::string_view reason, const Clocks& clocks) {
+  if (Entry* entry = index_.find(number)) end(*entry, State::accepted, uuid, reason, clocks);
+}
+
+void Outbox::refused(std::uint32_t number, std::string_view reason, const Clocks& clocks) {
+  if (Entry* entry = index_.find(number)) end(*entry, State::failed, {}, reason, clocks);
+}
+
+unsigned Outbox::failures(std::uint32_t number) const {
+  const Entry* entry = index_.find(number);
+  return entry == nullptr ? 0 : entry->failures;
+}
+
+void Outbox::end(Entry& entry, State state, std::string_view uuid, std::string_view reason, const Clocks& clocks) {
+  if (ended(entry.state)) return;
+  const std::uint32_t number = entry.number;
+  alignas(8) std::uint8_t scratch[kBlock];
+  const auto body = queue_.read_body(entry, scratch);
+  MessageState last;
+  last.state = state;
+  last.sends = entry.sends;
+  last.attempts = entry.attempts;
+  last.uuid = uuid;
+  last.reason = reason;
+  queue_.update(number, last, clocks).status().ignore();  // no room now: the queue writes it later, shortened
+  observer_.message_ended(body.ok() ? message_id(body.value().event.id_prefix, number) : MessageId{}, number, state,
+                          reason);
+}
+
+}  // namespace tocsin

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: MIT
+// The state machine. What an answer does to the messages: sender_outcome.cpp.
+#include "tocsin/outbox/sender.hpp"
+
+namespace tocsin {
+namespace {
+
+constexpr Millis kKeepIdle = seconds(50);  // front ends close idle connections after a minute or so
+constexpr Millis kMediumBehind = seconds(1);
+constexpr std::string_view kRepeatMark = " (repeat)";
+
+}  // namespace
+
+std::string_view Sender::word(State state) {
+  switch (state) {
+    case State::idle: return "idle";
+    case State::connecting: return "connecting";
+    case State::preparing: return "writing to the medium";
+    case State::sending: return "sending";
+    case State::receiving: return "waiting for the answer";
+    case State::backing_off: return "backing off";
+    case State::held: return "held";
+  }
+  return "";
+}
+
+void Sender::configure(const Settings& settings) {
+  settings_ = settings;
+  stream_id_ = stream_hash(settings.name);
+}
+
+Want Sender::want() const {
+  switch (state_) {
+    case State::connecting:
+    case State::sending: return stream_.want();
+    case State::receiving: return stream_.want() == Want::nothing ? Want::readable : stream_.want();
+    case State::idle:
+    case State::preparing:
+    case State::backing_off:
+    case State::held: return connected_ ? Want::readable : Want::nothing;  // the peer may close it
+  }
+  return Want::nothing;
+}
+
+void Sender::enter(State state, Instant wake) {
+  state_ = state;
+  wake_ = wake;
+}
+
+void Sender::resume() {
+  if (state_ != State::backing_off && state_ != State::held) return;
+  failures_ = 0;
+  enter(State::idle, Instant{0});
+}
+
+void Sender::urgent(Instant now) {
+  if (state_ != State::backing_off || now < last_urgent_) return;
+  last_urgent_ = now + kUrgentEvery;
+  enter(State::idle, now);
+}
+
+void Sender::poll(const Clocks& clocks, std::uint32_t random) {
+  const Instant now = clocks.now;
+  for (;;) {
+    const bool under_way = state_ == State::connecting || state_ == State::preparing || state_ == State::sending ||
+                           state_ == State::receiving;
+    if (under_way && now >= deadline_) return give_up({}, clocks, random);
+    switch (state_) {
+      case State::backing_off:
+      case State::held:
+        if (now < retry_at_) {
+          look_at_connection();
+          wake_ = retry_at_;
+          return;
+        }
+        enter(State::idle, now);
+        break;
+
+      case State::idle: {
+        if (connected_ && now >= idle_since_ + kKeepIdle) disconnect();
+        look_at_connection();
+        const Instant due = stopping_ ? kNever : outbox_.next_due(stream_id_, now);
+        if (due > now) {
+          wake_ = connected_ ? earlier(due, idle_since_ + kKeepIdle) : due;
+          return;
+        }
+        deadline_ = now + settings_.timeout;
+        enter(connected_ ? State::preparing : State::connecting, deadline_);
+        batch_size_ = 0;
+        break;
+      }
+
+      case State::connecting: {
+        const Status connected = stream_.connect(settings_.endpoint);
+        if (connected.code() == Code::again) return;
+        if (!connected.ok()) return give_up(stream_.problem(), clocks, random);
+        connected_ = true;
+        enter(State::preparing, deadline_);
+        break;
+      }
+
+      case State::preparing: {
+        if (batch_size_ == 0) {
+          const Status prepared = prepare(clocks);
+          if (prepared.code() == Code::empty) {  // nothing to send after all
+            idle_since_ = now;
+            enter(State::idle, now);
+            break;
+          }
+          if (!prepared.ok()) return give_up("the request cannot be written: look at token and address", clocks, random);
+        }
+        if (wait_for_ != 0 && !outbox_.on_medium(wait_for_)) {
+          if (!outbox_.stalled(now)) return;
+          take_back(now);  // others may go that need no record first
+          enter(State::idle, now);
+          break;
+        }
+        enter(State::sending, deadline_);
+        break;
+      }
+
+      case State::sending: {
+        const Status sent = send();
+        if (sent.code() == Code::again) return;
+        if (!sent.ok()) return give_up(stream_.problem(), clocks, random);
+        enter(State::receiving, deadline_);
+        break;
+      }
+
+      case State::receiving: {
+        const Status received = receive();
+        if (received.code() == Code::again) return;
+        if (!received.ok()) return give_up(words_for(received), clocks, random);
+        judge_answer(clocks, random);
+        break;
+      }
+    }
+  }
+}
+
+// While nothing is expected from the peer, anything it sends, its end included, ends the connection.
+void Sender::look_at_connection() {
+  std::uint8_t byte[1];
+  if (connected_ && stream_.read(byte).code() != Code::again) disconnect();
+}
+
+void Sender::disconnect() {
+  stream_.close();
+  connected_ = false;
+}
+
+// Chooses the messages, writes the body and puts on record what must be on record before a byte leaves.
+// Errors: empty; bad_value, too_big from the request head: nothing is counted then.
+Status Sender::prepare(const Clocks& clocks) {
+  batch_size_ = outbox_.pick(stream_id_, clocks.now, Span<std::uint32_t>{batch_, batch_limit_});
+  while (batch_size_ > 0 && !compose(clocks)) {
+  }
+  if (batch_size_ == 0) return Code::empty;
+
+  HttpRequest head;
+  head.target = settings_.path;
+  head.host = settings_.endpoint.host;
+  head.port = settings_.endpoint.port;
+  head.authorization = settings_.token;
+  const Status begun = exchange_.begin(head, body_size_);
+  if (!begun.ok()) {
+    batch_size_ = 0;
+    return begun;
+  }
+  wait_for_ = 0;
+  for (std::size_t i = 0; i < batch_size_; ++i) {
+    const auto ticket = outbox_.sending(batch_[i], clocks);
+    if (!ticket.ok()) {  // no room for the record: the medium is behind
+      for (std::size_t k = i; k < batch_size_; ++k) outbox_.postpone(batch_[k], clocks.now + kMediumBehind);
+      batch_size_ = i;
+      take_back(clocks.now + kMediumBehind);
+      return Code::empty;
+    }
+    if (ticket.value() > wait_for_) wait_for_ = ticket.value();
+  }
+  return {};
+}
+
+// Writes the body for the batch. False: the batch was made smaller, call it again.
+bool Sender::compose(const Clocks& clocks) {
+  const MutBytes room = exchange_.body_room();
+  JsonWriter json({reinterpret_cast<char*>(room.data()), room.size()});
+  open_simple_send(json);
+  for (std::size_t i = 0; i < batch_size_; ++i) {
+    const auto message = outbox_.read(batch_[i], scratch_);
+    if (!message.ok()) {
+      // Not waiting any more, or its record is damaged: the others go without it.
+      if (message.code() != Code::not_found) outbox_.unreadable(batch_[i], clocks);
+      for (std::size_t k = i + 1; k < batch_size_; ++k) batch_[k - 1] = batch_[k];
+      --batch_size_;
+      return false;
+    }
+    OutgoingText out;
+    ids_[i] = message.value().id;
+    out.internal_id = ids_[i].view();
+    out.sender = settings_.sender;
+    out.phone = message.value().phone.view();
+    out.text = message.value().text;
+    char marked[kMaxText];
+    if (message.value().repeat && out.text.size() + kRepeatMark.size() <= sizeof marked) {
+      TextWriter text(marked);
+      out.text = text.text(out.text).text(kRepeatMark).view();
+    }
+    add_message(json, out);
+    if (json.size() + 2 > room.size()) {
+      TOCSIN_ASSERT(i > 0);  // one message always fits: kMaxText escaped is below kRequestBodyBytes
+      batch_size_ = i;
+      return false;
+    }
+  }
+  close_simple_send(json);
+  const auto body = json.finish();
+  TOCSIN_ASSERT(body.ok());  // texts were checked when they were accepted
+  body_size_ = body.value().size();
+  return true;
+}
+
+// Nothing of the batch left the device.
+void Sender::take_back(Instant due) {
+  for (std::size_t i = 0; i < batch_size_; ++i) outbox_.not_sent(batch_[i], due);
+  batch_size_ = 0;
+}
+
+// Errors: again; as Stream::write.
+Status Sender::send() {
+  if (!exchange_.may_have_left()) {
+    look_at_connection();  // found dead before anything is risked: a known failure
+    if (!connected_) return Code::closed;
+  }
+  while (!exchange_.to_send().empty()) {
+    exchange_.mark_may_have_left();
+    const auto n = stream_.write(exchange_.to_send());
+    if (!n.ok()) return n.status();
+    exchange_.sent(n.value());
+  }
+  ++requests_;
+  return {};
+}
+
+// Errors: again; as Stream::read and HttpResponse::got.
+Status Sender::receive() {
+  while (!exchange_.done()) {
+    const auto n = stream_.read(exchange_.to_fill());
+    // An orderly end may be the end of an answer without a length; a broken connection never is.
+    if (!n.ok() && n.code() != Code::closed) return n.status();
+    TRY(exchange_.got(n.ok() ? n.value() : 0));
+  }
+  return {};
+}
+
+}  // namespace tocsin

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+// What an answer, or its absence, does to the messages of the request and to the stream.
+#include "tocsin/outbox/sender.hpp"
+
+namespace tocsin {
+namespace {
+
+// A held stream is tried again slowly: somebody has to come and change something.
+constexpr Millis kHeldAtLeast = minutes(5);
+constexpr Millis kHeldSpread = minutes(5);
+constexpr Millis kHeldAlone = hours(1);
+
+// Another random number for each message, from one draw.
+constexpr std::uint32_t spread(std::uint32_t random, std::size_t at) {
+  return (random ^ static_cast<std::uint32_t>(at)) * 2654435761U;
+}
+
+}  // namespace
+
+std::string_view Sender::words_for(Status failure) const {
+  const char* fault = exchange_.response().fault();
+  if (fault[0] != '\0') return fault;
+  if (failure.code() == Code::closed) return "the service ended the connection before its answer was complete";
+  if (failure.code() == Code::too_big) return "the answer is longer than 16 KiB";
+  return stream_.problem();
+}
+
+void Sender::judge_answer(const Clocks& clocks, std::uint32_t random) {
+  const HttpResponse& response = exchange_.response();
+  std::string_view ids[kMaxBatch];
+  for (std::size_t i = 0; i < batch_size_; ++i) ids[i] = ids_[i].view();
+  Answer answer;
+  answer.status = response.status();
+  answer.encoded = response.encoded();
+  answer.retry_after = response.retry_after();
+  answer.body = response.body();
+  const Judgement judgement =
+      judge(answer, Span<const std::string_view>{ids, batch_size_}, Span<MessageVerdict>{verdicts_, batch_size_}, arena_);
+  const std::string_view reason = judgement.reason.view();
+  if (exchange_.reusable()) {
+    idle_since_ = clocks.now;
+  } else {
+    disconnect();
+  }
+
+  switch (judgement.whole) {
+    case Whole::held:
+      take_back(clocks.now);
+      return hold(answer.status, reason, clocks, random);
+    case Whole::halve:
+      if (batch_size_ > 1) {
+        batch_limit_ = batch_size_ / 2;
+        take_back(clocks.now);
+      } else {
+        const Millis wait{kHeldAlone.count / 2 + full_jitter(kHeldAlone, kHeldAlone, 0, random).count};
+        outbox_.held_alone(batch_[0], clocks.now + wait, reason, clocks);
+      }
+      return enter(State::idle, clocks.now);
+    case Whole::later:
+      take_back(clocks.now);
+      return back_off(reason, seconds(judgement.retry_after_s), clocks, random);
+    case Whole::unknown:
+      all_unknown(reason, clocks, random);
+      return back_off(reason, seconds(judgement.retry_after_s), clocks, random);
+    case Whole::judged: break;
+  }
+
+  bool any_accepted = false, any_unknown = false;
+  for (std::size_t i = 0; i < batch_size_; ++i) {
+    any_accepted |= verdicts_[i].fate == Fate::accepted;
+    any_unknown |= verdicts_[i].fate == Fate::unknown;
+    judge_message(i, reason, clocks, spread(random, i));
+  }
+  if (any_accepted) succeeded(clocks);
+  if (judgement.rate_limited) {
+    batch_limit_ = 1;
+    return back_off(reason, seconds(judgement.retry_after_s), clocks, random);
+  }
+  if (any_unknown && !any_accepted) return back_off(reason, seconds(judgement.retry_after_s), clocks, random);
+  enter(State::idle, clocks.now);
+}
+
+void Sender::judge_message(std::size_t at, std::string_view whole_reason, const Clocks& clocks, std::uint32_t random) {
+  const MessageVerdict& verdict = verdicts_[at];
+  const std::uint32_t number = batch_[at];
+  const std::string_view reason = verdict.reason.empty() ? whole_reason : verdict.reason.view();
+  switch (verdict.fate) {
+    case Fate::accepted: return outbox_.accepted(number, verdict.uuid.view(), verdict.reason.view(), clocks);
+    case Fate::refused: return outbox_.refused(number, reason, clocks);
+    case Fate::later: return outbox_.not_sent(number, clocks.now);  // the stream itself backs off
+    case Fate::unknown: {
+      const Millis wait = full_jitter(settings_.retry_min, settings_.retry_max, outbox_.failures(number), random);
+      return outbox_.outcome_unknown(number, clocks.now + wait, reason, clocks);
+    }
+  }
+}
+
+void Sender::succeeded(const Clocks& clocks) {
+  const bool was_in_trouble = !reason_.empty();
+  failures_ = 0;
+  reason_.clear();
+  last_accepted_ = clocks;
+  batch_limit_ = batch_limit_ * 2 < kMaxBatch ? batch_limit_ * 2 : kMaxBatch;
+  if (was_in_trouble) say("working", "the service accepts messages again");
+}
+
+void Sender::all_unknown(std::string_view reason, const Clocks& clocks, std::uint32_t random) {
+  for (std::size_t i = 0; i < batch_size_; ++i) {
+    const Millis wait = full_jitter(settings_.retry_min, settings_.retry_max, outbox_.failures(batch_[i]), spread(random, i));
+    outbox_.outcome_unknown(batch_[i], clocks.now + wait, reason, clocks);
+  }
+  // One message may be what makes the service fail: from here on each stands for itself.
+  if (batch_size_ > 1) batch_limit_ = 1;
+  batch_size_ = 0;
+}
+
+// The exchange came to no answer. An empty reason says that its time is over.
+void Sender::give_up(std::string_view reason, const Clocks& clocks, std::uint32_t random) {
+  char text[200];
+  TextWriter words(text);
+  if (!reason.empty()) {
+    words.text(reason);
+  } else {
+    words.text("no success within ");
+    write_duration(settings_.timeout, words);
+    switch (state_) {
+      case State::connecting:
+        words.text(stream_.phase() == Phase::looking_up    ? ": the name look-up of "
+                   : stream_.phase() == Phase::handshaking ? ": the TLS handshake with "
+                                                           : ": the connection to ");
+        words.text(settings_.endpoint.host).text(" did not finish");
+        break;
+      case State::preparing: words.text(": the medium did not take the record that must precede the request"); break;
+      case State::sending: words.text(": the service did not take the whole request"); break;
+      case State::idle:
+      case State::receiving:
+      case State::backing_off:
+      case State::held: words.text(": the service did not answer"); break;
+    }
+  }
+  const bool may_have_left = (state_ == State::sending || state_ == State::receiving) && exchange_.may_have_left();
+  disconnect();
+  if (may_have_left) {
+    all_unknown(words.view(), clocks, random);
+  } else {
+    take_back(clocks.now);
+  }
+  back_off(words.view(), milliseconds(0), clocks, random);
+}
+
+void Sender::back_off(std::string_view reason, Millis at_least, const Clocks& clocks, std::uint32_t random) {
+  Millis wait = full_jitter(settings_.retry_min, settings_.retry_max, failures_, random);
+  if (wait < at_least) wait = at_least;
+  if (failures_ < 31) ++failures_;
+  retry_at_ = clocks.now + wait;
+  enter(State::backing_off, retry_at_);
+  say("backing off", reason);
+}
+
+void Sender::hold(std::uint16_t status, std::string_view reason, const Clocks& clocks, std::uint32_t random) {
+  char text[200];
+  TextWriter words(text);
+  words.text(reason);
+  if (status == 401 || status == 403)
+    words.text(". Set the token again (tocsin token set ").text(settings_.name).text(") or look at the stream's allowed IPs");
+  if (status == 404 || status == 405) words.text(". Look at base_url of this stream");
+  const Millis spread_by = full_jitter(kHeldSpread, kHeldSpread, 0, random);
+  retry_at_ = clocks.now + Millis{kHeldAtLeast.count + spread_by.count};
+  enter(State::held, retry_at_);
+  say("held", words.view());
+}
+
+void Sender::say(std::string_view condition, std::string_view reason) {
+  if (condition != "working") reason_.assign_cut(reason);
+  observer_.stream_changed(settings_.name, condition, reason);
+}
+
+}  // namespace tocsin
