@@ -51,7 +51,8 @@ bool names_address(const mbedtls_x509_crt& certificate, const Address& address) 
 }
 
 void write_names(const mbedtls_x509_crt& certificate, TextWriter& into) {
-  for (const mbedtls_x509_sequence* name = &certificate.subject_alt_names; name != nullptr; name = name->next) {
+  for (const mbedtls_x509_sequence* name = &certificate.subject_alt_names; name != nullptr;
+       name = name->next) {
     const bool is_dns = is_kind(*name, kDnsName);
     if (!is_dns && !is_kind(*name, kIpAddress)) continue;
     if (into.size() > 0) into.text(", ");

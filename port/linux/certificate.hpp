@@ -34,17 +34,17 @@ class CertificateVerdict {
  private:
   void write_clock(TextWriter& into) const;
 
-  std::uint32_t flags_ = 0;   // MBEDTLS_X509_BADCERT_, of the whole chain
+  std::uint32_t flags_ = 0;  // MBEDTLS_X509_BADCERT_, of the whole chain
   bool saw_leaf_ = false;
   bool has_address_ = false;
   bool self_signed_ = false;  // the leaf itself
   bool clock_set_ = false;
   Address address_;
-  UnixMillis at_;             // that dates are judged by
-  UnixMillis from_, until_;   // of the certificate that is out of date, the leaf if several are
-  int dated_depth_ = 0;       // and where in the chain that is
-  FixedText<64> names_;       // that the leaf is made for
-  FixedText<64> issuer_;      // whom nobody knows
+  UnixMillis at_;            // that dates are judged by
+  UnixMillis from_, until_;  // of the certificate that is out of date, the leaf if several are
+  int dated_depth_ = 0;      // and where in the chain that is
+  FixedText<64> names_;      // that the leaf is made for
+  FixedText<64> issuer_;     // whom nobody knows
 };
 
 }  // namespace tocsin

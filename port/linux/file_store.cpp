@@ -22,7 +22,8 @@ int open_quietly(int dir_fd, const char* name, int flags) {
 
 Status write_zeros(int fd, std::uint32_t bytes) {
   static std::uint8_t zeros[kBlock];  // not const: costs no byte of the program
-  for (std::uint32_t at = 0; at < bytes; at += static_cast<std::uint32_t>(kBlock)) TRY(write_whole(fd, zeros));
+  for (std::uint32_t at = 0; at < bytes; at += static_cast<std::uint32_t>(kBlock))
+    TRY(write_whole(fd, zeros));
   return ::fdatasync(fd) == 0 ? Status{} : last_error();
 }
 

@@ -72,7 +72,8 @@ Result<GpioSpec> parse_gpio_spec(std::string_view text) {
   if (starts_with(text, "/dev/")) text = tail(text, 5);
   GpioSpec spec;
   if (text.empty()) return Code::bad_value;
-  const bool is_chip = starts_with(text, kPrefix) && text.size() > kPrefix.size() && is_digit(text[kPrefix.size()]);
+  const bool is_chip =
+      starts_with(text, kPrefix) && text.size() > kPrefix.size() && is_digit(text[kPrefix.size()]);
   if (!is_chip) {
     if (text.size() > kMaxLineName || same_ignoring_case(text, kPrefix)) return Code::bad_value;
     spec.by_name = true;
@@ -94,7 +95,8 @@ Status GpioLine::open(std::string_view spec_text, Millis debounce) {
   spec_.assign_cut(spec_text);
   const auto spec = parse_gpio_spec(spec_text);
   if (!spec.ok()) return fail(Code::bad_value, "write gpiochipNUMBER:LINE or the name of a line");
-  if (debounce.count < 0 || debounce.count > kMaxDebounceMs) return fail(Code::bad_value, "debounce is above 1h");
+  if (debounce.count < 0 || debounce.count > kMaxDebounceMs)
+    return fail(Code::bad_value, "debounce is above 1h");
 
   if (spec.value().by_name) {
     Fd chip;
@@ -106,11 +108,15 @@ Status GpioLine::open(std::string_view spec_text, Millis debounce) {
   const Fd chip = open_chip(chip_);
   if (!chip.is_open()) return no_chip(errno);
   gpiochip_info info;
-  if (const Status known = chip_info(chip.number(), info); !known.ok()) return fail(known, "is this a GPIO chip?");
+  if (const Status known = chip_info(chip.number(), info); !known.ok())
+    return fail(known, "is this a GPIO chip?");
   if (offset_ >= info.lines) {
     char memory[80];
     TextWriter words{memory};
-    words.text("no such line; gpiochip").number(chip_).text(" has 0 to ").number(info.lines > 0 ? info.lines - 1 : 0);
+    words.text("no such line; gpiochip")
+        .number(chip_)
+        .text(" has 0 to ")
+        .number(info.lines > 0 ? info.lines - 1 : 0);
     return fail(Code::not_found, words.view());
   }
   return request(chip.number(), debounce);
@@ -142,7 +148,11 @@ Status GpioLine::find_by_name(std::string_view name, Fd& found) {
         char memory[160];
         TextWriter words{memory};
         words.text("two lines have this name: gpiochip").number(chip_).character(':').number(offset_);
-        words.text(" and gpiochip").number(number).character(':').number(offset).text("; write the one you mean");
+        words.text(" and gpiochip")
+            .number(number)
+            .character(':')
+            .number(offset)
+            .text("; write the one you mean");
         return fail(Code::bad_value, words.view());
       }
       found.reset(::fcntl(chip.number(), F_DUPFD_CLOEXEC, 0));
@@ -155,7 +165,8 @@ Status GpioLine::find_by_name(std::string_view name, Fd& found) {
   if (chips == 0) return no_chip(refused == 0 ? ENOENT : refused);
   char memory[320];
   TextWriter words{memory};
-  words.text("no line has this name; there are: ").text(names.view().empty() ? "no names at all" : names.view());
+  words.text("no line has this name; there are: ")
+      .text(names.view().empty() ? "no names at all" : names.view());
   return fail(Code::not_found, words.view());
 }
 
@@ -166,7 +177,8 @@ Status GpioLine::request(int chip, Millis debounce) {
   wanted.event_buffer_size = kKeptEdges;
   constexpr std::string_view kConsumer = "tocsin";
   std::memcpy(wanted.consumer, kConsumer.data(), kConsumer.size());
-  wanted.config.flags = GPIO_V2_LINE_FLAG_INPUT | GPIO_V2_LINE_FLAG_EDGE_RISING | GPIO_V2_LINE_FLAG_EDGE_FALLING;
+  wanted.config.flags =
+      GPIO_V2_LINE_FLAG_INPUT | GPIO_V2_LINE_FLAG_EDGE_RISING | GPIO_V2_LINE_FLAG_EDGE_FALLING;
   if (debounce.count > 0) {
     wanted.config.num_attrs = 1;
     wanted.config.attrs[0].mask = 1;  // the first, and only, line of the request
@@ -197,7 +209,8 @@ Status GpioLine::request(int chip, Millis debounce) {
     if (consumer == kConsumer) words.text(": does another tocsin run?");
     return fail(Code::busy, words.view());
   }
-  if (error == ENXIO || error == EOPNOTSUPP) return fail({Code::io, error}, "this line cannot report edges (no interrupt)");
+  if (error == ENXIO || error == EOPNOTSUPP)
+    return fail({Code::io, error}, "this line cannot report edges (no interrupt)");
   return fail({Code::io, error}, "cannot take the line");
 }
 
@@ -210,7 +223,8 @@ Result<Edge> GpioLine::next() {
   } while (n < 0 && errno == EINTR);
   if (n < 0 && errno == EAGAIN) return Code::again;
   if (n < 0) return fail(last_error(), "cannot read edges");
-  if (n != static_cast<ssize_t>(sizeof event)) return fail({Code::io, EIO}, "the kernel's event has another size");
+  if (n != static_cast<ssize_t>(sizeof event))
+    return fail({Code::io, EIO}, "the kernel's event has another size");
   Edge edge;
   edge.at_ns = event.timestamp_ns;
   edge.number = event.line_seqno;
@@ -243,7 +257,8 @@ Status GpioLine::fail(Status status, std::string_view words) {
 Status GpioLine::no_chip(int error) {
   if (error == ENOENT || error == ENXIO || error == ENODEV)
     return fail(Code::not_found, "no such GPIO chip: see `ls /dev/gpiochip*`");
-  return fail({Code::io, error}, "cannot open the GPIO chip (run as root, or in the group that owns /dev/gpiochip*)");
+  return fail({Code::io, error},
+              "cannot open the GPIO chip (run as root, or in the group that owns /dev/gpiochip*)");
 }
 
 Status GpioLine::too_old(int error) {

@@ -15,8 +15,8 @@ enum class LogLevel : std::uint8_t { error = 3, warning = 4, info = 6 };  // RFC
 
 class Log {
  public:
-  static constexpr std::size_t kMaxLine = 480;   // bytes, cut beyond
-  static constexpr std::size_t kRecent = 8;      // different lines that are known to repeat
+  static constexpr std::size_t kMaxLine = 480;  // bytes, cut beyond
+  static constexpr std::size_t kRecent = 8;     // different lines that are known to repeat
   static constexpr Millis kSayAgain = minutes(1);
 
   Log() = default;

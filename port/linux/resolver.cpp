@@ -80,9 +80,7 @@ int receive_request(int socket, Request& request) {
 }
 
 // Asks to be killed when `parent` ends, which may have happened already.
-bool tied_to(pid_t parent) {
-  return ::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && ::getppid() == parent;
-}
+bool tied_to(pid_t parent) { return ::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && ::getppid() == parent; }
 
 [[noreturn]] void answer_one(const Request& request, int answer_to, Resolver::LookUp look_up, pid_t keeper) {
   if (!tied_to(keeper)) ::_exit(1);
@@ -96,7 +94,8 @@ bool tied_to(pid_t parent) {
 void set_signals() {
   // A terminal's ^C and a supervisor's SIGTERM go to all processes: the program ends by itself, in
   // order, and takes this one along.
-  for (const int ignored : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2}) ::signal(ignored, SIG_IGN);
+  for (const int ignored : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2})
+    ::signal(ignored, SIG_IGN);
   ::signal(SIGCHLD, SIG_IGN);  // children vanish without being waited for
   ::signal(SIGALRM, SIG_DFL);
   sigset_t none;
@@ -161,7 +160,8 @@ void write_address(const Address& address, TextWriter& into) {
 }
 
 Result<Address> parse_address(std::string_view host, std::uint16_t port) {
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = head(tail(host, 1), host.size() - 2);
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']')
+    host = head(tail(host, 1), host.size() - 2);
   char text[INET6_ADDRSTRLEN] = {};
   if (host.size() >= sizeof text || find(host, '\0') != kNotFound) return Code::bad_value;
   if (!host.empty()) std::memcpy(text, host.data(), host.size());

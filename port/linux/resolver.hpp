@@ -21,9 +21,9 @@
 
 namespace tocsin {
 
-inline constexpr std::size_t kMaxHost = 253;      // bytes of a name (RFC 1035 2.3.4)
-inline constexpr std::size_t kMaxAddresses = 8;   // of one name; the rest is not tried
-inline constexpr unsigned kLookUpSeconds = 20;    // two rounds over two silent DNS servers
+inline constexpr std::size_t kMaxHost = 253;     // bytes of a name (RFC 1035 2.3.4)
+inline constexpr std::size_t kMaxAddresses = 8;  // of one name; the rest is not tried
+inline constexpr unsigned kLookUpSeconds = 20;   // two rounds over two silent DNS servers
 
 // An IPv4 or IPv6 address with a port, as connect(2) takes it.
 struct Address {

@@ -59,7 +59,9 @@ Result<std::string_view> clean_token(std::string_view raw, TextWriter& why) {
     const auto byte = static_cast<unsigned char>(token[at]);
     if (byte > 0x20 && byte < 0x7F) continue;
     const bool blank = byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
-    why.text(blank ? "a space or line end" : byte < 0x80 ? "a control character" : "a character that is not ASCII");
+    why.text(blank         ? "a space or line end"
+             : byte < 0x80 ? "a control character"
+                           : "a character that is not ASCII");
     why.text(" inside the token, at position ").number(at + 1).text(": copy the token again, alone");
     return Code::bad_value;
   }
@@ -82,7 +84,11 @@ Result<std::size_t> read_token(std::string_view path, Span<char> into, TextWrite
     return Code::bad_value;
   }
   if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-    why.text("others than its owner may use the token file ").text(path).text(": run `chmod 600 ").text(path).text("`");
+    why.text("others than its owner may use the token file ")
+        .text(path)
+        .text(": run `chmod 600 ")
+        .text(path)
+        .text("`");
     return Code::bad_value;
   }
 
@@ -112,7 +118,8 @@ Status write_token(std::string_view path, std::string_view token, TextWriter& wh
   TextWriter temporary{memory};
   temporary.text(tail(path, slash)).text(".new").character('\0');
   const Path name{tail(path, slash)};
-  if (temporary.cut() || name.view().empty()) return failed(why, "cannot write ", path, {Code::io, ENAMETOOLONG});
+  if (temporary.cut() || name.view().empty())
+    return failed(why, "cannot write ", path, {Code::io, ENAMETOOLONG});
 
   const Fd dir{::open(Path{folder}.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   if (!dir.is_open()) return failed(why, "cannot open the folder of ", path, last_error());
@@ -121,7 +128,8 @@ Status write_token(std::string_view path, std::string_view token, TextWriter& wh
   Fd file{::openat(dir.number(), memory, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR)};
   if (!file.is_open()) return failed(why, "cannot write beside ", path, last_error());
   Status written = fill(Fd{file.release()}, cleaned);
-  if (written.ok() && ::renameat(dir.number(), memory, dir.number(), name.c_str()) != 0) written = last_error();
+  if (written.ok() && ::renameat(dir.number(), memory, dir.number(), name.c_str()) != 0)
+    written = last_error();
   if (!written.ok()) {
     ::unlinkat(dir.number(), memory, 0);  // a token must not lie about under another name
     return failed(why, "cannot write ", path, written);

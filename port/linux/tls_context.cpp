@@ -40,7 +40,8 @@ void set_least_version(mbedtls_ssl_config& config) {
 }
 
 int start_crypto() {
-#if MBEDTLS_VERSION_NUMBER >= 0x03000000 && (defined(MBEDTLS_SSL_PROTO_TLS1_3) || defined(MBEDTLS_USE_PSA_CRYPTO))
+#if MBEDTLS_VERSION_NUMBER >= 0x03000000 && \
+    (defined(MBEDTLS_SSL_PROTO_TLS1_3) || defined(MBEDTLS_USE_PSA_CRYPTO))
   return psa_crypto_init() == PSA_SUCCESS ? 0 : MBEDTLS_ERR_ENTROPY_SOURCE_FAILED;
 #else
   return 0;

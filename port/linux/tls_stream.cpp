@@ -30,7 +30,8 @@ std::string_view handshake_words(int code) {
     case MBEDTLS_ERR_SSL_CONN_EOF:
       return "the server closed the connection during the handshake";
     case MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE:
-      return "the server refused the handshake (no common TLS version or cipher, or it does not serve this name)";
+      return "the server refused the handshake (no common TLS version or cipher, or it does not serve this "
+             "name)";
     case MBEDTLS_ERR_SSL_INVALID_RECORD:
     case MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE:
       return "the answer is not TLS (is this the port for HTTPS?)";
@@ -218,7 +219,8 @@ Status TlsStream::wait_for(Phase phase, Want want) {
   if (phase == Phase::looking_up) {
     Resolver::write_problem(Code::timeout, text);
   } else {
-    text.text(phase == Phase::connecting ? "no answer" : "no answer to the TLS handshake (is this the port for HTTPS?)");
+    text.text(phase == Phase::connecting ? "no answer"
+                                         : "no answer to the TLS handshake (is this the port for HTTPS?)");
   }
   problem_.assign_cut(text.view());
   return Code::again;
@@ -254,7 +256,8 @@ void TlsStream::write_peer(TextWriter& into) const {
   into.text(host_.view()).text(" (");
   write_address(addresses_.list[address_], into);
   into.text(" port ").number(port_);
-  if (addresses_.count > 1) into.text(", address ").number(address_ + 1).text(" of ").number(addresses_.count);
+  if (addresses_.count > 1)
+    into.text(", address ").number(address_ + 1).text(" of ").number(addresses_.count);
   into.text("): ");
 }
 
@@ -288,7 +291,8 @@ Status TlsStream::judge(int tls_code) {
     close();
     return {Code::tls, tls_code};
   }
-  if (const std::string_view known = handshake_words(tls_code); phase_ == Phase::handshaking && !known.empty()) {
+  if (const std::string_view known = handshake_words(tls_code);
+      phase_ == Phase::handshaking && !known.empty()) {
     text.text(known);
   } else {
     text.text("TLS failed (Mbed TLS error -0x").hex(static_cast<std::uint64_t>(-tls_code), 4).character(')');

@@ -9,8 +9,9 @@
 // TLS 1.2 at least, no renegotiation, ALPN http/1.1. Certificate dates are judged in 64 bits by this
 // device's clock or, while that is not set, by the date this program was built.
 //
-// Memory: 2 KiB a context, 2 KiB a stream, 9 KiB of stack in open(), and what Mbed TLS takes: from tls_use_arena()'s buffer where the
-// library has that allocator, from the heap where it has not (Debian). Threads: the loop.
+// Memory: 2 KiB a context, 2 KiB a stream, 9 KiB of stack in open(), and what Mbed TLS takes: from
+// tls_use_arena()'s buffer where the library has that allocator, from the heap where it has not (Debian).
+// Threads: the loop.
 #pragma once
 
 #include <mbedtls/ssl.h>
@@ -109,12 +110,12 @@ class TlsStream final : public Stream {
   Resolver& resolver_;
   Phase phase_ = Phase::idle;
   Want want_ = Want::nothing;
-  bool tls_ready_ = false;       // ssl_ is set up and must be freed
-  bool only_1_2_ = false;        // the server met kPssFlaw
+  bool tls_ready_ = false;  // ssl_ is set up and must be freed
+  bool only_1_2_ = false;   // the server met kPssFlaw
   std::uint16_t port_ = 0;
   int ticket_ = -1;
-  int socket_error_ = 0;         // errno of the last failed send or receive
-  std::uint32_t address_ = 0;    // which one is tried
+  int socket_error_ = 0;       // errno of the last failed send or receive
+  std::uint32_t address_ = 0;  // which one is tried
   Fd socket_;
   Addresses addresses_;
   mbedtls_ssl_context ssl_;

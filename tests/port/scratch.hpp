@@ -14,16 +14,17 @@
 namespace scratch {
 
 inline const std::string& folder() {
-  // Never destroyed: the removal at exit runs after the destructors of statics, and nftw of a destroyed, empty name
-  // would remove the current directory.
+  // Never destroyed: the removal at exit runs after the destructors of statics, and nftw of a destroyed,
+  // empty name would remove the current directory.
   static const std::string& made = *new std::string([] {
     const char* base = std::getenv("TMPDIR");
     std::string pattern = std::string{base != nullptr ? base : "/tmp"} + "/tocsin-test.XXXXXX";
     if (mkdtemp(pattern.data()) == nullptr) std::abort();
     std::atexit([] {
       if (folder().find("/tocsin-test.") == std::string::npos) std::abort();
-      nftw(folder().c_str(), [](const char* path, const struct stat*, int, FTW*) { return std::remove(path); }, 8,
-           FTW_DEPTH | FTW_PHYS);
+      nftw(
+          folder().c_str(), [](const char* path, const struct stat*, int, FTW*) { return std::remove(path); },
+          8, FTW_DEPTH | FTW_PHYS);
     });
     return pattern;
   }());
@@ -43,7 +44,8 @@ inline std::string read_file(const std::string& path) {
   std::string text;
   char piece[4096];
   const int fd = ::open(path.c_str(), O_RDONLY);
-  for (ssize_t n; fd >= 0 && (n = ::read(fd, piece, sizeof piece)) > 0;) text.append(piece, static_cast<std::size_t>(n));
+  for (ssize_t n; fd >= 0 && (n = ::read(fd, piece, sizeof piece)) > 0;)
+    text.append(piece, static_cast<std::size_t>(n));
   if (fd >= 0) ::close(fd);
   return text;
 }

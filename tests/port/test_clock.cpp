@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include "port/linux/clock.hpp"
-
 #include <time.h>
 
 #include "check.hpp"
+#include "port/linux/clock.hpp"
 #include "port/linux/entropy.hpp"
 
 using namespace tocsin;

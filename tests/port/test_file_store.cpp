@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include "port/linux/file_store.hpp"
-
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
@@ -12,6 +10,7 @@
 #include <cerrno>
 
 #include "check.hpp"
+#include "port/linux/file_store.hpp"
 #include "port/linux/system.hpp"
 #include "port/scratch.hpp"
 
@@ -224,7 +223,8 @@ int run_on_a_hanging_medium() {
   };
   const sock_fprog filter{sizeof program / sizeof program[0], program};
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return 77;
-  const long listener = ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &filter);
+  const long listener =
+      ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &filter);
   if (listener < 0) return 77;
   if (!hanging.start().ok()) return 1;
 
@@ -264,15 +264,16 @@ TEST(file_store_making_cut_anywhere_leaves_none_or_a_whole_one) {
   char self[kMaxPath + 1] = {};
   CHECK(::readlink("/proc/self/exe", self, kMaxPath) > 0);
   // unlink, open, three writes, fdatasync, rename, fsync: the call that is hit is not carried out.
-  const char* const calls[] = {"unlinkat:when=1", "write:when=1", "write:when=2", "write:when=3",
+  const char* const calls[] = {"unlinkat:when=1",  "write:when=1",    "write:when=2", "write:when=3",
                                "fdatasync:when=1", "renameat:when=1", "fsync:when=1"};
   for (const char* call : calls) {
     check::at("call=%s", call);
     ::unlink((folder + "/cut").c_str());
-    const std::string command = "ASAN_OPTIONS=detect_leaks=0 TOCSIN_TEST_MAKES=" + folder +
-        " strace -f -qq -o /dev/null -P " + folder + "/cut.new -P " + folder + "/cut -P " + folder +
-        " -e trace=unlinkat,write,fdatasync,renameat,fsync -e inject=" + call + ":signal=SIGKILL:error=EIO " + self +
-        " file_store_making_cut_anywhere_leaves_none_or_a_whole_one >/dev/null 2>&1";
+    const std::string command =
+        "ASAN_OPTIONS=detect_leaks=0 TOCSIN_TEST_MAKES=" + folder + " strace -f -qq -o /dev/null -P " +
+        folder + "/cut.new -P " + folder + "/cut -P " + folder +
+        " -e trace=unlinkat,write,fdatasync,renameat,fsync -e inject=" + call + ":signal=SIGKILL:error=EIO " +
+        self + " file_store_making_cut_anywhere_leaves_none_or_a_whole_one >/dev/null 2>&1";
     const int status = std::system(command.c_str());
     CHECK(WIFSIGNALED(status) || WEXITSTATUS(status) == 128 + SIGKILL);
     const std::string left = scratch::read_file(folder + "/cut");

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 // What can be said without GPIO hardware; edges are tested on an emulated board.
-#include "port/linux/gpio_lines.hpp"
-
 #include <linux/gpio.h>
 
 #include "check.hpp"
+#include "port/linux/gpio_lines.hpp"
 
 using namespace tocsin;
 
@@ -25,7 +24,8 @@ TEST(gpio_spec_with_a_chip_and_an_offset_is_parsed) {
 }
 
 TEST(gpio_spec_that_is_no_chip_is_a_name) {
-  for (const char* name : {"PUMP3_LEVEL", "GPIO17", "SODIMM_55", "gpiochips", "a:b", "DOOR 2", "1234567890123456789012345678901"}) {
+  for (const char* name : {"PUMP3_LEVEL", "GPIO17", "SODIMM_55", "gpiochips", "a:b", "DOOR 2",
+                           "1234567890123456789012345678901"}) {
     const auto spec = parse_gpio_spec(name);
     CHECK_OK(spec);
     CHECK(spec.value().by_name);
@@ -34,9 +34,9 @@ TEST(gpio_spec_that_is_no_chip_is_a_name) {
 }
 
 TEST(gpio_spec_that_is_neither_is_refused) {
-  for (const char* text : {"", "gpiochip", "gpiochip0", "gpiochip0:", "gpiochip0:x", "gpiochip0:-1", "gpiochip0:1:2",
-                           "gpiochip64:0", "gpiochip0:99999999999", "gpiochip0 :1", "/dev/", "/dev/gpiochip",
-                           "12345678901234567890123456789012"})
+  for (const char* text : {"", "gpiochip", "gpiochip0", "gpiochip0:", "gpiochip0:x", "gpiochip0:-1",
+                           "gpiochip0:1:2", "gpiochip64:0", "gpiochip0:99999999999", "gpiochip0 :1", "/dev/",
+                           "/dev/gpiochip", "12345678901234567890123456789012"})
     CHECK_CODE(parse_gpio_spec(text), Code::bad_value);
 }
 

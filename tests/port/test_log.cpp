@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include "port/linux/log.hpp"
-
 #include <sys/socket.h>
 #include <sys/un.h>
 
 #include <algorithm>
 
 #include "check.hpp"
+#include "port/linux/log.hpp"
 #include "port/scratch.hpp"
 
 using namespace tocsin;
@@ -70,7 +69,8 @@ TEST(log_tells_lines_apart_that_differ_late_or_in_level) {
   log.line(at(0), LogLevel::info, long_one + "2");
   log.line(at(0), LogLevel::info, "same");
   log.line(at(0), LogLevel::warning, "same");
-  CHECK_TEXT(pipe.take(), "tocsin: " + long_one + "1\ntocsin: " + long_one + "2\ntocsin: same\ntocsin: warning: same\n");
+  CHECK_TEXT(pipe.take(),
+             "tocsin: " + long_one + "1\ntocsin: " + long_one + "2\ntocsin: same\ntocsin: warning: same\n");
 }
 
 TEST(log_of_more_lines_than_it_remembers_loses_no_count) {

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include "port/linux/resolver.hpp"
-
 #include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
@@ -13,6 +11,7 @@
 #include <string>
 
 #include "check.hpp"
+#include "port/linux/resolver.hpp"
 
 using namespace tocsin;
 
@@ -80,7 +79,8 @@ TEST(resolver_address_literals_are_told_from_names) {
   CHECK_TEXT(spelled(parse_address("[2001:DB8::1]", 443).value()), "2001:db8::1");
   CHECK_TEXT(spelled(parse_address("::ffff:192.0.2.1", 443).value()), "::ffff:192.0.2.1");
   CHECK_EQ(ntohs(parse_address("192.0.2.1", 8443).value().v4.sin_port), 8443);
-  for (const char* name : {"", "localhost", "192.0.2", "192.0.2.1.", "192.0.2.256", "[]", "1.2.3.4 ", "fe80::1%eth0"})
+  for (const char* name :
+       {"", "localhost", "192.0.2", "192.0.2.1.", "192.0.2.256", "[]", "1.2.3.4 ", "fe80::1%eth0"})
     CHECK_CODE(parse_address(name, 443), Code::bad_value);
   CHECK_CODE(parse_address({"127.0.0.1\0x", 11}, 443), Code::bad_value);
 }
@@ -97,7 +97,8 @@ TEST(resolver_unknown_name_fails_in_words) {
   const Status failure = look_up(resolver(), "no-such-name.invalid", found);
   CHECK(failure.code() == Code::not_found || failure.code() == Code::io);  // with and without a DNS server
   CHECK(words(failure).find("DNS: /etc/resolv.conf") != std::string::npos);
-  CHECK_TEXT(words({Code::not_found, EAI_NONAME}), "name not known (check the name, and DNS: /etc/resolv.conf)");
+  CHECK_TEXT(words({Code::not_found, EAI_NONAME}),
+             "name not known (check the name, and DNS: /etc/resolv.conf)");
 }
 
 TEST(resolver_refuses_what_is_no_host_name) {

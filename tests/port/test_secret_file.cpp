@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include "port/linux/secret_file.hpp"
-
 #include "check.hpp"
+#include "port/linux/secret_file.hpp"
 #include "port/scratch.hpp"
 
 using namespace tocsin;
@@ -18,7 +17,8 @@ Outcome read(const std::string& path, std::size_t room = kMaxToken) {
   char into[kMaxToken], words[600];
   TextWriter why{words};
   const auto size = read_token(path, Span<char>{into, room}, why);
-  return {size.status(), size.ok() ? std::string(into, size.value()) : std::string{}, std::string(why.view())};
+  return {size.status(), size.ok() ? std::string(into, size.value()) : std::string{},
+          std::string(why.view())};
 }
 
 Outcome read_bytes(const std::string& bytes) {
@@ -35,8 +35,13 @@ void check_refused(const std::string& bytes, Code code, const char* words) {
 }
 
 TEST(secret_file_token_is_read_without_what_surrounds_it) {
-  const char* const surrounded[] = {"s3cret",   "s3cret\n",   "s3cret\r\n", " \t s3cret \t\r\n\r\n", "\n\ns3cret",
-                                    "\xEF\xBB\xBFs3cret\r\n", "\xEF\xBB\xBF s3cret"};
+  const char* const surrounded[] = {"s3cret",
+                                    "s3cret\n",
+                                    "s3cret\r\n",
+                                    " \t s3cret \t\r\n\r\n",
+                                    "\n\ns3cret",
+                                    "\xEF\xBB\xBFs3cret\r\n",
+                                    "\xEF\xBB\xBF s3cret"};
   for (const char* bytes : surrounded) {
     const Outcome outcome = read_bytes(bytes);
     CHECK_OK(outcome.status);

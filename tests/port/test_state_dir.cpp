@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include "port/linux/state_dir.hpp"
-
 #include <sys/wait.h>
 
 #include "check.hpp"
+#include "port/linux/state_dir.hpp"
 #include "port/scratch.hpp"
 
 using namespace tocsin;

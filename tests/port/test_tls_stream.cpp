@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Against real servers (Python's ssl) with certificates of tests/simulator/certs.sh.
-#include "port/linux/tls_stream.hpp"
-
 #include <netdb.h>
 #include <poll.h>
 #include <sys/wait.h>
 
 #include "check.hpp"
 #include "port/linux/clock.hpp"
+#include "port/linux/tls_stream.hpp"
 #include "port/scratch.hpp"
 
 using namespace tocsin;
@@ -53,8 +52,8 @@ class Server {
     if (child_ == 0) {
       ::dup2(in[0], 0);
       ::dup2(out[1], 1);
-      ::execl("/bin/sh", "sh", "-c", "exec python3 tests/port/tls_server.py \"$0\" \"$1\" $2", (stem + ".pem").c_str(),
-              (stem + ".key").c_str(), options, nullptr);
+      ::execl("/bin/sh", "sh", "-c", "exec python3 tests/port/tls_server.py \"$0\" \"$1\" $2",
+              (stem + ".pem").c_str(), (stem + ".key").c_str(), options, nullptr);
       ::_exit(127);
     }
     ::close(in[0]);
@@ -159,7 +158,8 @@ void check_words(const TlsStream& stream, const std::string& words) {
   check::at("%s", "");
 }
 
-void check_accepted(const char* certificate, std::string_view host, TlsContext& by, const char* options = "") {
+void check_accepted(const char* certificate, std::string_view host, TlsContext& by,
+                    const char* options = "") {
   const Server server{certificate, options};
   TlsStream stream{by, resolver()};
   const Status status = connect(stream, host, server.port());
@@ -205,19 +205,24 @@ TEST(tls_stream_refuses_every_bad_certificate_in_words) {
   write_date(read_clocks().wall, date);
   const std::string clock = "(this device's clock says " + std::string(head(date.view(), 10)) + ")";
   check_refused("expired", "sms.test", context(), "it expired on 2020-02-01 " + clock);
-  check_refused("future", "sms.test", context(), "it is not valid before 2037-01-01 " + clock + ": check the clock");
+  check_refused("future", "sms.test", context(),
+                "it is not valid before 2037-01-01 " + clock + ": check the clock");
   check_refused("wronghost", "sms.test", context(), "it is for other.test, not for sms.test: check base_url");
-  check_refused("unknownca", "sms.test", context(),
-                "it is not signed by a CA in " + certificates() + "/ca.pem: its issuer is 'simulator otherca'");
-  check_refused("nochain", "sms.test", context(), "its issuer is 'simulator intermediate'; check ca_file, and that");
-  check_refused("selfsigned", "sms.test", context(), "it is self-signed and not in " + certificates() + "/ca.pem");
+  check_refused(
+      "unknownca", "sms.test", context(),
+      "it is not signed by a CA in " + certificates() + "/ca.pem: its issuer is 'simulator otherca'");
+  check_refused("nochain", "sms.test", context(),
+                "its issuer is 'simulator intermediate'; check ca_file, and that");
+  check_refused("selfsigned", "sms.test", context(),
+                "it is self-signed and not in " + certificates() + "/ca.pem");
 }
 
 TEST(tls_stream_with_a_clock_never_set_judges_by_the_build_date) {
   static TlsContext by;
   CHECK_OK(by.open(certificates() + "/ca.pem", never_set));
   check_accepted("ec", "sms.test", by);
-  check_refused("expired", "sms.test", by, "expired on 2020-02-01 (this device's clock is not set; judged by 20");
+  check_refused("expired", "sms.test", by,
+                "expired on 2020-02-01 (this device's clock is not set; judged by 20");
   check_refused("future", "sms.test", by, "not valid before 2037-01-01 (this device's clock is not set");
 }
 
@@ -372,7 +377,8 @@ TEST(tls_context_says_what_is_wrong_with_the_ca_file) {
   {
     TlsContext missing;
     CHECK_CODE(missing.open(scratch::path("no.pem")), Code::io);
-    CHECK_TEXT(missing.problem(), "cannot open the CA file " + scratch::path("no.pem") + " (ca_file): no such file");
+    CHECK_TEXT(missing.problem(),
+               "cannot open the CA file " + scratch::path("no.pem") + " (ca_file): no such file");
   }
   {
     scratch::write_file(scratch::path("empty.pem"), "# nothing\n");
@@ -381,8 +387,9 @@ TEST(tls_context_says_what_is_wrong_with_the_ca_file) {
     CHECK(empty.problem().find("no certificate in PEM form") != std::string_view::npos);
   }
   {
-    scratch::write_file(scratch::path("junk.pem"),
-                        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n-----BEGIN CERTIFICATE-----\nAA");
+    scratch::write_file(
+        scratch::path("junk.pem"),
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n-----BEGIN CERTIFICATE-----\nAA");
     TlsContext junk;
     CHECK_CODE(junk.open(scratch::path("junk.pem")), Code::bad_value);
     CHECK_EQ(junk.skipped(), 2);
@@ -393,10 +400,12 @@ TEST(tls_context_says_what_is_wrong_with_the_ca_file) {
 TEST(tls_context_reads_a_bundle_wherever_its_pieces_fall) {
   const std::string ca = scratch::read_file(certificates() + "/ca.pem");
   const std::string other = scratch::read_file(certificates() + "/unknownca.pem");
-  const std::string junk = "-----BEGIN CERTIFICATE-----\n" + std::string(9000, 'A') + "\n-----END CERTIFICATE-----\n";
+  const std::string junk =
+      "-----BEGIN CERTIFICATE-----\n" + std::string(9000, 'A') + "\n-----END CERTIFICATE-----\n";
   for (const std::size_t padding : {0U, 1U, 7000U, 8150U, 8170U, 8191U, 8192U, 20'000U}) {
     check::at("padding=%zu", padding);
-    scratch::write_file(scratch::path("bundle.pem"), std::string(padding, '#') + "\n" + ca + other + junk + ca);
+    scratch::write_file(scratch::path("bundle.pem"),
+                        std::string(padding, '#') + "\n" + ca + other + junk + ca);
     TlsContext bundle;
     CHECK_OK(bundle.open(scratch::path("bundle.pem")));
     CHECK_EQ(bundle.authorities(), 4);
