@@ -201,7 +201,7 @@ gate-selftest: $(BUILD)/deps/test.ok   ## shows that every gate can fail
 # tests/fuzz/fuzz_NAME.cpp with its corpus in tests/fuzz/corpus/NAME, and NAME.dict where there is one.
 
 FUZZERS    := $(sort $(patsubst tests/fuzz/fuzz_%.cpp,%,$(wildcard tests/fuzz/fuzz_*.cpp)))
-FUZZ_FLAGS := $(CORE) $(WARN) -O1 -g -fno-sanitize-recover=all -Itests -Itests/fuzz
+FUZZ_FLAGS := $(CORE) $(WARN) -O1 -g -fno-sanitize-recover=all -DTOCSIN_LIBFUZZER -Itests -Itests/fuzz
 SECONDS    ?= 60
 
 $(BUILD)/fuzz/%.o: %.cpp | $(BUILD)/deps/test.ok
