@@ -208,20 +208,20 @@ $(BUILD)/fuzz/%.o: %.cpp | $(BUILD)/deps/test.ok
 	@mkdir -p $(@D)
 	$(call say,CXX,$@)
 	$(Q)clang++ $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c -o $@ $<
-$(FUZZERS:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/%: $(BUILD)/fuzz/tests/fuzz/fuzz_%.o $(call objects,$(BUILD)/fuzz,$(LIB_SRC))
+$(FUZZERS:%=$(BUILD)/fuzz/fuzz_%): $(BUILD)/fuzz/%: $(BUILD)/fuzz/tests/fuzz/%.o $(call objects,$(BUILD)/fuzz,$(LIB_SRC))
 	$(call say,LINK,$@)
 	$(Q)clang++ -fsanitize=fuzzer,address,undefined -o $@ $^ -lcjson
 -include $(shell find $(BUILD)/fuzz -name '*.d' 2>/dev/null)
 
 .PHONY: fuzz fuzz-replay
-fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%)     ## looks for new inputs: make fuzz [T=judge] [SECONDS=60], that long for each
+fuzz: $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%)     ## looks for new inputs: make fuzz [T=judge] [SECONDS=60], that long for each
 	$(Q)set -e; for name in $(or $(T),$(FUZZERS)); do \
 	  mkdir -p $(BUILD)/fuzz/found/$$name; dict=tests/fuzz/$$name.dict; echo "== $$name"; \
-	  $(BUILD)/fuzz/$$name -max_total_time=$(SECONDS) -max_len=17000 -print_final_stats=1 -artifact_prefix=$(BUILD)/fuzz/ \
+	  $(BUILD)/fuzz/fuzz_$$name -max_total_time=$(SECONDS) -max_len=17000 -print_final_stats=1 -artifact_prefix=$(BUILD)/fuzz/ \
 	    $$(test ! -f $$dict || echo -dict=$$dict) $(BUILD)/fuzz/found/$$name tests/fuzz/corpus/$$name; done
-fuzz-replay: $(FUZZERS:%=$(BUILD)/fuzz/%)  ## every kept input once more
+fuzz-replay: $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%)  ## every kept input once more
 	$(Q)set -e; for name in $(FUZZERS); do \
-	  $(BUILD)/fuzz/$$name -runs=0 tests/fuzz/corpus/$$name >$(BUILD)/fuzz/$$name.log 2>&1 || \
+	  $(BUILD)/fuzz/fuzz_$$name -runs=0 tests/fuzz/corpus/$$name >$(BUILD)/fuzz/$$name.log 2>&1 || \
 	    { cat $(BUILD)/fuzz/$$name.log; echo "again: make fuzz-replay"; exit 1; }; \
 	  echo "$$name: $$(ls tests/fuzz/corpus/$$name | wc -l) inputs"; done
 
