@@ -170,6 +170,12 @@ void Sender::hold(std::uint16_t status, std::string_view reason, const Clocks& c
   say("held", words.view());
 }
 
+void Sender::hold_until_resumed(std::string_view reason) {
+  retry_at_ = kNever;
+  enter(State::held, kNever);
+  say("held", reason);
+}
+
 void Sender::say(std::string_view condition, std::string_view reason) {
   if (condition != "working") reason_.assign_cut(reason);
   observer_.stream_changed(settings_.name, condition, reason);

@@ -60,6 +60,8 @@ class Sender {
 
   // Tries again at once: a new token, a person who asks. Ends backing off and being held.
   void resume();
+  // Nothing can be sent until somebody changes something, as when there is no token: held without an end.
+  void hold_until_resumed(std::string_view reason);
   // A new message of the most urgent class does not wait for a backoff: one immediate try, at most every
   // kUrgentEvery.
   static constexpr Millis kUrgentEvery = seconds(10);

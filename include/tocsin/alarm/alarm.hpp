@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+// An alarm: raised and cleared, by its line or by hand. A transition and everybody's messages are one
+// event, so that a power cut leaves both or none. The state itself is the queue's record of the last
+// transition; there is no second copy that could differ.
+//
+//   cleared -> raised    the input became active, or `raise`     text goes to everybody
+//   raised  -> cleared   the input became inactive, or `clear`   clear_text goes to everybody, if there is one
+//
+// Memory: none; 1 KiB of stack for the text. Threads: none.
+#pragma once
+
+#include "tocsin/outbox/outbox.hpp"
+
+namespace tocsin {
+
+// Views outlive the call.
+struct AlarmRule {
+  std::string_view name;
+  Class cls = Class::critical;
+  std::string_view stream;
+  std::string_view text;        // with {device} {alarm} {time} {duration}
+  std::string_view clear_text;  // empty: the end is not told
+  Span<const Phone> phones;
+};
+
+bool is_raised(const Queue& queue, std::string_view alarm);
+
+// Makes the transition. Errors: empty (it is in that state already, nothing to do); as Outbox::post():
+// nothing changed then, and the same call later makes up for it.
+Result<Queue::Pushed> change_alarm(Outbox& outbox, const AlarmRule& rule, Transition to, std::string_view device_name,
+                                   const Clocks& clocks);
+
+// Fills an alarm's text. {time} is the wall clock, or says that the clock is not set; {duration} is how
+// long the alarm has been active, "12 min 5 s", or says that it is not known.
+void write_alarm_text(std::string_view text, std::string_view device_name, std::string_view alarm, const Clocks& at,
+                      Result<Millis> duration, TextWriter& into);
+
+}  // namespace tocsin

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+#include "tocsin/alarm/line.hpp"
+
+namespace tocsin {
+
+Result<Line::Change> Line::next() {
+  if (!started_) {
+    TRY_LET(level, source_.level());
+    started_ = true;
+    return change(level, false);
+  }
+  TRY_LET(edge, source_.next());
+  const bool gap = edge.number != last_number_ + 1 && last_number_ != 0;
+  last_number_ = edge.number;
+  if (!gap) return change(edge.level, false);
+  TRY_LET(level, source_.level());
+  return change(level, true);
+}
+
+}  // namespace tocsin
