@@ -53,6 +53,9 @@ LIST
 valgrind valgrind
 curl curl
 sqlite3 sqlite3
+<rapidjson/rapidjson.h> rapidjson-dev
+<http_parser.h> libhttp-parser-dev
+<h2o/version.h> libh2o-dev
 LIST
       ;;
     package:*) package=${1#package:}; echo "${package#*=}" "${package%%=*}" ;;  # package:NAME=COMMAND
