@@ -167,7 +167,7 @@ one: $(BUILD)/deps/test.ok             ## one test program: make one T=test_json
 	$(Q)$(MAKE) --no-print-directory $(filter %/$(T),$(TEST_PROGRAMS))
 	$(Q)CASE='$(CASE)' $(RUN) $(filter %/$(T),$(TEST_PROGRAMS)) $(if $(CASE),'$(CASE)')
 
-one-py: $(SHIP)/tocsin                 ## one Python test: make one-py T=tests/e2e/test_send.py [CASE=pattern]
+one-py: $(MAIN)/tocsin                 ## one Python test: make one-py T=tests/e2e/test_send.py [CASE=pattern]
 	$(Q)TOCSIN=$(abspath $<) python3 $(T) $(if $(CASE),-k '$(CASE)') -v
 
 .PHONY: test-programs
@@ -196,6 +196,7 @@ size: $(PORTABLE_OBJ) $(OUTER_OBJ) $(if $(PROGRAM_SRC),$(SHIP)/tocsin.stripped) 
 	  $(if $(PROGRAM_SRC),--program $(SHIP)/tocsin.stripped) --portable $(PORTABLE_OBJ) --outer $(OUTER_OBJ)
 gate-selftest: $(BUILD)/deps/test.ok   ## shows that every gate can fail
 	$(Q)sh tests/gates/selftest.sh
+	$(Q)python3 tests/gates/selftest_runner.py
 
 # ---- fuzzing -----------------------------------------------------------------------------------------------------
 # tests/fuzz/fuzz_NAME.cpp with its corpus in tests/fuzz/corpus/NAME, and NAME.dict where there is one.

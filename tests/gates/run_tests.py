@@ -74,6 +74,8 @@ def unittests(tally, path, output, status):
         tally.fail(f"{path}: {case}", f"{again} CASE={case}")
     if status != 0 and not failed:
         tally.fail(f"{path}: status {status}", again)
+    if counts.group(1) == "0":
+        tally.fail(f"{path}: ran no test", again)
 
 
 def show(title, output):
