@@ -80,6 +80,9 @@ void write_day(UnixMillis at, TextWriter& into) {
   into.text(head(date.view(), 10));
 }
 
+// While the clock was never set, this program's own date is nearer to the truth.
+UnixMillis judged_at(const Clocks& clocks) { return clocks.wall_trusted ? clocks.wall : kBuiltAt; }
+
 bool same_name(const mbedtls_asn1_buf& a, const mbedtls_asn1_buf& b) { return text_of(a) == text_of(b); }
 
 }  // namespace
@@ -87,7 +90,7 @@ bool same_name(const mbedtls_asn1_buf& a, const mbedtls_asn1_buf& b) { return te
 void CertificateVerdict::begin(const Clocks& clocks, const Address* address) {
   *this = CertificateVerdict{};
   clock_set_ = clocks.wall_trusted;
-  at_ = clocks.wall_trusted ? clocks.wall : kBuiltAt;
+  at_ = judged_at(clocks);
   has_address_ = address != nullptr;
   if (has_address_) address_ = *address;
 }
@@ -98,6 +101,8 @@ void CertificateVerdict::judge(const mbedtls_x509_crt& certificate, int depth, s
   flags &= ~kDates;
   if (at_.ms < from.ms) flags |= MBEDTLS_X509_BADCERT_FUTURE;
   if (at_.ms > until.ms + 999) flags |= MBEDTLS_X509_BADCERT_EXPIRED;  // its last second is valid
+  if (from.ms > dates_.from.ms) dates_.from = from;
+  if (until.ms < dates_.until.ms) dates_.until = until;
   if ((flags & kDates) != 0) {
     from_ = from;
     until_ = until;
@@ -121,6 +126,11 @@ void CertificateVerdict::judge(const mbedtls_x509_crt& certificate, int depth, s
     names_.assign_cut(text.view());
   }
   flags_ |= flags;
+}
+
+bool CertificateVerdict::Dates::include(const Clocks& clocks) const {
+  const UnixMillis at = judged_at(clocks);
+  return at.ms >= from.ms && at.ms <= until.ms;
 }
 
 void CertificateVerdict::write_clock(TextWriter& into) const {

@@ -26,6 +26,14 @@ class CertificateVerdict {
 
   // Every certificate was judged, the server's own among them, and none has a flaw.
   bool passed() const { return saw_leaf_ && flags_ == 0; }
+  bool saw_leaf() const { return saw_leaf_; }
+
+  // When every certificate of the chain is good.
+  struct Dates {
+    UnixMillis from{INT64_MIN}, until{INT64_MAX};
+    bool include(const Clocks& clocks) const;
+  };
+  const Dates& dates() const { return dates_; }
   void add_flags(std::uint32_t flags) { flags_ |= flags; }  // found after judge()
 
   // "it expired on 2020-02-01 (this device's clock says 2026-11-21): ..."
@@ -43,8 +51,9 @@ class CertificateVerdict {
   UnixMillis at_;            // that dates are judged by
   UnixMillis from_, until_;  // of the certificate that is out of date, the leaf if several are
   int dated_depth_ = 0;      // and where in the chain that is
-  FixedText<64> names_;      // that the leaf is made for
-  FixedText<64> issuer_;     // whom nobody knows
+  Dates dates_;
+  FixedText<64> names_;   // that the leaf is made for
+  FixedText<64> issuer_;  // whom nobody knows
 };
 
 }  // namespace tocsin

@@ -103,6 +103,11 @@ Status TlsContext::set_up(mbedtls_ssl_config& config) {
 #if defined(MBEDTLS_SSL_RENEGOTIATION)
   mbedtls_ssl_conf_renegotiation(&config, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
 #endif
+#if defined(MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED) && defined(MBEDTLS_SSL_SESSION_TICKETS)
+  // 3.6.1 and later drop the tickets of TLS 1.3 unless asked.
+  mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(
+      &config, MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
+#endif
 #if defined(MBEDTLS_SSL_ALPN)
   static const char* protocols[] = {"http/1.1", nullptr};
   if (error == 0) error = mbedtls_ssl_conf_alpn_protocols(&config, protocols);

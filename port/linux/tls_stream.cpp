@@ -67,6 +67,7 @@ Status TlsStream::connect(const Endpoint& to) {
 
 Status TlsStream::begin(const Endpoint& to) {
   problem_.clear();
+  if (to.host != host_.view() || to.port != port_) forget_session();
   port_ = to.port;
   addresses_.count = 0;
   address_ = 0;
@@ -140,7 +141,7 @@ Status TlsStream::begin_handshake() {
   phase_ = Phase::handshaking;
   socket_error_ = 0;
   const auto literal = parse_address(host_.view(), port_);
-  verdict_.begin(context_.clocks_(), literal.ok() ? &literal.value() : nullptr);
+  const Clocks clocks = context_.clocks_();
 
   char name[kMaxHost + 1] = {};
   std::memcpy(name, host_.view().data(), host_.size());
@@ -150,6 +151,8 @@ Status TlsStream::begin_handshake() {
   // An address must not travel as a server name (RFC 6066 section 3), and 2.28 cannot match one:
   // verdict_ does. Without its word no handshake succeeds.
   if (error == 0) error = mbedtls_ssl_set_hostname(&ssl_, literal.ok() ? nullptr : name);
+  offered_ = error == 0 && offer_session(clocks);
+  verdict_.begin(clocks, literal.ok() ? &literal.value() : nullptr);
   if (error != 0) return judge(error);
   mbedtls_ssl_set_verify(&ssl_, verify, this);
   mbedtls_ssl_set_bio(&ssl_, this, send, receive, nullptr);
@@ -161,11 +164,35 @@ Status TlsStream::handshake() {
   if (code != 0) return judge(code);
   const std::uint32_t flags = mbedtls_ssl_get_verify_result(&ssl_);
   verdict_.add_flags(flags);
-  if (!verdict_.passed()) return judge(MBEDTLS_ERR_X509_CERT_VERIFY_FAILED);
+  // No certificate is shown when the server agreed to the session that was offered: only the peer of
+  // that session, whose certificate was judged then, can go on with it.
+  const bool resumed = offered_ && !verdict_.saw_leaf() && flags == 0;
+  if (!resumed && !verdict_.passed()) return judge(MBEDTLS_ERR_X509_CERT_VERIFY_FAILED);
+  if (!resumed) session_dates_ = verdict_.dates();
   phase_ = Phase::open;
   want_ = Want::nothing;
   problem_.clear();
   return {};
+}
+
+// A session serves for one offer, accepted or not: whatever goes wrong with it, goes wrong once.
+bool TlsStream::offer_session(const Clocks& clocks) {
+  const bool offered = has_session_ && session_dates_.include(clocks) &&
+                       mbedtls_ssl_set_session(&ssl_, &session_) == 0;  // copies it
+  forget_session();
+  return offered;
+}
+
+void TlsStream::keep_session() {
+  forget_session();
+  mbedtls_ssl_session_init(&session_);
+  has_session_ = true;
+  if (mbedtls_ssl_get_session(&ssl_, &session_) != 0) forget_session();
+}
+
+void TlsStream::forget_session() {
+  if (has_session_) mbedtls_ssl_session_free(&session_);
+  has_session_ = false;
 }
 
 Result<std::size_t> TlsStream::write(Bytes from) {
@@ -197,7 +224,10 @@ Result<std::size_t> TlsStream::read(MutBytes into) {
 
 void TlsStream::close() {
   if (tls_ready_) {
-    if (phase_ == Phase::open) mbedtls_ssl_close_notify(&ssl_);  // a full socket goes without
+    if (phase_ == Phase::open) {
+      keep_session();                   // with the tickets that came since the handshake
+      mbedtls_ssl_close_notify(&ssl_);  // a full socket goes without
+    }
     mbedtls_ssl_free(&ssl_);
     tls_ready_ = false;
   }

@@ -347,6 +347,65 @@ TEST(tls_stream_peer_that_closes_in_order_is_closed_and_reusable) {
   }
 }
 
+// What the clock of the next test says.
+Clocks moving_clock;
+
+TEST(tls_stream_resumes_the_session_of_the_same_server) {
+  static TlsContext by;
+  moving_clock = read_clocks();
+  CHECK_OK(by.open(certificates() + "/ca.pem", [] { return moving_clock; }));
+  const Server server{"rsa", "tls1.2"}, other{"ec", "tls1.2"};
+  TlsStream stream{by, resolver()};
+  const auto answer = [&stream](const char* host, std::uint16_t port) {
+    CHECK_OK(connect(stream, host, port));
+    const std::string line = talk(stream, "resumed?\n");
+    stream.close();
+    return line;
+  };
+  CHECK_TEXT(answer("sms.test", server.port()), "no\n");
+  CHECK_TEXT(answer("sms.test", server.port()), "yes\n");
+  CHECK_TEXT(answer("sms.test", server.port()), "yes\n");
+  CHECK_TEXT(answer("localhost", server.port()), "no\n");  // another name: the certificate is judged for it
+  CHECK_TEXT(answer("127.0.0.1", server.port()), "no\n");
+  CHECK_TEXT(answer("127.0.0.1", server.port()), "yes\n");
+  CHECK_TEXT(answer("127.0.0.1", other.port()), "no\n");
+  CHECK_TEXT(answer("127.0.0.1", server.port()), "no\n");
+
+  // The certificate ran out since: no resumption hides that.
+  moving_clock = after_2038();
+  CHECK_CODE(connect(stream, "127.0.0.1", server.port()), Code::tls);
+  check_words(stream, "expired on 2035-12-31");
+}
+
+#if !defined(MBEDTLS_SSL_PROTO_TLS1_3) || defined(MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_PSK_EPHEMERAL_ENABLED)
+TEST(tls_stream_resumes_in_the_newest_version_both_know) {
+  const Server server{"ec"};
+  TlsStream stream{context(), resolver()};
+  for (unsigned n = 0; n < 3; ++n) {
+    CHECK_OK(connect(stream, "sms.test", server.port()));
+    CHECK_TEXT(talk(stream, "resumed?\n"), n == 0 ? "no\n" : "yes\n");
+    stream.close();
+  }
+}
+#endif
+
+TEST(tls_stream_session_that_another_server_does_not_know_is_judged_anew) {
+  std::uint16_t port = 0;
+  TlsStream stream{context(), resolver()};
+  {
+    const Server server{"ec"};
+    port = server.port();
+    CHECK_OK(connect(stream, "sms.test", port));
+    CHECK_TEXT(talk(stream, "ab\n"), "ba\n");
+    stream.close();
+  }
+  const std::string chosen = "port=" + std::to_string(port);
+  const Server impostor{"selfsigned", chosen.c_str()};
+  CHECK_EQ(impostor.port(), port);
+  CHECK_CODE(connect(stream, "sms.test", port), Code::tls);
+  check_words(stream, "it is self-signed");
+}
+
 TEST(tls_stream_broken_off_without_close_notify_is_io) {
   const Server server{"ec", "broken"};
   TlsStream stream{context(), resolver()};

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""A TLS server for one test: tls_server.py CERT KEY [tls1.2] [broken] [any]
+"""A TLS server for one test: tls_server.py CERT KEY [tls1.2] [broken] [any] [port=N]
 
-Listens on a free port of 127.0.0.1 (`any`: of every address), prints the port, and serves one connection after another: sends back
-what it receives, reversed, line by line. `broken` ends a connection after its first line without close_notify.
-Ends with its standard input.
+Listens on port N or a free one of 127.0.0.1 (`any`: of every address), prints the port, and serves one connection
+after another: sends back what it receives, reversed, line by line; after the line "resumed?", yes or no. `broken`
+ends a connection after its first line without close_notify. Ends with its standard input.
 """
 import socket
 import ssl
@@ -24,7 +24,8 @@ def serve(listener, context, broken):
                         break
                     line += byte
                     if byte == b"\n":
-                        peer.sendall(line[-2::-1] + b"\n")
+                        reused = b"yes" if peer.session_reused else b"no"
+                        peer.sendall((reused if line == b"resumed?\n" else line[-2::-1]) + b"\n")
                         if broken:
                             socket.close(peer.detach())
                             break
@@ -39,7 +40,8 @@ def main():
     context.load_cert_chain(cert, key)
     if "tls1.2" in options:
         context.maximum_version = ssl.TLSVersion.TLSv1_2
-    listener = socket.create_server(("" if "any" in options else "127.0.0.1", 0))
+    port = sum(int(option[5:]) for option in options if option.startswith("port="))
+    listener = socket.create_server(("" if "any" in options else "127.0.0.1", port))
     print(listener.getsockname()[1], flush=True)
     threading.Thread(target=serve, args=(listener, context, "broken" in options), daemon=True).start()
     sys.stdin.read()
