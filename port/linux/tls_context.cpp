@@ -2,6 +2,8 @@
 #include <fcntl.h>
 #include <mbedtls/entropy.h>
 #include <mbedtls/error.h>
+#include <mbedtls/pem.h>
+#include <mbedtls/pk.h>
 #include <mbedtls/version.h>
 #if defined(MBEDTLS_MEMORY_BUFFER_ALLOC_C)
 #include <mbedtls/memory_buffer_alloc.h>
@@ -48,6 +50,14 @@ int start_crypto() {
 #endif
 }
 
+// Only part of the authorities, and an arena that is full, would be a failure much later.
+bool is_out_of_memory(int error) {
+  constexpr int kAsn1AllocFailed = 0x6A, kNumberAllocFailed = 0x10, kLow = 0x7F;
+  const int high = -(-error & ~kLow), low = -error & kLow;
+  return high == MBEDTLS_ERR_X509_ALLOC_FAILED || high == MBEDTLS_ERR_PEM_ALLOC_FAILED ||
+         high == MBEDTLS_ERR_PK_ALLOC_FAILED || low == kAsn1AllocFailed || low == kNumberAllocFailed;
+}
+
 }  // namespace
 
 void tls_use_arena(MutBytes memory) {
@@ -58,25 +68,37 @@ void tls_use_arena(MutBytes memory) {
 #endif
 }
 
-TlsContext::TlsContext() {
+TlsContext::TlsContext() { start(); }
+
+TlsContext::~TlsContext() { clear(); }
+
+void TlsContext::start() {
   mbedtls_ssl_config_init(&config_);
   mbedtls_ssl_config_init(&config_1_2_);
   mbedtls_x509_crt_init(&chain_);
 }
 
-TlsContext::~TlsContext() {
-  mbedtls_x509_crt_free(&chain_);
-  mbedtls_ssl_config_free(&config_1_2_);
+void TlsContext::clear() {
   mbedtls_ssl_config_free(&config_);
+  mbedtls_ssl_config_free(&config_1_2_);
+  mbedtls_x509_crt_free(&chain_);
 }
 
 Status TlsContext::open(std::string_view ca_file, ReadClocks clocks) {
-  TOCSIN_ASSERT(authorities_ == 0);
+  clear();
+  start();
+  is_open_ = false;
+  authorities_ = skipped_ = 0;
+  problem_.clear();
   clocks_ = clocks != nullptr ? clocks : read_clocks;
   ca_file_.assign_cut(ca_file);
   const Fd file{::open(Path{ca_file}.c_str(), O_RDONLY | O_CLOEXEC)};
   if (!file.is_open()) return fail(last_error(), "cannot open");
-  if (const Status read = add_authorities(file.number()); !read.ok()) return fail(read, "cannot read");
+  if (const Status read = add_authorities(file.number()); read.code() == Code::full) {
+    return fail(read, "this program's memory for TLS does not hold every certificate in");
+  } else if (!read.ok()) {
+    return fail(read, "cannot read");
+  }
   if (authorities_ == 0) {
     return fail(Code::bad_value, skipped_ > 0 ? "cannot understand any certificate in"
                                               : "there is no certificate in PEM form in");
@@ -90,6 +112,7 @@ Status TlsContext::open(std::string_view ca_file, ReadClocks clocks) {
     mbedtls_ssl_conf_max_tls_version(&config_1_2_, MBEDTLS_SSL_VERSION_TLS1_2);
 #endif
   }
+  is_open_ = true;
   return {};
 }
 
@@ -128,7 +151,7 @@ Status TlsContext::add_authorities(int fd) {
     std::size_t done = 0;
     if (length != kNotFound) {
       done = begin + length + kEnd.size();
-      add_authority({memory + begin, done - begin});
+      TRY(add_authority({memory + begin, done - begin}));
     } else if (begin == kNotFound) {
       done = filled < kBegin.size() ? 0 : filled - kBegin.size() + 1;  // it may begin here
     } else if (begin > 0) {
@@ -148,13 +171,15 @@ Status TlsContext::add_authorities(int fd) {
 }
 
 // `pem` has a byte behind it that may be written to: Mbed TLS knows PEM by its final zero.
-void TlsContext::add_authority(MutBytes pem) {
+Status TlsContext::add_authority(MutBytes pem) {
   std::uint8_t& after = *pem.end();
   const std::uint8_t kept = after;
   after = 0;
   const int error = mbedtls_x509_crt_parse(&chain_, pem.data(), pem.size() + 1);
   after = kept;
+  if (is_out_of_memory(error)) return {Code::full, error};
   ++(error == 0 ? authorities_ : skipped_);
+  return {};
 }
 
 Status TlsContext::fail(Status status, std::string_view what) {
@@ -164,6 +189,8 @@ Status TlsContext::fail(Status status, std::string_view what) {
   if (status.code() == Code::io) {
     text.text(": ");
     write_errno(status.detail(), text);
+  } else if (status.code() == Code::full) {
+    text.text(": it took ").number(authorities_).text("; name a file with only the CA of the service");
   } else if (status.code() == Code::tls) {
     text.text(": Mbed TLS error -0x").hex(static_cast<std::uint64_t>(-status.detail()));
   }

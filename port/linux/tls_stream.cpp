@@ -75,6 +75,10 @@ Status TlsStream::begin(const Endpoint& to) {
     host_.assign_cut(to.host);
     return fail({Code::io, EINVAL}, "its name is too long");
   }
+  if (!context_.is_open_) {
+    problem_.assign_cut(context_.problem().empty() ? "no CA file was read" : context_.problem());
+    return {Code::io, ENOENT};
+  }
   if (const auto literal = parse_address(to.host, to.port); literal.ok()) {
     addresses_.list[0] = literal.value();
     addresses_.count = 1;

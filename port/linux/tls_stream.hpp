@@ -49,8 +49,10 @@ class TlsContext {
   TlsContext(const TlsContext&) = delete;
   TlsContext& operator=(const TlsContext&) = delete;
 
-  // Reads the PEM file of trusted authorities once. `clocks` is for tests; absent, the device's.
-  // Errors: io (not readable), bad_value (no certificate in it), tls (Mbed TLS's settings fail).
+  // Reads the PEM file of trusted authorities once. May be repeated while no stream of it is connected.
+  // Until it succeeds, every connect() fails with problem().
+  // `clocks` is for tests; absent, the device's. Errors: io (not readable), bad_value (no certificate in it),
+  // full (more of them than memory holds), tls (Mbed TLS's settings fail).
   Status open(std::string_view ca_file, ReadClocks clocks = nullptr);
   std::string_view problem() const { return problem_.view(); }
 
@@ -60,8 +62,10 @@ class TlsContext {
  private:
   friend class TlsStream;
 
+  void start();
+  void clear();
   Status add_authorities(int fd);
-  void add_authority(MutBytes pem);
+  Status add_authority(MutBytes pem);
   Status set_up(mbedtls_ssl_config& config);
   Status fail(Status status, std::string_view what);
 
@@ -69,6 +73,7 @@ class TlsContext {
   mbedtls_ssl_config config_1_2_;  // TLS 1.2 at most, see kPssFlaw
   mbedtls_x509_crt chain_;
   ReadClocks clocks_ = nullptr;
+  bool is_open_ = false;
   unsigned authorities_ = 0;
   unsigned skipped_ = 0;
   FixedText<kMaxPath> ca_file_;

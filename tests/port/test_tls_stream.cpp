@@ -456,6 +456,33 @@ TEST(tls_context_says_what_is_wrong_with_the_ca_file) {
   }
 }
 
+#if defined(MBEDTLS_MEMORY_BUFFER_ALLOC_C)
+TEST(tls_context_that_is_too_large_for_the_arena_says_so) {
+  const std::string ca = scratch::read_file(certificates() + "/ca.pem");
+  std::string many;
+  for (unsigned n = 0; n < 200; ++n) many += ca;
+  scratch::write_file(scratch::path("many.pem"), many);
+  TlsContext large;
+  CHECK_CODE(large.open(scratch::path("many.pem")), Code::full);
+  CHECK(large.problem().find("name a file with only the CA of the service") != std::string_view::npos);
+}
+#endif
+
+TEST(tls_context_opened_again_forgets_the_file_before) {
+  TlsContext again;
+  CHECK_OK(again.open(certificates() + "/ca.pem"));
+  CHECK_CODE(again.open(scratch::path("no.pem")), Code::io);
+  CHECK_EQ(again.authorities(), 0);
+  TlsStream stream{again, resolver()};
+  CHECK_CODE(connect(stream, "sms.test", 443), Code::io);
+  CHECK_TEXT(stream.problem(), again.problem());
+  CHECK_OK(again.open(certificates() + "/selfsigned.pem"));
+  CHECK_EQ(again.authorities(), 1);
+  CHECK_TEXT(again.problem(), "");
+  check_accepted("selfsigned", "sms.test", again);
+  check_refused("ec", "sms.test", again, "it is not signed by a CA in " + certificates() + "/selfsigned.pem");
+}
+
 TEST(tls_context_reads_a_bundle_wherever_its_pieces_fall) {
   const std::string ca = scratch::read_file(certificates() + "/ca.pem");
   const std::string other = scratch::read_file(certificates() + "/unknownca.pem");
