@@ -195,6 +195,8 @@ Status TlsContext::fail(Status status, std::string_view what) {
     text.text(": Mbed TLS error -0x").hex(static_cast<std::uint64_t>(-status.detail()));
   }
   problem_.assign_cut(text.view());
+  clear();  // gives the memory back
+  start();
   return status;
 }
 
