@@ -37,6 +37,7 @@ enum class Ask : std::uint8_t {
   status = 5,        // json
   reload_token = 6,  // subject: stream
   give_way = 7,      // leave the queue to the one who asks
+  reasons = 8,       // for each stream a line: name, tab, why it does not send (empty: it does)
 };
 
 struct ControlRequest {
@@ -118,6 +119,7 @@ class ControlServer {
 
   Fd listener_;
   Slot slots_[kMaxControlClients];
+  std::size_t first_ = 0;  // whose turn it is: one who asks much does not keep the others waiting
   std::uint32_t last_number_ = 0;
   FixedText<kMaxControlPath> path_;
   std::uint64_t device_ = 0;  // of the socket file that is ours

@@ -33,6 +33,7 @@ class IniReader {
 
   std::uint32_t line() const { return line_; }                  // of what next() returned, or the last one
   std::string_view problem() const { return problem_.view(); }  // what is wrong: what to do
+  bool lost_section() const { return lost_section_; }  // the bad line was to begin a section
 
  private:
   Result<IniItem> bad(std::string_view what, std::string_view remedy);
@@ -41,6 +42,7 @@ class IniReader {
 
   std::string_view rest_;
   std::uint32_t line_ = 0;
+  bool lost_section_ = false;
   FixedText<160> problem_;
 };
 

@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: MIT
+#include "src/program/arguments.hpp"
+
+#include "port/linux/system.hpp"
+#include "src/program/config.hpp"
+
+namespace tocsin {
+namespace {
+
+enum class Need : std::uint8_t { nothing, subject, subject_and_file, subject_if_any, text };
+enum class Json : std::uint8_t { no, yes };
+
+struct Known {
+  std::string_view words;  // "queue list"
+  Command command;
+  Need need;
+  std::string_view subject;  // how it is called in a message
+  Json json;
+};
+constexpr Known kKnown[] = {
+    {"run", Command::run, Need::nothing, "", Json::no},
+    {"send", Command::send, Need::text, "TEXT", Json::no},
+    {"raise", Command::raise, Need::subject, "ALARM", Json::no},
+    {"clear", Command::clear, Need::subject, "ALARM", Json::no},
+    {"queue list", Command::queue_list, Need::nothing, "", Json::yes},
+    {"queue show", Command::queue_show, Need::subject, "ID", Json::yes},
+    {"status", Command::status, Need::nothing, "", Json::yes},
+    {"token set", Command::token_set, Need::subject_and_file, "STREAM", Json::no},
+    {"token show", Command::token_show, Need::subject, "STREAM", Json::yes},
+    {"check", Command::check, Need::nothing, "", Json::yes},
+    {"version", Command::version, Need::nothing, "", Json::yes},
+    {"help", Command::help, Need::subject_if_any, "COMMAND", Json::no},
+};
+constexpr std::string_view kLater[] = {
+    "ack",      "alarms",      "log",        "setup",       "doctor",       "test",         "text",
+    "simulate", "otp",         "queue retry", "queue drop", "queue purge", "queue check", "token import",
+    "token check",
+};
+
+enum class Option : std::uint8_t { config, syslog, json, help, to, stream, cls, wait, memory };
+struct KnownOption {
+  std::string_view name;
+  Option option;
+  std::string_view value;  // what follows it; empty: nothing
+  Command only;            // run: every command takes it
+};
+constexpr KnownOption kOptions[] = {
+    {"-c", Option::config, "FILE", Command::run},       {"-s", Option::syslog, "", Command::run},
+    {"--json", Option::json, "", Command::run},         {"--help", Option::help, "", Command::run},
+    {"-h", Option::help, "", Command::run},             {"--to", Option::to, "PHONE", Command::send},
+    {"--stream", Option::stream, "STREAM", Command::send}, {"--class", Option::cls, "CLASS", Command::send},
+    {"--wait", Option::wait, "SECS", Command::send},    {"--memory", Option::memory, "", Command::version},
+};
+constexpr std::uint64_t kMostWaitSeconds = 86'400;
+
+void write_quoted(std::string_view written, TextWriter& into) {
+  FixedText<60> shown;
+  shown.assign_cut(written);
+  into.text("`").text(shown.view()).text(shown.size() < written.size() ? "...`" : "`");
+}
+
+bool is_command(std::string_view words, std::string_view first, std::string_view second) {
+  const std::string_view word = take_until(words, ' ');
+  return word == first && words == second;
+}
+
+const Known* find_known(std::string_view first, std::string_view second) {
+  for (const Known& known : kKnown)
+    if (is_command(known.words, first, second)) return &known;
+  return nullptr;
+}
+
+// One reading of a command line.
+class Parser {
+ public:
+  Parser(Span<const char* const> words, Arguments& into, TextWriter& why) : words_(words), into_(into), why_(why) {}
+
+  Exit parse() {
+    while (at_ < words_.size()) {
+      const std::string_view word = words_[at_++];
+      const bool is_option = !plain_ && word.size() > 1 && word.front() == '-';
+      if (is_option && word == "--") {
+        plain_ = true;
+      } else if (const Exit exit = is_option ? option(word) : argument(word); exit != Exit::done) {
+        return exit;
+      }
+    }
+    return finish();
+  }
+
+ private:
+  Exit usage(std::string_view what, std::string_view about, std::string_view rest) {
+    why_.text(what);
+    if (!about.empty()) write_quoted(about, why_);
+    why_.text(rest);
+    return Exit::usage;
+  }
+  // "... : see `tocsin help send`"
+  Exit see_help(std::string_view what, std::string_view rest) {
+    why_.text("`tocsin ").text(known_->words).text("` ").text(what).text(rest).text(": see `tocsin help ");
+    why_.text(known_->words).text("`");
+    return Exit::usage;
+  }
+
+  Exit option(std::string_view word);
+  Exit option_value(const KnownOption& option, std::string_view value);
+  Exit unknown_option(std::string_view word);
+  Exit argument(std::string_view word);
+  Exit command(std::string_view word);
+  Exit find_command(std::string_view first, std::string_view second);
+  Exit unknown_command(std::string_view word);
+  Exit finish();
+
+  Span<const char* const> words_;
+  Arguments& into_;
+  TextWriter& why_;
+  std::size_t at_ = 1;
+  bool plain_ = false;              // behind "--"
+  const Known* known_ = nullptr;
+  std::string_view group_;          // "queue" or "token", while the second word is not known
+  std::size_t arguments_ = 0;
+  bool help_ = false;
+  bool text_given_ = false;
+  const KnownOption* narrow_ = nullptr;  // an option that only one command takes
+};
+
+// --name VALUE, --name=VALUE, -c VALUE and -cVALUE.
+Exit Parser::option(std::string_view word) {
+  const bool is_long = starts_with(word, "--");
+  const std::size_t equals = is_long ? find(word, '=') : kNotFound;
+  const bool attached = is_long ? equals != kNotFound : starts_with(word, "-c") && word.size() > 2;
+  const std::string_view name = !attached ? word : head(word, is_long ? equals : 2);
+  const KnownOption* option = nullptr;
+  for (const KnownOption& known : kOptions)
+    if (known.name == name) option = &known;
+  if (option == nullptr) return unknown_option(name);
+
+  std::string_view value = attached ? tail(word, is_long ? equals + 1 : 2) : std::string_view{};
+  if (option->value.empty()) {
+    if (attached) return usage("the option ", name, " takes no value: leave the = out");
+  } else if (!attached) {
+    if (at_ == words_.size()) {
+      usage("the option ", name, " needs a value: write ");
+      why_.text(name).text(" ").text(option->value);
+      return Exit::usage;
+    }
+    value = words_[at_++];
+  }
+  if (!option->value.empty() && value.empty())
+    return usage("the option ", name, " has an empty value: give it one or leave it out");
+  return option_value(*option, value);
+}
+
+Exit Parser::unknown_option(std::string_view word) {
+  std::string_view names[sizeof kOptions / sizeof kOptions[0]];
+  std::size_t count = 0;
+  for (const KnownOption& known : kOptions) names[count++] = known.name;
+  const std::string_view near = nearest(word, {names, count});
+  why_.text("unknown option ");
+  write_quoted(word, why_);
+  if (!near.empty() && near.size() > 2) {
+    why_.text(": did you mean `").text(near).text("`?");
+  } else if (known_ != nullptr && known_->need == Need::text) {
+    why_.text(": a text that begins with - comes behind --");
+  } else {
+    why_.text(": see `tocsin help`");
+  }
+  return Exit::usage;
+}
+
+Exit Parser::option_value(const KnownOption& option, std::string_view value) {
+  if (option.only != Command::run) narrow_ = &option;
+  switch (option.option) {
+    case Option::config: into_.config_path = value; break;
+    case Option::syslog: into_.to_syslog = true; break;
+    case Option::json: into_.json = true; break;
+    case Option::help: help_ = true; break;
+    case Option::memory: into_.memory = true; break;
+    case Option::stream: into_.stream = value; break;
+    case Option::to:
+      if (into_.to_count == kMaxPhones) return usage("too many ", "--to", ": put the numbers into a [group]");
+      into_.to[into_.to_count++] = value;
+      break;
+    case Option::cls: {
+      const auto cls = parse_class(value);
+      if (!cls.ok()) return usage("there is no class ", value, ": use critical, warning or info");
+      into_.cls = cls.value();
+      break;
+    }
+    case Option::wait: {
+      const auto waited = parse_number(value, kMostWaitSeconds);
+      if (!waited.ok() || waited.value() == 0)
+        return usage("cannot wait ", value, ": write a number of seconds from 1 to 86400");
+      into_.wait = seconds(static_cast<std::int64_t>(waited.value()));
+      break;
+    }
+  }
+  return Exit::done;
+}
+
+Exit Parser::argument(std::string_view word) {
+  if (known_ == nullptr) return command(word);
+  ++arguments_;
+  switch (known_->need) {
+    case Need::nothing: break;
+    case Need::text:
+      if (text_given_) {
+        why_.text("a second TEXT, ");
+        write_quoted(word, why_);
+        why_.text(": put the whole text in quotes");
+        return Exit::usage;
+      }
+      text_given_ = true;
+      into_.text_from_stdin = word == "-" && !plain_;
+      if (!into_.text_from_stdin) into_.text = word;
+      return Exit::done;
+    case Need::subject:
+    case Need::subject_and_file:
+    case Need::subject_if_any:
+      if (arguments_ == 1) {
+        into_.subject = word;
+        return Exit::done;
+      }
+      if (arguments_ == 2 && known_->need == Need::subject_and_file) {
+        into_.token_file = word;
+        return Exit::done;
+      }
+      if (arguments_ == 2 && known_->need == Need::subject_if_any) {
+        if (const Known* both = find_known(into_.subject, word); both != nullptr) {
+          into_.subject = both->words;  // help queue show
+          return Exit::done;
+        }
+      }
+      break;
+  }
+  why_.text("`tocsin ").text(known_->words).text("` does not take ");
+  write_quoted(word, why_);
+  why_.text(": see `tocsin help ").text(known_->words).text("`");
+  return Exit::usage;
+}
+
+Exit Parser::command(std::string_view word) {
+  if (!group_.empty()) return find_command(group_, word);
+  if (word == "queue" || word == "token") {
+    group_ = word;
+    return Exit::done;
+  }
+  return find_command(word, {});
+}
+
+Exit Parser::find_command(std::string_view first, std::string_view second) {
+  if (const Known* known = find_known(first, second); known != nullptr) {
+    known_ = known;
+    group_ = {};
+    return Exit::done;
+  }
+  for (const std::string_view later : kLater)
+    if (is_command(later, first, second)) {
+      why_.text("`tocsin ").text(later).text("` is not supported yet: see `tocsin help` for what is");
+      return Exit::usage;
+    }
+  return unknown_command(second.empty() ? first : second);
+}
+
+Exit Parser::unknown_command(std::string_view word) {
+  std::string_view names[sizeof kKnown / sizeof kKnown[0] + 2];
+  std::size_t count = 0;
+  for (const Known& known : kKnown) {
+    std::string_view second = known.words;
+    const std::string_view first = take_until(second, ' ');
+    if (group_.empty() && second.empty()) names[count++] = first;
+    if (!group_.empty() && first == group_) names[count++] = second;
+  }
+  if (group_.empty()) {
+    names[count++] = "queue";
+    names[count++] = "token";
+  }
+  const std::string_view near = nearest(word, {names, count});
+  why_.text("unknown command `");
+  if (!group_.empty()) why_.text(group_).text(" ");
+  why_.text(head(word, 60)).text("`: ");
+  if (near.empty()) {
+    why_.text("see `tocsin help`");
+  } else {
+    why_.text("did you mean `");
+    if (!group_.empty()) why_.text(group_).text(" ");
+    why_.text(near).text("`?");
+  }
+  return Exit::usage;
+}
+
+Exit Parser::finish() {
+  if (help_) {  // tocsin send --help is tocsin help send
+    into_.command = Command::help;
+    into_.subject = known_ != nullptr ? known_->words : group_;
+    return Exit::done;
+  }
+  if (known_ == nullptr && group_ == "queue") {
+    if (const Exit exit = find_command("queue", "list"); exit != Exit::done) return exit;
+  }
+  if (known_ == nullptr) {
+    if (!group_.empty()) return usage("", "tocsin token", " needs to know what: write `token set STREAM` or `token show STREAM`");
+    return usage("no command", {}, ": see `tocsin help`");
+  }
+  into_.command = known_->command;
+  if (narrow_ != nullptr && narrow_->only != known_->command) return see_help("takes no ", narrow_->name);
+  if (into_.json && known_->json == Json::no) return see_help("takes no ", "--json");
+  const bool has_subject = arguments_ > 0;
+  if (!has_subject && known_->need != Need::nothing && known_->need != Need::subject_if_any)
+    return see_help("needs ", known_->subject);
+  if (known_->command == Command::help && has_subject && help_text(into_.subject).empty())
+    return find_command(into_.subject, {});  // says whether it is of a later version or unknown
+  if (known_->need != Need::text) return Exit::done;
+  if (into_.to_count == 0) return see_help("needs --to PHONE", "");
+  return into_.text_from_stdin ? Exit::done : check_text(into_.text, why_);
+}
+
+// What ends a line, once.
+std::string_view without_line_end(std::string_view text) {
+  if (ends_with(text, "\n")) text.remove_suffix(1);
+  if (ends_with(text, "\r")) text.remove_suffix(1);
+  return text;
+}
+
+}  // namespace
+
+Exit worse(Exit a, Exit b) {
+  for (const Exit exit : {Exit::token, Exit::refused, Exit::unreachable, Exit::later})
+    if (a == exit || b == exit) return exit;
+  return a == Exit::done ? b : a;
+}
+
+std::string_view word(Command command) {
+  for (const Known& known : kKnown)
+    if (known.command == command) return known.words;
+  return {};
+}
+
+Exit parse_arguments(Span<const char* const> words, Arguments& into, TextWriter& why) {
+  into = {};
+  return Parser{words, into, why}.parse();
+}
+
+std::string_view config_path(const Arguments& arguments, const char* environment) {
+  if (!arguments.config_path.empty()) return arguments.config_path;
+  if (environment != nullptr && environment[0] != '\0') return environment;
+  return kDefaultConfigPath;
+}
+
+Exit check_text(std::string_view text, TextWriter& why) {
+  if (text.empty()) {
+    why.text("the text is empty: write what the message shall say");
+  } else if (text.size() > kMaxText) {
+    why.text("the text has ").number(text.size()).text(" bytes and a message at most ").number(kMaxText);
+    why.text(": make it shorter");
+  } else if (find(text, '\0') != kNotFound) {
+    why.text("the text has a NUL byte: is it a text?");
+  } else if (!is_utf8(text)) {
+    why.text("the text is not UTF-8: set the terminal or the script to UTF-8");
+  } else {
+    return Exit::done;
+  }
+  return Exit::bad_data;
+}
+
+Exit read_text(int fd, Span<char> into, std::string_view& text, TextWriter& why) {
+  const auto size = read_whole(fd, {reinterpret_cast<std::uint8_t*>(into.data()), into.size()});
+  if (!size.ok()) {
+    why.text("cannot read the text from stdin: ");
+    write_errno(size.status().detail(), why);
+    return Exit::bad_data;
+  }
+  const std::string_view read{into.data(), size.value()};
+  if (read.size() == into.size()) {
+    std::uint8_t more[1];
+    const auto beyond = read_whole(fd, more);
+    if (!beyond.ok() || beyond.value() != 0) {
+      why.text("the text on stdin has more than ").number(into.size()).text(" bytes: make it shorter");
+      return Exit::bad_data;
+    }
+  }
+  text = without_line_end(read);
+  return check_text(text, why);
+}
+
+}  // namespace tocsin

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+// What the reading of a configuration and the check of it as a whole share. Only for config_*.cpp.
+//
+// Memory: PendingReferences is about 5 KiB, on the stack of parse_config(). Threads: none.
+#pragma once
+
+#include "src/program/config.hpp"
+
+namespace tocsin {
+
+// References by name that can only be looked up when every section is known.
+struct PendingReferences {
+  struct Reference {
+    std::string_view written;
+    std::uint32_t line = 0;  // 0: the key was not there, or its value was no good
+  };
+  Reference members[kMaxGroups];
+  struct OfAlarm {
+    Reference to, stream, text, clear_text;
+  };
+  OfAlarm alarms[kMaxAlarms];
+};
+
+// One error, said in pieces and added when it goes out of scope.
+class Complaint {
+ public:
+  Complaint(ConfigErrors& errors, std::uint32_t line) : errors_(errors), line_(line) {}
+  Complaint(const Complaint&) = delete;
+  Complaint& operator=(const Complaint&) = delete;
+  ~Complaint() { errors_.add(line_, words_.view()); }
+
+  TextWriter& words() { return words_; }
+  Complaint& text(std::string_view text) {
+    words_.text(text);
+    return *this;
+  }
+  Complaint& number(std::uint64_t value) {
+    words_.number(value);
+    return *this;
+  }
+  // What somebody wrote, cut to a length that leaves room for the rest.
+  Complaint& code(std::string_view written) {
+    FixedText<60> shown;
+    shown.assign_cut(written);
+    words_.text("`").text(shown.view()).text(shown.size() < written.size() ? "..." : "").text("`");
+    return *this;
+  }
+
+ private:
+  ConfigErrors& errors_;
+  std::uint32_t line_;
+  char memory_[300];
+  TextWriter words_{memory_};
+};
+
+// Looks every reference up and checks what only the whole file shows. `last_line` is where something that
+// is missing in the file as a whole is reported.
+void check_config(const PendingReferences& pending, std::uint32_t last_line, Config& config, ConfigErrors& errors);
+
+// The placeholders of a text; `line` is where it stands.
+void check_placeholders(std::string_view text, std::uint32_t line, ConfigErrors& errors);
+
+}  // namespace tocsin

@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: MIT
+// Sections and keys into values. What refers to another section waits for config_check.cpp.
+#include "port/linux/gpio_lines.hpp"
+#include "port/linux/system.hpp"
+#include "src/program/config_reader.hpp"
+#include "src/program/config_values.hpp"
+#include "src/program/ini.hpp"
+
+namespace tocsin {
+namespace {
+
+enum class Section : std::uint8_t { device, stream, contact, group, alarm, cls, none };
+
+struct SectionWord {
+  Section section;
+  std::string_view kind;
+  std::string_view shown;
+};
+constexpr SectionWord kSections[] = {
+    {Section::device, "device", "[device]"},           {Section::stream, "stream", "[stream NAME]"},
+    {Section::contact, "contact", "[contact NAME]"},   {Section::group, "group", "[group NAME]"},
+    {Section::alarm, "alarm", "[alarm NAME]"},         {Section::cls, "class", "[class NAME]"},
+};
+std::string_view shown(Section section) { return kSections[static_cast<std::size_t>(section)].shown; }
+
+enum class Need : std::uint8_t { optional, required, later };
+
+struct Key {
+  Section section;
+  std::string_view name;
+  Need need;
+  std::string_view example;
+};
+constexpr Key kKeys[] = {
+    {Section::device, "name", Need::required, "boiler-room-7"},
+    {Section::device, "state", Need::optional, "/var/lib/tocsin"},
+    {Section::device, "control", Need::optional, "/run/tocsin/control"},
+    {Section::device, "queue_size", Need::optional, "512K"},
+    {Section::device, "history", Need::later, ""},
+    {Section::device, "state_device", Need::later, ""},
+    {Section::stream, "type", Need::required, "marketing"},
+    {Section::stream, "base_url", Need::optional, "https://sendsms.commpeak.com"},
+    {Section::stream, "token_file", Need::required, "/etc/tocsin/sms.token"},
+    {Section::stream, "sender", Need::optional, "GLOBAL"},
+    {Section::stream, "ca_file", Need::optional, "/etc/ssl/certs/ca-certificates.crt"},
+    {Section::stream, "timeout", Need::optional, "30s"},
+    {Section::stream, "retry_min", Need::optional, "5s"},
+    {Section::stream, "retry_max", Need::optional, "15m"},
+    {Section::stream, "crl_file", Need::later, ""},
+    {Section::stream, "pin_sha256", Need::later, ""},
+    {Section::stream, "proxy", Need::later, ""},
+    {Section::contact, "phone", Need::required, "+44 7700 900123"},
+    {Section::group, "members", Need::required, "anna, ben"},
+    {Section::alarm, "gpio", Need::optional, "gpiochip0:17"},
+    {Section::alarm, "active", Need::optional, "low"},
+    {Section::alarm, "debounce", Need::optional, "20ms"},
+    {Section::alarm, "class", Need::optional, "critical"},
+    {Section::alarm, "to", Need::required, "oncall"},
+    {Section::alarm, "stream", Need::optional, "sms"},
+    {Section::alarm, "text", Need::required, "{device}: {alarm} since {time}"},
+    {Section::alarm, "clear_text", Need::optional, "{device}: {alarm} over after {duration}"},
+    {Section::alarm, "on_delay", Need::later, ""},
+    {Section::alarm, "off_delay", Need::later, ""},
+    {Section::alarm, "remind", Need::later, ""},
+    {Section::alarm, "escalate_after", Need::later, ""},
+    {Section::cls, "expire", Need::later, ""},
+    {Section::cls, "on_unknown", Need::later, ""},
+    {Section::cls, "per_hour", Need::later, ""},
+};
+constexpr std::size_t kKeyCount = sizeof kKeys / sizeof kKeys[0];
+
+std::size_t find_key(Section section, std::string_view name) {
+  for (std::size_t at = 0; at < kKeyCount; ++at)
+    if (kKeys[at].section == section && kKeys[at].name == name) return at;
+  return kNotFound;
+}
+
+class ConfigReader {
+ public:
+  ConfigReader(std::string_view text, Config& config, ConfigErrors& errors)
+      : ini_(text), config_(config), errors_(errors) {}
+
+  void read() {
+    for (;;) {
+      const auto item = ini_.next();
+      if (item.code() == Code::empty) break;
+      if (!item.ok()) {
+        Complaint{errors_, ini_.line()}.text(ini_.problem());
+        if (ini_.lost_section()) skip_section();
+      } else if (item.value().kind == IniItem::Kind::section) {
+        end_section();
+        begin_section(item.value());
+      } else {
+        key(item.value());
+      }
+    }
+    end_section();
+    const std::uint32_t last_line = ini_.line() == 0 ? 1 : ini_.line();
+    if (device_line_ == 0)
+      Complaint{errors_, last_line}.text("there is no [device] section: add one with `name = ...`");
+    check_config(pending_, last_line, config_, errors_);
+  }
+
+ private:
+  void begin_section(const IniItem& item);
+  // Its keys must not be taken for those of the section before.
+  void skip_section() {
+    end_section();
+    section_ = Section::none;
+    began_ = true;
+  }
+  template <typename T, std::size_t kMost>
+  void begin_named(const IniItem& item, T (&all)[kMost], std::uint8_t& count);
+  void end_section();
+  void key(const IniItem& item);
+  void unknown_key(const IniItem& item);
+  void value(const Key& key, const IniItem& item);
+  void device_value(const IniItem& item, const Value& value);
+  void stream_value(const IniItem& item, const Value& value);
+  void alarm_value(const IniItem& item, const Value& value);
+
+  std::uint32_t line_of(std::string_view name) const { return seen_[find_key(section_, name)]; }
+
+  IniReader ini_;
+  Config& config_;
+  ConfigErrors& errors_;
+  PendingReferences pending_;
+  Section section_ = Section::none;
+  bool began_ = false;  // a section, known or not
+  std::uint32_t section_line_ = 0;
+  std::uint32_t device_line_ = 0;
+  std::uint8_t overflow_ = 0;        // kinds whose limit was reported, a bit each
+  std::uint32_t seen_[kKeyCount] = {};  // line of each key in this section
+};
+
+void ConfigReader::begin_section(const IniItem& item) {
+  began_ = true;
+  section_ = Section::none;
+  section_line_ = item.line;
+  for (std::uint32_t& line : seen_) line = 0;
+
+  Section section = Section::none;
+  for (const SectionWord& known : kSections)
+    if (known.kind == item.word) section = known.section;
+  switch (section) {
+    case Section::none: {
+      std::string_view kinds[sizeof kSections / sizeof kSections[0]];
+      std::size_t count = 0;
+      for (const SectionWord& known : kSections) kinds[count++] = known.kind;
+      const std::string_view near = nearest(item.word, kinds);
+      Complaint complaint{errors_, item.line};
+      complaint.text("unknown section ").code(item.word).text(": ");
+      if (near.empty()) {
+        complaint.text("the sections are [device], [stream NAME], [contact NAME], [group NAME] and [alarm NAME]");
+      } else {
+        complaint.text("did you mean ").code(near).text("?");
+      }
+      return;
+    }
+    case Section::cls:
+      Complaint{errors_, item.line}
+          .text("a [class] section is not supported yet: remove it; critical, warning and info are built in");
+      return;
+    case Section::device:
+      if (!item.rest.empty()) {
+        Complaint{errors_, item.line}.text("[device] takes no name: write [device] and a key `name = ...`");
+      } else if (device_line_ != 0) {
+        Complaint{errors_, item.line}.text("a second [device] section, the first is on line ").number(device_line_)
+            .text(": make one of them");
+        return;
+      }
+      device_line_ = item.line;
+      section_ = section;
+      return;
+    case Section::stream: section_ = section; return begin_named(item, config_.streams, config_.stream_count);
+    case Section::contact: section_ = section; return begin_named(item, config_.contacts, config_.contact_count);
+    case Section::group: section_ = section; return begin_named(item, config_.groups, config_.group_count);
+    case Section::alarm: section_ = section; return begin_named(item, config_.alarms, config_.alarm_count);
+  }
+}
+
+// Leaves section_ at none, so that the keys are skipped, when there is no place for this section.
+template <typename T, std::size_t kMost>
+void ConfigReader::begin_named(const IniItem& item, T (&all)[kMost], std::uint8_t& count) {
+  static_assert(kMost < 255);
+  const Section section = section_;
+  section_ = Section::none;
+  for (std::size_t at = 0; at < count; ++at)
+    if (!item.rest.empty() && all[at].name == item.rest) {
+      Complaint complaint{errors_, item.line};
+      complaint.text("a second section [").text(item.word).text(" ").text(head(item.rest, kMaxName));
+      complaint.text("], the first is on line ").number(all[at].line).text(": rename or remove one");
+      return;
+    }
+  if (count == kMost) {
+    const auto bit = static_cast<std::uint8_t>(1U << static_cast<unsigned>(section));
+    if ((overflow_ & bit) == 0) {
+      Complaint complaint{errors_, item.line};
+      complaint.text("more than ").number(kMost).text(" sections ").text(shown(section));
+      complaint.text(": remove some, or raise the limit in limits.hpp and build again");
+    }
+    overflow_ = static_cast<std::uint8_t>(overflow_ | bit);
+    return;
+  }
+  if (item.rest.empty()) {
+    Complaint{errors_, item.line}.text("the section has no name: write ").text(shown(section));
+  } else if (const std::string_view problem = name_problem(item.rest); !problem.empty()) {
+    Complaint{errors_, item.line}.code(item.rest).text(" cannot be a name: ").text(problem);
+  }
+  section_ = section;
+  all[count] = T{};
+  all[count].name = item.rest;
+  all[count].line = item.line;
+  ++count;
+}
+
+void ConfigReader::end_section() {
+  if (section_ == Section::none) return;
+  for (std::size_t at = 0; at < kKeyCount; ++at) {
+    const Key& key = kKeys[at];
+    if (key.section != section_ || key.need != Need::required || seen_[at] != 0) continue;
+    Complaint complaint{errors_, section_line_};
+    complaint.text("this section has no ").code(key.name).text(": add ").text(key.name).text(" = ").text(key.example);
+  }
+  if (section_ != Section::stream) return;
+  const StreamConfig& stream = config_.streams[config_.stream_count - 1];
+  if (stream.retry_min > stream.retry_max) {
+    const std::uint32_t min_line = line_of("retry_min");
+    Complaint complaint{errors_, min_line != 0 ? min_line : line_of("retry_max")};
+    complaint.text("`retry_min` is ");
+    write_duration(stream.retry_min, complaint.words());
+    complaint.text(" and `retry_max` only ");
+    write_duration(stream.retry_max, complaint.words());
+    complaint.text(": the first may not be the longer one");
+  }
+}
+
+void ConfigReader::key(const IniItem& item) {
+  if (!began_) {
+    began_ = true;  // once is enough
+    Complaint{errors_, item.line}.code(item.word).text(" stands before the first section: begin with [device]");
+  }
+  if (section_ == Section::none) return;  // its section is reported
+  const std::size_t at = find_key(section_, item.word);
+  if (at == kNotFound) return unknown_key(item);
+  const Key& key = kKeys[at];
+  if (seen_[at] != 0) {
+    Complaint{errors_, item.line}.code(item.word).text(" stands twice, first on line ").number(seen_[at])
+        .text(": remove one");
+    return;
+  }
+  seen_[at] = item.line;
+  if (key.need == Need::later) {
+    Complaint{errors_, item.line}.code(item.word).text(" is not supported yet: remove it");
+  } else if (item.rest.empty()) {
+    Complaint{errors_, item.line}.code(item.word).text(" has no value: write ").text(key.name).text(" = ")
+        .text(key.example).text(key.need == Need::required ? "" : ", or remove it");
+  } else {
+    value(key, item);
+  }
+}
+
+void ConfigReader::unknown_key(const IniItem& item) {
+  std::string_view names[kKeyCount];
+  std::size_t count = 0;
+  for (const Key& key : kKeys)
+    if (key.section == section_) names[count++] = key.name;
+  const std::string_view near = nearest(item.word, {names, count});
+
+  Complaint complaint{errors_, item.line};
+  if (near.empty()) {
+    for (const Key& key : kKeys)
+      if (key.name == item.word) {
+        complaint.code(item.word).text(" is no key of ").text(shown(section_)).text(": it belongs to ");
+        complaint.text(shown(key.section));
+        return;
+      }
+  }
+  complaint.text("unknown key ").code(item.word).text(": ");
+  if (!near.empty()) {
+    complaint.text("did you mean ").code(near).text("?");
+    return;
+  }
+  complaint.text("the keys of ").text(shown(section_)).text(" are ");
+  bool first = true;
+  for (const Key& key : kKeys) {
+    if (key.section != section_ || key.need == Need::later) continue;
+    complaint.text(first ? "" : ", ").text(key.name);
+    first = false;
+  }
+}
+
+void ConfigReader::value(const Key& key, const IniItem& item) {
+  const Value value{key.name, item.rest, item.line, errors_};
+  switch (section_) {
+    case Section::device: return device_value(item, value);
+    case Section::stream: return stream_value(item, value);
+    case Section::contact: return value.phone(config_.contacts[config_.contact_count - 1].phone);
+    case Section::group: pending_.members[config_.group_count - 1] = {item.rest, item.line}; return;
+    case Section::alarm: return alarm_value(item, value);
+    case Section::cls:
+    case Section::none: return;
+  }
+}
+
+void ConfigReader::device_value(const IniItem& item, const Value& value) {
+  DeviceConfig& device = config_.device;
+  if (item.word == "name") return value.device_name(device.name);
+  if (item.word == "state") return value.path(kMaxPath, device.state);
+  if (item.word == "control") return value.path(kMaxControlPathBytes, device.control);
+  if (item.word == "queue_size") return value.queue_size(device.queue_bytes);
+}
+
+void ConfigReader::stream_value(const IniItem& item, const Value& value) {
+  StreamConfig& stream = config_.streams[config_.stream_count - 1];
+  if (item.word == "type") return value.stream_type(stream.type);
+  if (item.word == "base_url") return value.base_url(stream);
+  if (item.word == "token_file") return value.path(kMaxPath, stream.token_file);
+  if (item.word == "sender") return value.sender(stream.sender);
+  if (item.word == "ca_file") return value.path(kMaxPath, stream.ca_file);
+  if (item.word == "timeout") return value.duration(seconds(5), minutes(5), stream.timeout);
+  if (item.word == "retry_min") return value.duration(seconds(1), hours(24), stream.retry_min);
+  if (item.word == "retry_max") return value.duration(seconds(1), hours(24), stream.retry_max);
+}
+
+void ConfigReader::alarm_value(const IniItem& item, const Value& value) {
+  AlarmConfig& alarm = config_.alarms[config_.alarm_count - 1];
+  PendingReferences::OfAlarm& pending = pending_.alarms[config_.alarm_count - 1];
+  const PendingReferences::Reference reference{item.rest, item.line};
+  if (item.word == "gpio") return value.gpio(alarm.gpio);
+  if (item.word == "active") return value.level(alarm.active);
+  if (item.word == "debounce") return value.duration(milliseconds(0), seconds(10), alarm.debounce);
+  if (item.word == "class") return value.message_class(alarm.cls);
+  if (item.word == "stream") pending.stream = reference;
+  if (item.word == "to") {
+    alarm.to = item.rest;
+    pending.to = reference;
+  }
+  if (item.word == "text") {
+    alarm.text = item.rest;
+    pending.text = reference;
+    check_placeholders(item.rest, item.line, errors_);
+  }
+  if (item.word == "clear_text") {
+    alarm.clear_text = item.rest;
+    pending.clear_text = reference;
+    check_placeholders(item.rest, item.line, errors_);
+  }
+}
+
+}  // namespace
+
+Status parse_config(std::string_view file_name, std::string_view text, Config& into, ConfigErrors& errors) {
+  errors.begin(file_name);
+  into.device = {};
+  into.stream_count = into.contact_count = into.group_count = into.alarm_count = 0;
+  ConfigReader{text, into, errors}.read();
+  return errors.count() == 0 ? Status{} : Code::bad_value;
+}
+
+}  // namespace tocsin

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+// One value of the configuration, checked into its type. Only for config_*.cpp.
+//
+// A value that is no good is reported and leaves `into` as it was. Memory: views. Threads: none.
+#pragma once
+
+#include "src/program/config.hpp"
+
+namespace tocsin {
+
+inline constexpr std::size_t kMaxControlPathBytes = 107;  // sockaddr_un, without its zero
+inline constexpr std::size_t kMaxUrlPath = 128;           // bytes of base_url's path: the request head has its limit
+inline constexpr std::size_t kMaxHost = 253;              // bytes of a host name (RFC 1035 2.3.4, as text)
+
+struct Value {
+  std::string_view key;
+  std::string_view written;  // never empty
+  std::uint32_t line;
+  ConfigErrors& errors;
+
+  void device_name(std::string_view& into) const;
+  void path(std::size_t longest, std::string_view& into) const;
+  void queue_size(std::uint32_t& into) const;
+  void stream_type(StreamType& into) const;
+  void base_url(StreamConfig& into) const;
+  void sender(std::string_view& into) const;
+  void duration(Millis least, Millis most, Millis& into) const;
+  void phone(Phone& into) const;
+  void gpio(std::string_view& into) const;
+  void level(Level& into) const;
+  void message_class(Class& into) const;
+};
+
+// Why this cannot be the name of a section, or empty.
+std::string_view name_problem(std::string_view name);
+
+}  // namespace tocsin

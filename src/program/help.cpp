@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+// What `tocsin help` says: short, true, one example each.
+#include "src/program/arguments.hpp"
+
+namespace tocsin {
+namespace {
+
+struct Help {
+  std::string_view about;
+  std::string_view text;
+};
+constexpr Help kHelp[] = {
+    {"",
+     "tocsin [-c FILE] [-s] COMMAND\n"
+     "\n"
+     "  run                      the daemon: watches the lines and delivers what waits\n"
+     "  send --to PHONE TEXT     one message\n"
+     "  raise ALARM              an alarm begins, by hand\n"
+     "  clear ALARM              an alarm ends, by hand\n"
+     "  status                   streams, queue and alarms on one screen\n"
+     "  queue [list]             what waits and what became of the rest\n"
+     "  queue show ID            the whole life of one message\n"
+     "  token set STREAM         stores the token of a stream\n"
+     "  token show STREAM        a fingerprint of the token\n"
+     "  check                    what is wrong with the configuration\n"
+     "  version [--memory]       version, or what memory is reserved\n"
+     "  help [COMMAND]           this, or more about one command\n"
+     "\n"
+     "  -c FILE   configuration; else $TOCSIN_CONFIG, else /etc/tocsin/tocsin.conf\n"
+     "  -s        messages for people go to syslog, not to stderr\n"
+     "  --json    one JSON object a line: status, queue, token show, check, version\n"},
+    {"run",
+     "tocsin run\n"
+     "\n"
+     "The daemon, in the foreground. SIGTERM ends it; what waits stays on the medium. SIGHUP reads the\n"
+     "configuration again; a bad one is reported and the old one stays in force.\n"
+     "\n"
+     "  tocsin -c /etc/tocsin/tocsin.conf run\n"},
+    {"send",
+     "tocsin send --to PHONE[,PHONE] [--stream S] [--class C] [--wait SECS] [--] TEXT\n"
+     "\n"
+     "One message to each number, contact or group. Prints their ids once all are on the medium.\n"
+     "  --to      more than once, or with commas\n"
+     "  --stream  a [stream] of the configuration; else the first one\n"
+     "  --class   critical, warning (if you do not say) or info: what is sent first\n"
+     "  --wait    seconds to wait until the service has them; the exit status says what became of them\n"
+     "  TEXT      one argument; - reads it from stdin; behind -- it may begin with -\n"
+     "\n"
+     "  tocsin send --to '+44 7700 900123' 'Pump 3 was serviced'\n"},
+    {"raise",
+     "tocsin raise ALARM\n"
+     "\n"
+     "The [alarm ALARM] of the configuration begins, as if its line had changed. An alarm that is active\n"
+     "already stays as it is.\n"
+     "\n"
+     "  tocsin raise high-level\n"},
+    {"clear",
+     "tocsin clear ALARM\n"
+     "\n"
+     "The [alarm ALARM] of the configuration ends; its clear_text is sent where it has one.\n"
+     "\n"
+     "  tocsin clear high-level\n"},
+    {"queue",
+     "tocsin queue [list]      tocsin queue show ID\n"
+     "\n"
+     "Every message that is kept, oldest first, and why it waits; or everything about one. Reads without\n"
+     "disturbing the daemon.\n"
+     "\n"
+     "  tocsin queue list --json\n"},
+    {"queue show",
+     "tocsin queue show ID\n"
+     "\n"
+     "Everything about one message. ID is the whole id or the number at its end.\n"
+     "\n"
+     "  tocsin queue show 17\n"},
+    {"status",
+     "tocsin status\n"
+     "\n"
+     "Streams, token, clock, queue and alarms.\n"
+     "\n"
+     "  tocsin status --json\n"},
+    {"token",
+     "tocsin token set STREAM [FILE or -]      tocsin token show STREAM\n"
+     "\n"
+     "  tocsin help token set\n"},
+    {"token set",
+     "tocsin token set STREAM [FILE or -]\n"
+     "\n"
+     "Stores the token of a stream where its token_file says. Asks for it without echo, or reads FILE, or\n"
+     "stdin for -. Blanks, line ends and a byte order mark around it are taken off.\n"
+     "\n"
+     "  tocsin token set sms /media/usb/token.txt\n"},
+    {"token show",
+     "tocsin token show STREAM\n"
+     "\n"
+     "A fingerprint of the stored token, never the token.\n"
+     "\n"
+     "  tocsin token show sms\n"},
+    {"check",
+     "tocsin check\n"
+     "\n"
+     "Reads the configuration and shows every mistake as FILE:LINE: what is wrong: what to do. Exit status 78\n"
+     "when there is one.\n"
+     "\n"
+     "  tocsin -c new.conf check\n"},
+    {"version",
+     "tocsin version [--memory]\n"
+     "\n"
+     "The version, or with --memory what is reserved for what.\n"
+     "\n"
+     "  tocsin version --memory\n"},
+    {"help",
+     "tocsin help [COMMAND]\n"
+     "\n"
+     "  tocsin help send\n"},
+};
+
+}  // namespace
+
+std::string_view help_text(std::string_view about) {
+  if (about == "queue list") about = "queue";
+  for (const Help& help : kHelp)
+    if (help.about == about) return help.text;
+  return {};
+}
+
+}  // namespace tocsin
