@@ -10,7 +10,7 @@ Result<Line::Change> Line::next() {
     return change(level, false);
   }
   TRY_LET(edge, source_.next());
-  const bool gap = edge.number != last_number_ + 1 && last_number_ != 0;
+  const bool gap = edge.number != last_number_ + 1;  // the kernel counts from 1
   last_number_ = edge.number;
   if (!gap) return change(edge.level, false);
   TRY_LET(level, source_.level());

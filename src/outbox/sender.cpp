@@ -26,6 +26,9 @@ std::string_view Sender::word(State state) {
 
 void Sender::configure(const Settings& settings) {
   settings_ = settings;
+  char path[220];
+  TextWriter writer(path);
+  path_.assign_cut(writer.text(settings.path_prefix).text("/simple_send/").view());
   stream_id_ = stream_hash(settings.name);
 }
 
@@ -158,7 +161,7 @@ Status Sender::prepare(const Clocks& clocks) {
   if (batch_size_ == 0) return Code::empty;
 
   HttpRequest head;
-  head.target = settings_.path;
+  head.target = path_.view();
   head.host = settings_.endpoint.host;
   head.port = settings_.endpoint.port;
   head.authorization = settings_.token;

@@ -49,6 +49,7 @@ class Index {
 
   // The entry of a number, or nullptr.
   Entry* find(std::uint32_t number);
+  const Entry* find(std::uint32_t number) const { return const_cast<Index*>(this)->find(number); }
   // The first entry whose number is not below, or nullptr.
   const Entry* first_from(std::uint32_t number) const {
     const std::size_t at = position(number);

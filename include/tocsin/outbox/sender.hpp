@@ -33,7 +33,7 @@ class Sender {
   struct Settings {
     std::string_view name;
     Endpoint endpoint;
-    std::string_view path = "/simple_send/";
+    std::string_view path_prefix;  // of the service's address; at most 200 bytes
     std::string_view token;
     std::string_view sender;  // empty: the stream's default
     Millis timeout = seconds(30);  // one whole request, name look-up included
@@ -103,6 +103,7 @@ class Sender {
   Observer& observer_;
   Arena& arena_;
   Settings settings_;
+  FixedText<220> path_;
   std::uint32_t stream_id_ = 0;
 
   State state_ = State::idle;

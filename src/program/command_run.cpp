@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+// `tocsin run`: the daemon, in the foreground.
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <new>
+
+#include "port/linux/clock.hpp"
+#include "src/program/commands.hpp"
+#include "src/program/owner.hpp"
+
+namespace tocsin {
+namespace {
+
+constexpr Millis kCloseWithin = seconds(8);
+
+enum class Wish : std::uint8_t { none, stop, reload };
+
+Wish read_signal(int fd) {
+  signalfd_siginfo info;
+  if (::read(fd, &info, sizeof info) != static_cast<ssize_t>(sizeof info)) return Wish::none;
+  return info.ssi_signo == SIGHUP ? Wish::reload : Wish::stop;
+}
+
+// A bad file leaves the configuration in force as it is, and says so.
+bool may_reload(const Call& call, Log& log) {
+  static ConfigFile file;
+  static ConfigErrors errors;
+  if (load_config(call.config_path, file, errors).ok()) return true;
+  char text[Log::kMaxLine];
+  for (std::size_t at = 0; at < errors.kept(); ++at) {
+    TextWriter line(text);
+    errors.write(at, line);
+    log.line(read_clocks().now, LogLevel::error, line.view());
+  }
+  log.line(read_clocks().now, LogLevel::error, "not reloaded: the configuration in force stays");
+  return false;
+}
+
+}  // namespace
+
+Exit run_daemon(const Call& call) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
+
+  static Resolver resolver;  // forks its keeper: first of all, before signals, lock and threads
+  if (!resolver.start().ok()) {
+    complain("cannot start the name resolver process: out of processes or memory?");
+    return Exit::internal;
+  }
+  sigset_t before;
+  sigprocmask(SIG_BLOCK, &signals, &before);
+  const Fd signal_fd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+
+  static Log log;
+  if (call.arguments.to_syslog && !log.to_syslog().ok()) complain("there is no syslog at /dev/log: logging to stderr");
+
+  alignas(16) static unsigned char memory[sizeof(Owner)];
+  Owner& owner = *new (memory) Owner(resolver, log);
+  char words[500];
+  TextWriter why(words);
+  const Exit opened = owner.open(call.config, Role::daemon, why);
+  if (opened != Exit::done) {
+    complain(why.view());
+    return opened;
+  }
+  const auto say = [](LogLevel level, std::string_view text) { log.line(read_clocks().now, level, text); };
+  if (owner.open_streams(why) != Exit::done) why.clear();  // said as the reason of the held stream
+  const Exit lines = owner.open_lines(why);
+  if (lines != Exit::done) {
+    // A gateway with a wrong line name must not look as if it watched.
+    complain(why.view());
+    owner.close(kCloseWithin);
+    return lines;
+  }
+  TextWriter ready(words);
+  std::size_t waiting = 0;
+  for (std::size_t at = 0; at < owner.index().size(); ++at) waiting += ended(owner.index()[at].state) ? 0U : 1U;
+  ready.text("running as ").text(call.config.device.name).text(", ").number(waiting).text(" messages wait");
+  if (owner.found().damaged > 0) ready.text(", ").number(owner.found().damaged).text(" damaged records left out");
+  say(LogLevel::info, ready.view());
+
+  Wish wish = Wish::none;
+  while (wish == Wish::none) {
+    if (!owner.turn(kNever, signal_fd.number())) continue;
+    wish = read_signal(signal_fd.number());
+    if (wish == Wish::reload && !may_reload(call, log)) wish = Wish::none;
+  }
+  owner.close(kCloseWithin);
+  if (wish == Wish::stop) {
+    say(LogLevel::info, "stopped");
+    return Exit::done;
+  }
+  say(LogLevel::info, "starting anew with the changed configuration");
+  sigprocmask(SIG_SETMASK, &before, nullptr);
+  ::execv("/proc/self/exe", call.words);
+  complain("cannot start anew: stopped instead");
+  return Exit::internal;
+}
+
+}  // namespace tocsin

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+// `tocsin send`, `raise` and `clear`: through the owner when there is one, else by being the owner for a moment.
+#include <poll.h>
+
+#include <new>
+
+#include "port/linux/clock.hpp"
+#include "src/program/commands.hpp"
+#include "src/program/owner.hpp"
+#include "src/program/reader.hpp"
+
+namespace tocsin {
+namespace {
+
+constexpr Millis kCloseWithin = seconds(3);
+
+Owner& make_owner(Resolver& resolver, Log& log) {
+  alignas(16) static unsigned char memory[sizeof(Owner)];
+  return *new (memory) Owner(resolver, log);
+}
+
+// A daemon took the queue over while this command waited: its files tell how the messages end.
+Exit watch_files(const Config& config, std::uint32_t first, std::size_t count, Instant until) {
+  alignas(16) static unsigned char memory[sizeof(Reader)];
+  for (;;) {
+    Reader& reader = *new (memory) Reader;
+    char words[300];
+    TextWriter why(words);
+    if (reader.open(config, why) == Exit::done) {
+      Exit worst = Exit::done;
+      bool waiting = false;
+      for (std::uint32_t i = 0; i < count; ++i) {
+        const Entry* entry = reader.index().find(first + i);
+        if (entry == nullptr || !ended(entry->state)) waiting = true;
+        if (entry != nullptr && entry->state == State::failed) worst = worse(worst, Exit::refused);
+        if (entry != nullptr && entry->state == State::unknown) worst = worse(worst, Exit::later);
+      }
+      if (!waiting) return worst;
+    }
+    if (read_clocks().now >= until) return Exit::later;
+    ::poll(nullptr, 0, 200);
+  }
+}
+
+// Nobody owns the queue: this command does, for as long as it takes.
+Exit as_owner(const Call& call, const ControlRequest& request) {
+  static Resolver resolver;
+  const bool waits = request.ask == Ask::send && request.wait > milliseconds(0);
+  if (waits && !resolver.start().ok()) {
+    complain("cannot start the name resolver process: out of processes or memory?");
+    return Exit::internal;
+  }
+  static Log log;
+  Owner& owner = make_owner(resolver, log);
+  char words[600];
+  TextWriter why(words);
+  const Instant until = read_clocks().now + request.wait;
+  Exit exit = owner.open(call.config, Role::guest, why);
+  if (exit != Exit::done) {
+    complain(why.view());
+    return exit;
+  }
+  const Owner::Posted posted =
+      request.ask == Ask::send
+          ? owner.post(request, why)
+          : owner.change(request.subject, request.ask == Ask::raise ? Transition::raised : Transition::cleared, why);
+  exit = posted.exit;
+  if (exit == Exit::done && posted.pushed.ticket == 0) why.text(request.subject).text(" is in that state already: nothing changed");
+  if (exit == Exit::done && posted.pushed.ticket != 0) {
+    exit = owner.settle(posted.pushed.ticket);
+    if (exit == Exit::medium) {
+      why.text("the medium does not take it, and no daemon keeps it in memory: it is lost when this command ends");
+    } else {
+      char ids[kMaxPhones * (kMaxId + 1)];
+      TextWriter out(ids);
+      owner.write_ids(posted, out);
+      print(out.view());
+      if (!waits) why.text("stored; nothing sends until `tocsin run` does");
+    }
+  }
+  bool handed_over = false;
+  if (waits && exit == Exit::done) {
+    exit = owner.open_streams(why);
+    while (exit == Exit::done && !owner.decided(posted) && read_clocks().now < until && !owner.gave_way())
+      owner.turn(until, -1);
+    handed_over = owner.gave_way() && !owner.decided(posted);
+    if (exit == Exit::done && !handed_over) {
+      exit = owner.outcome(posted.pushed.first_number, posted.count);
+      owner.write_outcome(posted, exit, why);
+    }
+  }
+  owner.close(kCloseWithin);
+  if (handed_over) exit = watch_files(call.config, posted.pushed.first_number, posted.count, until);
+  if (!why.view().empty()) complain(why.view());
+  return exit;
+}
+
+Exit through_owner(const Call& call, const ControlRequest& request) {
+  static std::uint8_t memory[kMaxControlReply];
+  const auto reply =
+      call_control(call.config.device.control, request, Millis{kControlTimeout.count + request.wait.count}, memory);
+  if (reply.ok()) {
+    print(reply.value().out);
+    if (!reply.value().err.empty()) complain(reply.value().err);
+    return reply.value().exit;
+  }
+  if (reply.code() == Code::not_found) return as_owner(call, request);
+  char words[300];
+  TextWriter why(words);
+  why.text("the daemon at ").text(call.config.device.control);
+  if (reply.code() == Code::timeout) {
+    why.text(" does not answer");
+  } else if (reply.code() == Code::io) {
+    why.text(": ");
+    write_errno(reply.status().detail(), why);
+  } else {
+    why.text(" ended before it answered");
+  }
+  why.text(": look with `tocsin queue list` whether it was stored");
+  complain(why.view());
+  return Exit::later;
+}
+
+}  // namespace
+
+Exit send_message(const Call& call) {
+  static char from_stdin[kMaxText + 2];
+  static ControlRequest request;
+  char words[300];
+  TextWriter why(words);
+  PhoneList phones;
+  for (const std::string_view to : call.arguments.recipients())
+    if (!add_recipients(call.config, to, phones, why).ok()) {
+      complain(why.view());
+      return Exit::bad_data;
+    }
+  request.ask = Ask::send;
+  request.cls = call.arguments.cls;
+  request.stream = call.arguments.stream;
+  request.text = call.arguments.text;
+  request.wait = call.arguments.wait;
+  for (; request.phone_count < phones.count; ++request.phone_count)
+    request.phones[request.phone_count] = phones.phones[request.phone_count];
+  if (call.arguments.text_from_stdin) {
+    const Exit read = read_text(0, from_stdin, request.text, why);
+    if (read != Exit::done) {
+      complain(why.view());
+      return read;
+    }
+  }
+  return through_owner(call, request);
+}
+
+Exit change_alarm_by_hand(const Call& call) {
+  static ControlRequest request;
+  request.ask = call.arguments.command == Command::raise ? Ask::raise : Ask::clear;
+  request.subject = call.arguments.subject;
+  return through_owner(call, request);
+}
+
+}  // namespace tocsin

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+// `tocsin token set STREAM [FILE or -]` and `tocsin token show STREAM`. The token itself is never shown.
+#include <fcntl.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "port/linux/fingerprint.hpp"
+#include "port/linux/secret_file.hpp"
+#include "port/linux/system.hpp"
+#include "src/program/commands.hpp"
+#include "src/program/control.hpp"
+
+namespace tocsin {
+namespace {
+
+constexpr std::size_t kMaxRaw = kMaxToken + 64;  // with what surrounds a token that was pasted
+
+const StreamConfig* find_stream(const Call& call) {
+  const std::size_t at = call.config.find_stream(call.arguments.subject);
+  if (at != kNotFound) return &call.config.streams[at];
+  char words[200];
+  TextWriter why(words);
+  complain(why.text("there is no [stream ").text(call.arguments.subject).text("] in ").text(call.config_path).view());
+  return nullptr;
+}
+
+// One line from a person, without echo.
+Result<std::size_t> ask(Span<char> into) {
+  termios before;
+  const bool terminal = ::tcgetattr(0, &before) == 0;
+  if (terminal) {
+    print("Token (it is not shown while you type or paste): ");
+    termios quiet = before;
+    quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+    ::tcsetattr(0, TCSAFLUSH, &quiet);
+  }
+  std::size_t n = 0;
+  bool whole = false;
+  while (n < into.size() && !whole) {
+    const ssize_t got = ::read(0, into.data() + n, terminal ? into.size() - n : 1);
+    if (got <= 0) break;
+    n += static_cast<std::size_t>(got);
+    whole = into[n - 1] == '\n';
+  }
+  if (terminal) {
+    ::tcsetattr(0, TCSAFLUSH, &before);
+    print("\n");
+  }
+  return n;
+}
+
+Result<std::size_t> read_raw(std::string_view from, Span<char> into) {
+  if (from.empty()) return ask(into);
+  const bool is_stdin = from == "-";
+  const Fd file(is_stdin ? -1 : ::open(Path(from).c_str(), O_RDONLY | O_CLOEXEC));
+  if (!is_stdin && !file.is_open()) return last_error();
+  return read_whole(is_stdin ? 0 : file.number(), {reinterpret_cast<std::uint8_t*>(into.data()), into.size()});
+}
+
+}  // namespace
+
+Exit set_token(const Call& call) {
+  const StreamConfig* stream = find_stream(call);
+  if (stream == nullptr) return Exit::config;
+  char raw[kMaxRaw];
+  char words[400];
+  TextWriter why(words);
+  const auto size = read_raw(call.arguments.token_file, raw);
+  if (!size.ok()) {
+    why.text("cannot read ").text(call.arguments.token_file).text(": ");
+    write_errno(size.status().detail(), why);
+    complain(why.view());
+    return Exit::bad_data;
+  }
+  const std::string_view given{raw, size.value()};
+  const auto token = clean_token(given, why);
+  Exit exit = Exit::done;
+  if (!token.ok()) {
+    exit = Exit::bad_data;
+  } else if (!write_token(stream->token_file, token.value(), why).ok()) {
+    exit = Exit::cannot_create;
+  } else {
+    char text[400];
+    TextWriter out(text);
+    out.text("token of stream ").text(stream->name).text(" stored in ").text(stream->token_file).text(", fingerprint ");
+    write_fingerprint(token.value(), out);
+    print(out.text("\n").view());
+  }
+  ::explicit_bzero(raw, sizeof raw);
+  if (exit != Exit::done) {
+    complain(why.view());
+    return exit;
+  }
+  static std::uint8_t memory[kMaxControlReply];
+  static ControlRequest request;
+  request.ask = Ask::reload_token;
+  request.subject = stream->name;
+  const auto reply = call_control(call.config.device.control, request, kControlTimeout, memory);
+  if (reply.ok() && reply.value().exit == Exit::done) print("the running daemon uses it now\n");
+  if (reply.ok() && reply.value().exit != Exit::done) complain(reply.value().err);
+  return Exit::done;
+}
+
+Exit show_token(const Call& call) {
+  const StreamConfig* stream = find_stream(call);
+  if (stream == nullptr) return Exit::config;
+  char token[kMaxToken];
+  char words[400];
+  TextWriter why(words);
+  const auto size = read_token(stream->token_file, token, why);
+  if (!size.ok()) {
+    complain(why.view());
+    return Exit::config;
+  }
+  char text[400];
+  TextWriter out(text);
+  out.text(stream->token_file).text(": ").number(size.value()).text(" characters, fingerprint ");
+  write_fingerprint({token, size.value()}, out);
+  ::explicit_bzero(token, sizeof token);
+  print(out.text("\n").view());
+  return Exit::done;
+}
+
+}  // namespace tocsin

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+// One function a command. Each says what it has to say and returns how the program ends.
+#pragma once
+
+#include "src/program/arguments.hpp"
+#include "src/program/config.hpp"
+
+namespace tocsin {
+
+// What every command finds ready.
+struct Call {
+  const Arguments& arguments;
+  const Config& config;
+  std::string_view config_path;
+  char** words;  // argv, to start anew with
+};
+
+Exit run_daemon(const Call& call);
+Exit send_message(const Call& call);
+Exit change_alarm_by_hand(const Call& call);  // raise, clear
+Exit list_queue(const Call& call);
+Exit show_message(const Call& call);
+Exit show_status(const Call& call);
+Exit set_token(const Call& call);
+Exit show_token(const Call& call);
+Exit show_version(const Arguments& arguments);
+
+// Whole texts to stdout, and one line "tocsin: ..." to stderr. A closed pipe ends nothing.
+void print(std::string_view text);
+void complain(std::string_view line);
+
+}  // namespace tocsin

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: MIT
+#include "src/program/owner.hpp"
+
+#include <fcntl.h>
+
+#include <new>
+
+#include "port/linux/clock.hpp"
+#include "port/linux/entropy.hpp"
+#include "port/linux/secret_file.hpp"
+#include "tocsin/base/crc32.hpp"
+
+namespace tocsin {
+namespace {
+
+constexpr Millis kLockPatience = seconds(5);
+constexpr Millis kMediumPatience{Queue::kStall.count + 300};
+
+std::size_t read_file(const char* path, Span<char> into) {
+  Fd file(::open(path, O_RDONLY | O_CLOEXEC));
+  if (!file.is_open()) return 0;
+  const auto n = read_whole(file.number(), {reinterpret_cast<std::uint8_t*>(into.data()), into.size()});
+  return n.ok() ? n.value() : 0;
+}
+
+// What tells one start of the device, and one device, from another.
+Queue::Start this_start() {
+  Queue::Start start;
+  start.clocks = read_clocks();
+  char text[64];
+  const std::string_view boot = head({text, read_file("/proc/sys/kernel/random/boot_id", text)}, 36);
+  store32(start.boot_id, crc32(0, as_bytes(boot)));
+  store32(start.boot_id + 4, crc32(1, as_bytes(boot)));
+  store32(start.boot_id + 8, crc32(2, as_bytes(boot)));
+  store32(start.boot_id + 12, static_cast<std::uint32_t>(boot.size()));
+  const std::string_view machine = trim({text, read_file("/etc/machine-id", text)});
+  start.machine = crc32(0, as_bytes(machine)) | static_cast<std::uint64_t>(crc32(1, as_bytes(machine))) << 32;
+  start.random[0] = random_number();
+  start.random[1] = random_number();
+  return start;
+}
+
+void wait_a_little(Millis time) { ::poll(nullptr, 0, static_cast<int>(time.count)); }
+
+}  // namespace
+
+Owner::Owner(Resolver& resolver, Log& log)
+    : resolver_(resolver), log_(log), even_(worker_), odd_(worker_), queue_(even_, odd_, index_),
+      outbox_(queue_, index_, *this), arena_({arena_memory_, sizeof arena_memory_}) {}
+
+void Owner::log_line(LogLevel level, std::string_view text) { log_.line(read_clocks().now, level, text); }
+
+Exit Owner::open(const Config& config, Role role, TextWriter& why) {
+  config_ = &config;
+  role_ = role;
+  const Status opened = state_.open(config.device.state, IfAbsent::make);
+  if (!opened.ok()) {
+    why.text("cannot use the state directory ").text(config.device.state).text(": ");
+    write_errno(opened.detail(), why);
+    why.text(": look at `state` in [device]");
+    return Exit::cannot_create;
+  }
+  // Another command may hold the lock for a moment; one that waits for an answer gives way to a daemon.
+  const Instant until = read_clocks().now + kLockPatience;
+  for (;;) {
+    const Status locked = state_.lock();
+    if (locked.ok()) break;
+    if (locked.code() != Code::busy) {
+      why.text("cannot lock ").text(config.device.state).text("/lock: ");
+      write_errno(locked.detail(), why);
+      return Exit::cannot_create;
+    }
+    if (role == Role::daemon) {
+      ControlRequest request;
+      request.ask = Ask::give_way;
+      const auto reply = call_control(config.device.control, request, seconds(1),
+                                      {reinterpret_cast<std::uint8_t*>(reply_), sizeof reply_});
+      if (reply.ok() && reply.value().exit != Exit::done) {
+        why.text("another tocsin (process ").number(state_.holder()).text(") runs on ").text(config.device.state);
+        why.text(": stop it first");
+        return Exit::later;
+      }
+    }
+    if (read_clocks().now >= until) {
+      why.text("the queue in ").text(config.device.state).text(" is locked by process ").number(state_.holder());
+      why.text(", which does not answer: nothing was stored; look at that process");
+      return Exit::later;
+    }
+    wait_a_little(milliseconds(50));
+  }
+  const Status started = worker_.start();
+  if (!started.ok()) {
+    why.text("cannot start the storage thread: ");
+    write_errno(started.detail(), why);
+    return Exit::internal;
+  }
+  FileStore* stores[] = {&even_, &odd_};
+  const std::string_view names[] = {"queue.0", "queue.1"};
+  for (std::size_t i = 0; i < 2; ++i) {
+    const auto file = open_store(state_.fd(), names[i], config.device.queue_bytes / 2);
+    if (!file.ok()) {
+      why.text("cannot make ").text(config.device.state).text("/").text(names[i]).text(" (");
+      why.number(config.device.queue_bytes / 2 / 1024).text(" KiB): ");
+      write_errno(file.status().detail(), why);
+      why.text(": free some space, or make queue_size in [device] smaller");
+      return Exit::cannot_create;
+    }
+    stores[i]->open(file.value());
+  }
+  const auto found = queue_.load();
+  if (!found.ok()) {
+    why.text("cannot read the queue in ").text(config.device.state).text(": ");
+    if (found.code() == Code::bad_value) {
+      why.text("its format is version ").number(static_cast<std::uint64_t>(found.status().detail()));
+      why.text(", made by a newer tocsin: use that one");
+    } else if (found.code() == Code::io) {
+      write_errno(found.status().detail(), why);
+    } else {
+      why.text("queue.0 or queue.1 has a size that cannot be: move both away");
+    }
+    return Exit::medium;
+  }
+  found_ = found.value();
+  const Queue::Start start = this_start();
+  queue_.start(start);
+  outbox_.load(start.clocks);
+  char words[200];
+  TextWriter problem(words);
+  if (!control_.open(config.device.control, problem).ok()) {
+    problem.text(": other commands cannot talk to this process");
+    log_line(LogLevel::warning, problem.view());
+  }
+  return Exit::done;
+}
+
+Exit Owner::load_token(std::size_t stream, TextWriter& why) {
+  const auto size = read_token(config_->streams[stream].token_file, tokens_[stream], why);
+  token_sizes_[stream] = size.ok() ? size.value() : 0;
+  return size.ok() ? Exit::done : Exit::config;
+}
+
+void Owner::configure_sender(std::size_t stream) {
+  const StreamConfig& from = config_->streams[stream];
+  Sender::Settings settings;
+  settings.name = from.name;
+  settings.endpoint = {from.host, from.port};
+  settings.path_prefix = from.path_prefix;
+  settings.token = {tokens_[stream], token_sizes_[stream]};
+  settings.sender = from.sender;
+  settings.timeout = from.timeout;
+  settings.retry_min = from.retry_min;
+  settings.retry_max = from.retry_max;
+  senders_[stream]->configure(settings);
+}
+
+Exit Owner::open_streams(TextWriter& why) {
+  Exit worst = Exit::done;
+  for (std::size_t i = 0; i < config_->stream_count; ++i) {
+    const StreamConfig& stream = config_->streams[i];
+    std::size_t context = 0;
+    while (context < context_count_ && config_->streams[context_of_[context]].ca_file != stream.ca_file) ++context;
+    char words[400];
+    TextWriter problem(words);
+    if (context == context_count_) {
+      context_of_[context_count_++] = i;
+      if (!contexts_[context].open(stream.ca_file).ok()) problem.text(contexts_[context].problem());
+    }
+    streams_[i] = new (stream_memory_[i]) TlsStream(contexts_[context], resolver_);
+    senders_[i] = new (sender_memory_[i]) Sender(outbox_, *streams_[i], *this, arena_);
+    stream_count_ = i + 1;
+    if (problem.view().empty() && load_token(i, problem) == Exit::done) {
+      configure_sender(i);
+      continue;
+    }
+    configure_sender(i);
+    senders_[i]->hold_until_resumed(problem.view());
+    if (worst == Exit::done) why.text(problem.view());
+    worst = Exit::config;
+  }
+  return worst;
+}
+
+void Owner::close(Millis most) {
+  const Instant until = read_clocks().now + most;
+  for (std::size_t i = 0; i < stream_count_; ++i) senders_[i]->stop();
+  const auto quiet = [this] {
+    for (std::size_t i = 0; i < stream_count_; ++i)
+      if (!senders_[i]->quiet()) return false;
+    return true;
+  };
+  while (!quiet() && read_clocks().now < until) turn(until, -1);
+  for (std::size_t i = 0; i < stream_count_; ++i) streams_[i]->close();
+  queue_.stop().status().ignore();  // without it the numbers only go on with a gap
+  while (!queue_.idle() && read_clocks().now < until) turn(until, -1);
+  control_.close();
+  state_.unlock();
+}
+
+std::size_t Owner::handles(Span<pollfd> into) const {
+  std::size_t n = 0;
+  const auto add = [&](int fd, Want want) {
+    if (fd < 0 || n == into.size()) return;
+    into[n++] = {fd, static_cast<short>(want == Want::writable ? POLLOUT : want == Want::readable ? POLLIN : 0), 0};
+  };
+  add(worker_.handle(), Want::readable);
+  if (control_.is_open()) {
+    ControlServer::Handle control[kMaxControlClients + 1];
+    const std::size_t count = control_.handles(control);
+    for (std::size_t i = 0; i < count; ++i) add(control[i].fd, control[i].want);
+  }
+  for (std::size_t i = 0; i < stream_count_; ++i)
+    if (senders_[i]->want() != Want::nothing) add(senders_[i]->handle(), senders_[i]->want());
+  for (const Line* line : lines_)
+    if (line != nullptr) add(line->handle(), Want::readable);
+  return n;
+}
+
+void Owner::poll() {
+  const Clocks clocks = read_clocks();
+  queue_.poll(clocks.now);
+  poll_lines(clocks.now);
+  serve(clocks.now);
+  for (std::size_t i = 0; i < stream_count_; ++i)
+    senders_[i]->poll(clocks, static_cast<std::uint32_t>(random_number()));
+  queue_.poll(clocks.now);  // what the senders put on record goes out in this turn
+  for (Waiting& waiting : waiting_)
+    if (waiting.used) look_after(waiting, clocks.now);
+  report_medium(clocks.now);
+  log_.poll(clocks.now);
+}
+
+Instant Owner::wake(Instant now) const {
+  Instant at = earlier(earlier(queue_.wake(), log_.due()), retry_lines_);
+  if (control_.is_open()) at = earlier(at, control_.due());
+  for (std::size_t i = 0; i < stream_count_; ++i) at = earlier(at, senders_[i]->wake());
+  // A medium that does not answer changes what may be sent and said, once its time is over.
+  if (!queue_.idle() && !queue_.stalled(now)) at = earlier(at, now + milliseconds(100));
+  for (const Waiting& waiting : waiting_)
+    if (waiting.used) at = earlier(at, waiting.acknowledged ? waiting.until : waiting.medium_until);
+  return at;
+}
+
+bool Owner::turn(Instant until, int extra) {
+  const Instant now = read_clocks().now;
+  const Instant at = earlier(until, wake(now));
+  pollfd fds[kMaxHandles + 1];
+  std::size_t n = handles(Span<pollfd>{fds, kMaxHandles});
+  const std::size_t extra_at = n;
+  if (extra >= 0) fds[n++] = {extra, POLLIN, 0};
+  const std::int64_t wait = at == kNever ? 60'000 : at <= now ? 0 : (at - now).count;
+  ::poll(fds, n, wait > 60'000 ? 60'000 : static_cast<int>(wait));
+  poll();
+  return extra >= 0 && (fds[extra_at].revents & POLLIN) != 0;
+}
+
+Exit Owner::settle(Queue::Ticket ticket) {
+  const Instant until = read_clocks().now + kMediumPatience;
+  queue_.poll(read_clocks().now);
+  while (!queue_.on_medium(ticket)) {
+    const Instant now = read_clocks().now;
+    if (now >= until || queue_.failing()) return Exit::medium;
+    turn(until, -1);
+  }
+  return Exit::done;
+}
+
+void Owner::message_ended(const MessageId& id, std::uint32_t, State state, std::string_view reason) {
+  char text[Log::kMaxLine];
+  TextWriter line(text);
+  line.text("message ").text(id.view()).text(" ").text(tocsin::word(state));
+  if (!reason.empty()) line.text(": ").text(reason);
+  if (state == State::unknown) line.text(": it may have arrived; nothing more is sent by itself");
+  log_line(state == State::accepted ? LogLevel::info : LogLevel::error, line.view());
+}
+
+void Owner::stream_changed(std::string_view stream, std::string_view condition, std::string_view reason) {
+  char text[Log::kMaxLine];
+  TextWriter line(text);
+  line.text("stream ").text(stream).text(" ").text(condition).text(": ").text(reason);
+  log_line(condition == "held" ? LogLevel::error : condition == "working" ? LogLevel::info : LogLevel::warning,
+           line.view());
+}
+
+void Owner::report_medium(Instant now) {
+  const bool bad = queue_.stalled(now);
+  if (bad == medium_reported_) return;
+  medium_reported_ = bad;
+  char text[200];
+  TextWriter line(text);
+  if (!bad) return log_line(LogLevel::info, "the medium works again: everything is on it");
+  line.text("the medium of ").text(config_->device.state);
+  if (queue_.failing()) {
+    line.text(" fails (");
+    write_errno(queue_.last_errno(), line);
+    line.text("): new alarms are kept in memory only; look at the disk");
+  } else {
+    line.text(" does not answer: new alarms are kept in memory only; look at the disk");
+  }
+  log_line(LogLevel::error, line.view());
+}
+
+}  // namespace tocsin

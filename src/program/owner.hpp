@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+// The process that holds STATE/lock: it owns the queue, sends what waits, and serves the control socket.
+// `run` is one for as long as it lives, `send` for as long as it takes.
+//
+//   handles() -> poll(2) -> poll()   ...again and again; wake() says when at the latest
+//
+// Memory: about 1.3 MiB of address space in place, of which a quiet device touches some 200 KiB. Threads:
+// one loop; the storage worker and the resolver stay behind their port.
+#pragma once
+
+#include <poll.h>
+
+#include "port/linux/file_store.hpp"
+#include "port/linux/gpio_lines.hpp"
+#include "port/linux/log.hpp"
+#include "port/linux/resolver.hpp"
+#include "port/linux/state_dir.hpp"
+#include "port/linux/storage_worker.hpp"
+#include "port/linux/tls_stream.hpp"
+#include "src/program/config.hpp"
+#include "src/program/control.hpp"
+#include "tocsin/alarm/alarm.hpp"
+#include "tocsin/alarm/line.hpp"
+#include "tocsin/outbox/sender.hpp"
+
+namespace tocsin {
+
+enum class Role : std::uint8_t { daemon, guest };  // a guest gives way to a daemon
+
+class Owner final : public Observer {
+ public:
+  Owner(Resolver& resolver, Log& log);
+  Owner(const Owner&) = delete;
+  Owner& operator=(const Owner&) = delete;
+
+  // Takes lock, queue and control socket. The resolver has been started. `why` gets one line on errors:
+  // later (somebody else owns the queue), cannot_create, medium, config.
+  Exit open(const Config& config, Role role, TextWriter& why);
+  // Certificates and tokens, so that messages leave. Errors: config; without it the owner only stores.
+  Exit open_streams(TextWriter& why);
+  // GPIO lines. Errors: config (unknown line), line_busy; the other lines work all the same.
+  Exit open_lines(TextWriter& why);
+  // Lets go in good order: what was begun is finished, the last record written, at most `most` long.
+  void close(Millis most);
+
+  static constexpr std::size_t kMaxHandles = kMaxControlClients + kMaxStreams + kMaxAlarms + 3;
+  std::size_t handles(Span<pollfd> into) const;
+  void poll();
+  Instant wake(Instant now) const;
+  // Waits for handles() and wake(), `most` at the longest, then poll()s. `extra`: one more handle, or -1.
+  // Returns whether `extra` is readable.
+  bool turn(Instant until, int extra);
+
+  // What commands do; the control socket's clients and a guest itself.
+  struct Posted {
+    Exit exit = Exit::done;
+    Queue::Pushed pushed;
+    std::size_t count = 0;
+  };
+  Posted post(const ControlRequest& request, TextWriter& why);
+  Posted change(std::string_view alarm, Transition to, TextWriter& why);
+  bool on_medium(Queue::Ticket ticket) const { return queue_.on_medium(ticket); }
+  // Waits until it is on the medium, or 2 s and a little: done, or medium.
+  Exit settle(Queue::Ticket ticket);
+  void write_ids(const Posted& posted, TextWriter& into) const;
+  // How far `count` messages from `first` are: done when all are accepted, later while one waits, else the worst.
+  Exit outcome(std::uint32_t first, std::size_t count) const;
+  bool decided(const Posted& posted) const;  // none of them waits any more
+  void write_outcome(const Posted& posted, Exit exit, TextWriter& into) const;
+  bool gave_way() const { return gave_way_; }
+
+  const Config& config() const { return *config_; }
+  const Queue& queue() const { return queue_; }
+  const Index& index() const { return index_; }
+  const Queue::Found& found() const { return found_; }
+  std::size_t stream_count() const { return stream_count_; }
+  const Sender& sender(std::size_t at) const { return *senders_[at]; }
+
+  void message_ended(const MessageId& id, std::uint32_t number, State state, std::string_view reason) override;
+  void stream_changed(std::string_view stream, std::string_view condition, std::string_view reason) override;
+
+ private:
+  struct Waiting {
+    ControlServer::Client client;
+    bool used = false;
+    Posted posted;
+    Instant medium_until;  // when "kept in memory only" is said
+    bool to_the_end = false;  // --wait
+    Instant until;
+    bool acknowledged = false;
+  };
+
+  // owner_control.cpp
+  void serve(Instant now);
+  void answer(ControlServer::Client client, Instant now);
+  void look_after(Waiting& waiting, Instant now);
+  void reply(ControlServer::Client client, Exit exit, std::string_view out, std::string_view err, Instant now);
+  // owner_lines.cpp
+  void poll_lines(Instant now);
+  Exit not_posted(Code code, std::string_view what, TextWriter& why) const;
+  void hurry(std::string_view stream, Class cls, Instant now);
+  AlarmRule rule(const AlarmConfig& alarm, PhoneList& phones) const;
+  void log_line(LogLevel level, std::string_view text);
+  Exit load_token(std::size_t stream, TextWriter& why);
+  void configure_sender(std::size_t stream);
+  void report_medium(Instant now);
+
+  Resolver& resolver_;
+  Log& log_;
+  const Config* config_ = nullptr;
+  Role role_ = Role::daemon;
+  StateDir state_;
+  StorageWorker worker_;
+  FileStore even_, odd_;
+  Index index_;
+  Queue queue_;
+  Outbox outbox_;
+  Queue::Found found_;
+  ControlServer control_;
+  Waiting waiting_[kMaxControlClients];
+  bool gave_way_ = false;
+  bool medium_reported_ = false;
+
+  std::size_t stream_count_ = 0;
+  std::size_t context_count_ = 0;
+  std::size_t context_of_[kMaxStreams] = {};
+  TlsContext contexts_[kMaxStreams];
+  TlsStream* streams_[kMaxStreams] = {};
+  Sender* senders_[kMaxStreams] = {};
+  char tokens_[kMaxStreams][kMaxToken];
+  std::size_t token_sizes_[kMaxStreams] = {};
+  alignas(16) unsigned char stream_memory_[kMaxStreams][sizeof(TlsStream)];
+  alignas(16) unsigned char sender_memory_[kMaxStreams][sizeof(Sender)];
+  alignas(16) std::uint8_t arena_memory_[kReplyArenaBytes];
+  Arena arena_;
+
+  GpioLine gpio_[kMaxAlarms];
+  Line* lines_[kMaxAlarms] = {};
+  alignas(8) unsigned char line_memory_[kMaxAlarms][sizeof(Line)];
+  Line::Input input_[kMaxAlarms] = {};
+  bool input_pending_[kMaxAlarms] = {};  // changed, and not yet a transition on record
+  Instant retry_lines_ = kNever;
+  char reply_[kMaxControlReply - 64];
+};
+
+// The screen of `tocsin status`, or one JSON object. `owner` is nullptr when nobody owns the queue: then
+// `queue` and `index` are what a reader found.
+void write_status(const Config& config, const Queue& queue, const Index& index, const Queue::Found& found,
+                  const Owner* owner, const Clocks& clocks, bool json, TextWriter& into);
+
+}  // namespace tocsin

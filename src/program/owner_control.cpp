@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+// What other commands ask of the owner.
+#include "port/linux/clock.hpp"
+#include "src/program/owner.hpp"
+
+namespace tocsin {
+
+void Owner::serve(Instant now) {
+  if (!control_.is_open()) return;
+  for (;;) {
+    const auto client = control_.next(now);
+    if (!client.ok()) return;
+    answer(client.value(), now);
+    if (!control_.is_open()) return;
+  }
+}
+
+void Owner::reply(ControlServer::Client client, Exit exit, std::string_view out, std::string_view err, Instant now) {
+  ControlReply answer_to;
+  answer_to.exit = exit;
+  answer_to.out = out;
+  answer_to.err = err;
+  control_.reply(client, answer_to, now);
+}
+
+void Owner::answer(ControlServer::Client client, Instant now) {
+  const ControlRequest& request = control_.request();
+  char words[400];
+  TextWriter why(words);
+  TextWriter out(reply_);
+  switch (request.ask) {
+    case Ask::ping: return reply(client, Exit::done, {}, {}, now);
+    case Ask::status:
+      write_status(*config_, queue_, index_, found_, this, read_clocks(), request.json, out);
+      return reply(client, Exit::done, out.view(), {}, now);
+    case Ask::reasons:
+      for (std::size_t i = 0; i < stream_count_; ++i)
+        out.text(senders_[i]->name()).text("\t").text(senders_[i]->reason()).text("\n");
+      return reply(client, Exit::done, out.view(), {}, now);
+    case Ask::reload_token: {
+      const std::size_t at = config_->find_stream(request.subject);
+      if (at == kNotFound || at >= stream_count_) {
+        why.text("there is no [stream ").text(request.subject).text("] in the running configuration");
+        return reply(client, Exit::bad_data, {}, why.view(), now);
+      }
+      const Exit loaded = load_token(at, why);
+      if (loaded == Exit::done) {
+        configure_sender(at);
+        senders_[at]->resume();
+      }
+      return reply(client, loaded, {}, why.view(), now);
+    }
+    case Ask::give_way:
+      if (role_ == Role::daemon) return reply(client, Exit::later, {}, "a daemon does not give way", now);
+      gave_way_ = true;  // the command that is the owner sees it and lets go
+      return reply(client, Exit::done, {}, {}, now);
+    case Ask::send:
+    case Ask::raise:
+    case Ask::clear: break;
+  }
+
+  const Posted posted = request.ask == Ask::send
+                            ? post(request, why)
+                            : change(request.subject, request.ask == Ask::raise ? Transition::raised : Transition::cleared, why);
+  if (posted.exit != Exit::done || posted.pushed.ticket == 0) {
+    if (posted.exit == Exit::done) why.text(request.subject).text(" is in that state already: nothing changed");
+    return reply(client, posted.exit, {}, why.view(), now);
+  }
+  for (Waiting& waiting : waiting_) {
+    if (waiting.used && control_.waits(waiting.client)) continue;
+    waiting = Waiting{};
+    waiting.used = true;
+    waiting.client = client;
+    waiting.posted = posted;
+    waiting.medium_until = now + Millis{Queue::kStall.count + 300};
+    waiting.to_the_end = request.ask == Ask::send && request.wait > milliseconds(0);
+    waiting.until = now + request.wait;
+    return;
+  }
+  TOCSIN_ASSERT(false);  // as many places as clients
+}
+
+// A client is told as soon as its messages are on the medium, or that the medium does not take them, or,
+// with --wait, how the service decided.
+void Owner::look_after(Waiting& waiting, Instant now) {
+  if (!control_.waits(waiting.client)) {
+    waiting.used = false;
+    return;
+  }
+  char words[300];
+  TextWriter why(words);
+  Exit exit = Exit::done;
+  if (!waiting.acknowledged) {
+    if (!queue_.on_medium(waiting.posted.pushed.ticket)) {
+      if (now < waiting.medium_until && !queue_.failing()) return;
+      exit = Exit::medium;
+      why.text("the medium does not take it: kept in memory only, a power cut would lose it; look at the disk");
+    }
+    waiting.acknowledged = true;
+  }
+  if (exit == Exit::done && waiting.to_the_end) {
+    if (!decided(waiting.posted) && now < waiting.until) return;
+    exit = outcome(waiting.posted.pushed.first_number, waiting.posted.count);
+    write_outcome(waiting.posted, exit, why);
+  }
+  TextWriter out(reply_);
+  write_ids(waiting.posted, out);
+  reply(waiting.client, exit, out.view(), why.view(), now);
+  waiting.used = false;
+}
+
+Owner::Posted Owner::post(const ControlRequest& request, TextWriter& why) {
+  Posted posted;
+  const std::size_t stream = request.stream.empty() ? 0 : config_->find_stream(request.stream);
+  if (config_->stream_count == 0 || stream == kNotFound) {
+    why.text("there is no [stream ").text(request.stream).text("] in the configuration");
+    posted.exit = Exit::bad_data;
+    return posted;
+  }
+  Event event;
+  event.cls = request.cls;
+  event.stream = config_->streams[stream].name;
+  event.text = request.text;
+  event.phones = request.recipients();
+  const Clocks clocks = read_clocks();
+  const auto pushed = outbox_.post(event, config_->device.name, clocks);
+  if (!pushed.ok()) {
+    posted.exit = not_posted(pushed.code(), "not accepted", why);
+    return posted;
+  }
+  posted.pushed = pushed.value();
+  posted.count = request.phone_count;
+  hurry(event.stream, event.cls, clocks.now);
+  return posted;
+}
+
+void Owner::write_ids(const Posted& posted, TextWriter& into) const {
+  alignas(8) std::uint8_t scratch[kBlock];
+  for (std::uint32_t i = 0; i < posted.count; ++i) {
+    const Entry* entry = index_.find(posted.pushed.first_number + i);
+    const auto body = entry != nullptr ? queue_.read_body(*entry, scratch) : Result<Queue::Body>{Code::not_found};
+    if (body.ok()) into.text(message_id(body.value().event.id_prefix, entry->number).view()).text("\n");
+  }
+}
+
+bool Owner::decided(const Posted& posted) const {
+  for (std::uint32_t i = 0; i < posted.count; ++i) {
+    const Entry* entry = index_.find(posted.pushed.first_number + i);
+    if (entry != nullptr && !ended(entry->state)) return false;
+  }
+  return true;
+}
+
+Exit Owner::outcome(std::uint32_t first, std::size_t count) const {
+  Exit worst = Exit::done;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const Entry* entry = index_.find(first + i);
+    if (entry == nullptr || entry->state == State::accepted || entry->state == State::delivered) continue;
+    Exit exit = Exit::later;
+    if (entry->state == State::failed) exit = Exit::refused;
+    if (!ended(entry->state))
+      for (std::size_t s = 0; s < stream_count_; ++s)
+        if (stream_hash(senders_[s]->name()) == entry->stream) {
+          if (senders_[s]->state() == Sender::State::held) exit = Exit::token;
+          if (senders_[s]->state() == Sender::State::backing_off) exit = Exit::unreachable;
+        }
+    worst = worse(worst, exit);
+  }
+  return worst;
+}
+
+void Owner::write_outcome(const Posted& posted, Exit exit, TextWriter& into) const {
+  if (exit == Exit::done) return;
+  into.text(exit == Exit::refused ? "refused by the service"
+            : decided(posted)     ? "the outcome is not known"
+                                  : "not accepted yet, it stays in the queue");
+  for (std::size_t s = 0; s < stream_count_; ++s)
+    if (!senders_[s]->reason().empty()) into.text(": ").text(senders_[s]->reason());
+  if (exit == Exit::refused || decided(posted)) into.text(" (tocsin queue show has the words)");
+}
+
+}  // namespace tocsin

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+// The screen of `tocsin status`: stream, token, clock, queue, alarms, last success.
+#include "src/program/owner.hpp"
+#include "tocsin/wire/json_writer.hpp"
+
+namespace tocsin {
+namespace {
+
+struct Counts {
+  std::uint32_t waiting[3] = {};  // by class
+  std::uint32_t ended = 0;
+  std::uint32_t unknown = 0;
+  std::uint32_t failed = 0;
+  std::uint32_t total() const { return waiting[0] + waiting[1] + waiting[2]; }
+};
+
+Counts count(const Index& index) {
+  Counts counts;
+  for (std::size_t at = 0; at < index.size(); ++at) {
+    const Entry& entry = index[at];
+    if (!ended(entry.state)) {
+      ++counts.waiting[static_cast<std::size_t>(entry.cls)];
+      continue;
+    }
+    ++counts.ended;
+    counts.unknown += entry.state == State::unknown ? 1U : 0U;
+    counts.failed += entry.state == State::failed ? 1U : 0U;
+  }
+  return counts;
+}
+
+std::string_view medium_word(const Queue& queue, const Owner* owner, Instant now) {
+  if (owner == nullptr) return "not in use";
+  if (queue.failing()) return "failing";
+  return queue.stalled(now) ? "not answering" : "working";
+}
+
+void write_json(const Config& config, const Queue& queue, const Index& index, const Queue::Found& found,
+                const Owner* owner, const Clocks& clocks, TextWriter& into) {
+  static char text[12'288];
+  JsonWriter json(text);
+  char number[40];
+  const Counts counts = count(index);
+  json.open_object();
+  json.field("device", config.device.name);
+  json.field("running", owner != nullptr);
+  TextWriter wall(number);
+  write_rfc3339(clocks.wall, wall);
+  json.text_or_null("time", clocks.wall_trusted ? wall.view() : std::string_view{});
+  json.field("uptime_ms", std::uint64_t{clocks.now.ms});
+  json.field("medium", medium_word(queue, owner, clocks.now));
+  json.field("waiting", counts.total());
+  json.field("waiting_critical", counts.waiting[0]);
+  json.field("waiting_warning", counts.waiting[1]);
+  json.field("waiting_info", counts.waiting[2]);
+  json.field("ended", counts.ended);
+  json.field("unknown", counts.unknown);
+  json.field("failed", counts.failed);
+  json.field("waiting_bytes", std::uint64_t{queue.live_bytes()});
+  json.field("waiting_bytes_limit", std::uint64_t{queue.live_limit()});
+  json.field("damaged_records", found.damaged);
+  json.field("unreadable_messages", queue.lost());
+  json.field("boot", queue.run().boot);
+  json.field("run", queue.run().run);
+  json.field("written_bytes", queue.written_bytes());
+  json.field("syncs", queue.syncs());
+  json.open_array("streams");
+  for (std::size_t i = 0; i < config.stream_count; ++i) {
+    json.open_object();
+    json.field("name", config.streams[i].name);
+    if (owner != nullptr && i < owner->stream_count()) {
+      const Sender& sender = owner->sender(i);
+      json.field("state", Sender::word(sender.state()));
+      json.text_or_null("reason", sender.reason());
+      TextWriter last(number);
+      write_rfc3339(sender.last_accepted().wall, last);
+      json.text_or_null("last_accepted", sender.last_accepted().now.ms != 0 && sender.last_accepted().wall_trusted
+                                             ? last.view() : std::string_view{});
+      json.field("requests", sender.requests());
+    }
+    json.close_object();
+  }
+  json.close_array();
+  json.open_array("alarms");
+  for (const Queue::Alarm& alarm : queue.alarms()) {
+    json.open_object();
+    json.field("name", alarm.name.view());
+    json.field("active", alarm.last == Transition::raised);
+    json.close_object();
+  }
+  json.close_array();
+  json.close_object();
+  const auto whole = json.finish();
+  if (whole.ok()) into.text(whole.value()).text("\n");
+}
+
+void write_ago(Instant then, Instant now, TextWriter& into) {
+  into.number(static_cast<std::uint64_t>((now - then).count / 1000)).text(" s ago");
+}
+
+}  // namespace
+
+void write_status(const Config& config, const Queue& queue, const Index& index, const Queue::Found& found,
+                  const Owner* owner, const Clocks& clocks, bool json, TextWriter& into) {
+  if (json) return write_json(config, queue, index, found, owner, clocks, into);
+  const Counts counts = count(index);
+  into.text("device   ").text(config.device.name);
+  into.text(owner != nullptr ? ", running" : ", NOT running: nothing is sent (start `tocsin run`)").text("\n");
+  into.text("clock    ");
+  write_date(clocks.wall, into);
+  into.text(clocks.wall_trusted ? "\n" : ", NOT set: certificates cannot be checked (set the clock or enable NTP)\n");
+  into.text("medium   ").text(config.device.state).text(", ").text(medium_word(queue, owner, clocks.now));
+  if (found.damaged > 0) into.text(", ").number(found.damaged).text(" damaged records left out");
+  if (queue.lost() > 0) into.text(", ").number(queue.lost()).text(" messages could not be read back");
+  into.text("\nqueue    ").number(counts.total()).text(" waiting (").number(counts.waiting[0]).text(" critical, ");
+  into.number(counts.waiting[1]).text(" warning, ").number(counts.waiting[2]).text(" info), ");
+  into.number(queue.live_bytes() / 1024).text(" of ").number(queue.live_limit() / 1024).text(" KiB; ");
+  into.number(counts.ended).text(" ended and kept");
+  if (counts.unknown > 0) into.text(", ").number(counts.unknown).text(" with unknown outcome");
+  if (counts.failed > 0) into.text(", ").number(counts.failed).text(" failed");
+  into.text("\n");
+  for (std::size_t i = 0; i < config.stream_count; ++i) {
+    into.text("stream   ").text(config.streams[i].name).text(" at ").text(config.streams[i].host);
+    if (owner != nullptr && i < owner->stream_count()) {
+      const Sender& sender = owner->sender(i);
+      into.text(", ").text(Sender::word(sender.state()));
+      if (sender.state() == Sender::State::backing_off && sender.retry_at() > clocks.now)
+        into.text(", next try in ").number(static_cast<std::uint64_t>((sender.retry_at() - clocks.now).count / 1000 + 1)).text(" s");
+      if (sender.last_accepted().now.ms != 0) {
+        into.text(", last message accepted ");
+        write_ago(sender.last_accepted().now, clocks.now, into);
+      }
+      if (!sender.reason().empty()) into.text("\n         ").text(sender.reason());
+    }
+    into.text("\n");
+  }
+  for (const Queue::Alarm& alarm : queue.alarms()) {
+    into.text("alarm    ").text(alarm.name.view()).text(alarm.last == Transition::raised ? " ACTIVE since " : " cleared ");
+    alarm.since.clocks.wall_trusted ? write_date(alarm.since.clocks.wall, into) : static_cast<void>(into.text("(clock not set)"));
+    into.text("\n");
+  }
+}
+
+}  // namespace tocsin
