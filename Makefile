@@ -41,7 +41,7 @@ NM    ?= $(CROSS)nm
 SIZE  ?= $(CROSS)size
 STRIP ?= $(CROSS)strip
 
-# ---- flags -------------------------------------------------------------------------------------------------------
+# ---- flags -----------------------------------------------------------------------------------------------
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast -Wcast-qual \
         -Wnon-virtual-dtor -Wswitch-enum -Wimplicit-fallthrough -Wundef -Wformat=2 -Werror $(WARN_EXTRA)
@@ -54,7 +54,7 @@ CHECK_CXX   ?= $(CXX)
 OUTER      := -I. $(TLS_CPP)
 OUTER_TEST := -I. -Itests $(TLS_CPP)
 
-# ---- what is built -----------------------------------------------------------------------------------------------
+# ---- what is built ---------------------------------------------------------------------------------------
 # Every object exists twice: as shipped, in $(SHIP), and for tests (sanitizers where the toolchain has them), in $(CHECK).
 
 SHIP  := $(BUILD)/$(TOOLCHAIN)
@@ -65,6 +65,7 @@ LIB_NAME     := libtocsin$(if $(filter-out $(LAYERS),$(ALL_LAYERS)),$(subst $() 
 LIB_SRC      := $(foreach layer,$(LAYERS),$(sort $(wildcard src/$(layer)/*.cpp)))
 PORT_SRC     := $(sort $(wildcard port/linux/*.cpp))
 PROGRAM_SRC  := $(sort $(wildcard src/program/*.cpp))
+HAVE_PROGRAM := $(wildcard src/program/main.cpp)
 FAKES_SRC    := $(sort $(wildcard tests/fakes/*.cpp))
 PURE_TESTS   := $(basename $(sort $(wildcard tests/test_*.cpp tests/powercut_*.cpp)))
 PORT_TESTS   := $(basename $(sort $(wildcard tests/port/test_*.cpp)))
@@ -76,7 +77,7 @@ objects = $(2:%.cpp=$1/%.o)
 LINK = $(CC) $(ARCH) $(LDFLAGS_T) -Wl,--gc-sections
 
 .PHONY: all
-all: $(if $(PROGRAM_SRC),program,lib)  ## the program and the library (what `make` alone does)
+all: $(if $(HAVE_PROGRAM),program,lib)  ## the program and the library (what `make` alone does)
 
 .PHONY: lib program
 lib: $(MAIN)/$(LIB_NAME)               ## the portable library alone
@@ -142,13 +143,13 @@ $(SHIP)/sources $(CHECK)/sources: FORCE
 
 -include $(shell find $(SHIP) $(CHECK) -name '*.d' 2>/dev/null)
 
-# ---- dependencies ------------------------------------------------------------------------------------------------
+# ---- dependencies ----------------------------------------------------------------------------------------
 
 $(BUILD)/deps/%.ok: toolchains/deps.sh
 	@CXX='$(if $(CROSS),g++,$(CXX))' sh toolchains/deps.sh $*
 	@mkdir -p $(@D) && touch $@
 
-# ---- tests -------------------------------------------------------------------------------------------------------
+# ---- tests -----------------------------------------------------------------------------------------------
 
 .PHONY: test one one-py
 test: $(BUILD)/deps/test.ok            ## every gate and every test; the last line counts them
@@ -173,7 +174,7 @@ one-py: $(MAIN)/tocsin                 ## one Python test: make one-py T=tests/e
 .PHONY: test-programs
 test-programs: $(TEST_PROGRAMS)        ## builds every test program, runs none
 
-# ---- gates -------------------------------------------------------------------------------------------------------
+# ---- gates -----------------------------------------------------------------------------------------------
 # Each is shown to fail on planted violations by gate-selftest.
 
 GATES := layers headers clang nocompile size gate-selftest fuzz-replay
@@ -191,14 +192,14 @@ clang: $(BUILD)/deps/test.ok           ## every source compiles with clang++ as 
 	  $(LIB_SRC) $(PORT_SRC) $(PROGRAM_SRC)
 nocompile: $(BUILD)/deps/test.ok       ## what must not compile does not, for the reason it names
 	$(Q)$(COMPILE_ONLY) nocompile $(sort $(wildcard tests/nocompile/*.cpp))
-size: $(PORTABLE_OBJ) $(OUTER_OBJ) $(if $(PROGRAM_SRC),$(SHIP)/tocsin.stripped)  ## sizes; no heap, exceptions or libstdc++ in the shipped objects
+size: $(PORTABLE_OBJ) $(OUTER_OBJ) $(if $(HAVE_PROGRAM),$(SHIP)/tocsin.stripped)  ## sizes; no heap, exceptions or libstdc++ in the shipped objects
 	$(Q)python3 tests/gates/symbols.py --root $(SHIP) --nm $(NM) --size $(SIZE) --text-max $(TEXT_MAX) \
-	  $(if $(PROGRAM_SRC),--program $(SHIP)/tocsin.stripped) --portable $(PORTABLE_OBJ) --outer $(OUTER_OBJ)
+	  $(if $(HAVE_PROGRAM),--program $(SHIP)/tocsin.stripped) --portable $(PORTABLE_OBJ) --outer $(OUTER_OBJ)
 gate-selftest: $(BUILD)/deps/test.ok   ## shows that every gate can fail
 	$(Q)sh tests/gates/selftest.sh
 	$(Q)python3 tests/gates/selftest_runner.py
 
-# ---- fuzzing -----------------------------------------------------------------------------------------------------
+# ---- fuzzing ---------------------------------------------------------------------------------------------
 # tests/fuzz/fuzz_NAME.cpp with its corpus in tests/fuzz/corpus/NAME, and NAME.dict where there is one.
 
 FUZZERS    := $(sort $(patsubst tests/fuzz/fuzz_%.cpp,%,$(wildcard tests/fuzz/fuzz_*.cpp)))
@@ -226,7 +227,7 @@ fuzz-replay: $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%)  ## every kept input once more
 	    { cat $(BUILD)/fuzz/$$name.log; echo "again: make fuzz-replay"; exit 1; }; \
 	  echo "$$name: $$(ls tests/fuzz/corpus/$$name | wc -l) inputs"; done
 
-# ---- longer runs -------------------------------------------------------------------------------------------------
+# ---- longer runs -----------------------------------------------------------------------------------------
 
 .PHONY: demo bench
 demo: $(BUILD)/deps/demo.ok program    ## the whole story on this machine: line, outage, power cut, delivery
@@ -234,7 +235,7 @@ demo: $(BUILD)/deps/demo.ok program    ## the whole story on this machine: line,
 bench: $(BUILD)/deps/bench.ok program  ## sizes, memory, system calls and instructions beside the peers
 	$(Q)TOCSIN=$(abspath $(SHIP)/tocsin) tests/bench/run
 
-# ---- the emulated board ------------------------------------------------------------------------------------------
+# ---- the emulated board ----------------------------------------------------------------------------------
 # An ARM machine with Debian's own kernel, input lines, a disk that forgets, and a power switch: tests/device/board.py.
 
 BOARD := $(BUILD)/deps/device/version
@@ -257,7 +258,7 @@ demo-device: $(BOARD)                  ## the program on the emulated ARM board:
 	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=aarch64 $(BUILD)/aarch64/tocsin.stripped
 	$(Q)$(ON_BOARD) tests/device/demo_device.py
 
-# ---- the rest ----------------------------------------------------------------------------------------------------
+# ---- the rest --------------------------------------------------------------------------------------------
 
 PREFIX ?= /usr/local
 .PHONY: install

@@ -23,7 +23,8 @@ int main(int argc, char** argv) {
   request.offsets[0] = static_cast<unsigned>(atoi(argv[2]));
   request.num_lines = 1;
   strcpy(request.consumer, "gpio_events");
-  request.config.flags = GPIO_V2_LINE_FLAG_INPUT | GPIO_V2_LINE_FLAG_EDGE_RISING | GPIO_V2_LINE_FLAG_EDGE_FALLING;
+  request.config.flags =
+      GPIO_V2_LINE_FLAG_INPUT | GPIO_V2_LINE_FLAG_EDGE_RISING | GPIO_V2_LINE_FLAG_EDGE_FALLING;
   if (ioctl(chip, GPIO_V2_GET_LINE_IOCTL, &request) < 0) {
     perror("GPIO_V2_GET_LINE_IOCTL");
     return 1;
