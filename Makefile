@@ -44,18 +44,18 @@ STRIP ?= $(CROSS)strip
 # ---- flags -----------------------------------------------------------------------------------------------
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast -Wcast-qual \
-        -Wnon-virtual-dtor -Wswitch-enum -Wimplicit-fallthrough -Wundef -Wformat=2 -Werror $(WARN_EXTRA)
+        -Wnon-virtual-dtor -Wswitch-enum -Wimplicit-fallthrough -Wundef -Wformat=2 -Werror
 CORE := -std=c++17 -fno-exceptions -fno-rtti -fno-threadsafe-statics -ffunction-sections -fdata-sections \
         -Iinclude $(ARCH)
 SHIP_FLAGS  := $(CORE) $(WARN) -Os -g $(SHIP_EXTRA)
 CHECK_FLAGS := $(CORE) $(WARN) -O1 -g $(SANITIZER) $(CHECK_CPP)
 CHECK_CXX   ?= $(CXX)
 # What only code outside the portable layers sees: the folders beside it, and Mbed TLS.
-OUTER      := -I. $(TLS_CPP)
-OUTER_TEST := -I. -Itests $(TLS_CPP)
+OUTER      := -I. $(TLS_CPP) $(OUTER_EXTRA)
+OUTER_TEST := -I. -Itests $(TLS_CPP) $(OUTER_EXTRA)
 
 # ---- what is built ---------------------------------------------------------------------------------------
-# Every object exists twice: as shipped, in $(SHIP), and for tests (sanitizers where the toolchain has them), in $(CHECK).
+# Every object exists twice: as shipped, in $(SHIP), and for tests, with sanitizers where there are some, in $(CHECK).
 
 SHIP  := $(BUILD)/$(TOOLCHAIN)
 CHECK := $(BUILD)/$(TOOLCHAIN)-check

@@ -206,7 +206,7 @@ void ControlServer::answer(Slot& slot, const ControlReply& reply, Instant now) {
   }
   msghdr message{};
   message.msg_iov = parts;
-  message.msg_iovlen = count;
+  message.msg_iovlen = static_cast<decltype(message.msg_iovlen)>(count);  // an int with musl
   ssize_t n;
   do {
     n = ::sendmsg(slot.fd.number(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);

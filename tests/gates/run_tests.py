@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Runs every gate and every test, goes on after a failure, and counts cases. `make test` calls it.
 
-A failed test program's output is shown, of the others the summary (all with V=1); at the end come the failures, each with the command that runs it again,
-and the line `N passed, N failed`.
+A failed test program's output is shown, of the others the summary (all with V=1); at the end come the failures,
+each with the command that runs it again, and the line `N passed, N failed`.
 """
 import argparse
 import concurrent.futures
@@ -115,9 +115,11 @@ def main():
         tally.fail(f"{target}: does not build", f"{MAKE} -k {target if target in stale else 'test-programs program'}")
 
     env = {"CMOCKA_MESSAGE_OUTPUT": "STDOUT", "TOCSIN": str(ROOT / given.program)}
-    ready = [test for test in given.tests if f"{given.check}/{test}" not in stale and (ROOT / given.check / test).exists()]
+    ready = [test for test in given.tests
+             if f"{given.check}/{test}" not in stale and (ROOT / given.check / test).exists()]
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        started = [(test, pool.submit(run, [*given.runner.split(), str(ROOT / given.check / test)], env)) for test in ready]
+        started = [(test, pool.submit(run, [*given.runner.split(), str(ROOT / given.check / test)], env))
+                   for test in ready]
         for test, result in started:
             output, status = result.result()
             cmocka(tally, pathlib.Path(test).name, output, status)
