@@ -186,6 +186,9 @@ std::string_view nearest(std::string_view word, Span<const std::string_view> kno
       least = n;
       best = candidate;
     }
+  if (!best.empty() || word.size() < 3) return best;
+  for (const std::string_view candidate : known)
+    if (starts_with(candidate, word)) return candidate;  // "token" for "token_file"
   return best;
 }
 

@@ -5,8 +5,8 @@
 //   2. Every mistake of a file is found in one reading (the first kMaxConfigErrors are kept).
 //   3. After an ok() every reference is an index that exists and every number is inside its limits.
 //
-// Memory: ConfigFile is 64 KiB of text and about 20 KiB of values, static, two of them where a reload must
-// leave the old one in force. ConfigErrors is about 16 KiB. Threads: none. Only load_config() calls the system.
+// Memory: ConfigFile is 64 KiB of text and about 12 KiB of values, static, two of them where a reload must
+// leave the old one in force. ConfigErrors is about 15 KiB. Threads: none. Only load_config() calls the system.
 #pragma once
 
 #include "tocsin/base/text.hpp"
@@ -150,7 +150,7 @@ Status add_recipients(const Config& config, std::string_view to, PhoneList& into
 // The placeholders of an alarm's texts, as they are written without braces.
 inline constexpr std::string_view kPlaceholders[] = {"device", "alarm", "time", "duration"};
 
-// The word of `known` that is nearest to `word` by edit distance, or empty when none is near.
+// The word of `known` that is nearest to `word` by edit distance, or begins with it, or empty when none is near.
 std::string_view nearest(std::string_view word, Span<const std::string_view> known);
 
 }  // namespace tocsin

@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: MIT
+#include "src/program/config.hpp"
+
+#include <dirent.h>
+
+#include <algorithm>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "check.hpp"
+#include "port/scratch.hpp"
+#include "tocsin/outbox/index.hpp"
+
+using namespace tocsin;
+
+namespace {
+
+Config config;
+ConfigErrors errors;
+ConfigFile file;
+
+std::string said() {
+  std::string all;
+  for (std::size_t at = 0; at < errors.kept(); ++at) {
+    char memory[600];
+    TextWriter line{memory};
+    errors.write(at, line);
+    all += std::string{line.view()} + "\n";
+  }
+  return all;
+}
+
+// What is said about `text`; empty when it is good. The text outlives the call: views point into it.
+std::string read(const std::string& text) {
+  static std::string kept;
+  kept = text;
+  const Status status = parse_config("f", kept, config, errors);
+  CHECK_EQ(status.ok(), errors.count() == 0);
+  return said();
+}
+
+const std::string kDevice = "[device]\nname = d\n";
+const std::string kStream = "[stream s]\ntype = marketing\ntoken_file = /t\n";
+
+std::string numbered(const char* kind, int n, const std::string& keys) {
+  return "[" + std::string{kind} + " n" + std::to_string(n) + "]\n" + keys;
+}
+
+std::vector<std::string> vector_files() {
+  const char* folder = "tests/vectors/config";
+  std::vector<std::string> names;
+  DIR* dir = opendir(folder);
+  CHECK(dir != nullptr);
+  while (const dirent* entry = readdir(dir))
+    if (ends_with(entry->d_name, ".conf")) names.push_back(std::string{folder} + "/" + entry->d_name);
+  closedir(dir);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+}  // namespace
+
+TEST(config_every_vector_is_judged_as_it_says) {
+  std::size_t n = 0, good = 0;
+  for (const std::string& name : vector_files()) {
+    check::at("file=%s", name.c_str());
+    const std::string text = scratch::read_file(name);
+    std::string want;
+    for (std::size_t at = text.find("\n#! "); at != std::string::npos; at = text.find("\n#! ", at + 1))
+      want += "f:" + text.substr(at + 4, text.find('\n', at + 1) - at - 3);
+    CHECK_TEXT(read(text), want);
+    ++n;
+    if (want.empty()) ++good;
+  }
+  CHECK(n >= 10);
+  CHECK(good >= 3);
+}
+
+TEST(config_of_the_least_file_has_the_defaults) {
+  CHECK_TEXT(read(kDevice + kStream), "");
+  CHECK_TEXT(config.device.name, "d");
+  CHECK_TEXT(config.device.state, "/var/lib/tocsin");
+  CHECK_TEXT(config.device.control, "/run/tocsin/control");
+  CHECK_EQ(config.device.queue_bytes, 512 * 1024);
+  CHECK_EQ(config.stream_count, 1);
+  const StreamConfig& stream = config.streams[0];
+  CHECK_TEXT(stream.host, "sendsms.commpeak.com");
+  CHECK_EQ(stream.port, 443);
+  CHECK_TEXT(stream.path_prefix, "");
+  CHECK_TEXT(stream.sender, "");
+  CHECK_TEXT(stream.ca_file, "/etc/ssl/certs/ca-certificates.crt");
+  CHECK_EQ(stream.timeout.count, 30'000);
+  CHECK_EQ(stream.retry_min.count, 5'000);
+  CHECK_EQ(stream.retry_max.count, 900'000);
+  CHECK_EQ(config.alarm_count, 0);
+}
+
+TEST(config_of_a_whole_file_has_every_value) {
+  CHECK_TEXT(read(scratch::read_file("tests/vectors/config/good_whole.conf")), "");
+  CHECK_EQ(config.device.queue_bytes, 1024 * 1024);
+  CHECK_EQ(config.stream_count, 2);
+  CHECK_TEXT(config.streams[0].sender, "GLOBAL");
+  CHECK_TEXT(config.streams[0].path_prefix, "");
+  CHECK(config.streams[1].type == StreamType::two_way);
+  CHECK_TEXT(config.streams[1].host, "::1");
+  CHECK_EQ(config.streams[1].port, 8443);
+  CHECK_TEXT(config.streams[1].path_prefix, "/api/v1");
+  CHECK_EQ(config.contact_count, 2);
+  CHECK_TEXT(config.contacts[1].phone.view(), "447700900456");
+  CHECK_EQ(config.group_count, 1);
+  CHECK_EQ(config.groups[0].member_count, 2);
+  CHECK_EQ(config.groups[0].members[1], 1);
+  CHECK_EQ(config.alarm_count, 3);
+  const AlarmConfig& alarm = config.alarms[0];
+  CHECK_TEXT(alarm.name, "high-level");
+  CHECK_TEXT(alarm.gpio, "PUMP3_LEVEL");
+  CHECK(alarm.active == Level::low);
+  CHECK_EQ(alarm.debounce.count, 50);
+  CHECK(alarm.cls == Class::critical);
+  CHECK_EQ(alarm.stream, 1);
+  CHECK_TEXT(alarm.text, "{device}: sump level high since {time} #3; act!");
+  CHECK_TEXT(alarm.clear_text, "{device}: sump level normal again after {duration}");
+  CHECK(config.alarms[1].active == Level::high);
+  CHECK_EQ(config.alarms[1].debounce.count, 20);
+  CHECK_EQ(config.alarms[1].stream, 0);
+  CHECK_TEXT(config.alarms[2].gpio, "");
+  CHECK_EQ(config.find_alarm("door"), 1);
+  CHECK_EQ(config.find_alarm("Door"), kNotFound);
+  CHECK_EQ(config.find_stream("desk"), 1);
+  CHECK_EQ(config.find_group("anna"), kNotFound);
+}
+
+TEST(config_read_again_remembers_nothing_of_the_last_one) {
+  CHECK_TEXT(read(scratch::read_file("tests/vectors/config/good_whole.conf")), "");
+  CHECK_TEXT(read(kDevice + "[stream x]\ntype = two-way\ntoken_file = /t\n[alarm a]\nto = +447700900123\ntext = t\n"), "");
+  CHECK_TEXT(config.streams[0].sender, "");
+  CHECK_EQ(config.contact_count + config.group_count, 0);
+  CHECK_EQ(config.alarm_count, 1);
+  CHECK_TEXT(config.alarms[0].gpio, "");
+  CHECK_TEXT(config.alarms[0].clear_text, "");
+  CHECK(config.alarms[0].active == Level::high);
+  CHECK_EQ(config.device.queue_bytes, 512 * 1024);
+}
+
+TEST(config_without_anything_says_what_is_missing) {
+  CHECK_TEXT(read(""),
+             "f:1: there is no [device] section: add one with `name = ...`\n"
+             "f:1: there is no stream to send by: add a [stream NAME] section\n");
+}
+
+TEST(config_queue_size_is_rounded_down_to_two_blocks) {
+  struct Case {
+    const char* written;
+    std::uint32_t bytes;
+  };
+  for (const Case& c : {Case{"64K", 65536}, {"65k", 65536}, {"71K", 65536}, {"72K", 73728}, {"32M", 33554432}, {"1m", 1048576}}) {
+    check::at("size=%s", c.written);
+    CHECK_TEXT(read("[device]\nname = d\nqueue_size = " + std::string{c.written} + "\n" + kStream), "");
+    CHECK_EQ(config.device.queue_bytes, c.bytes);
+  }
+  for (const char* bad : {"63K", "33M", "0K", "K", "512", "512KB", "-1M", "1.5M", "99999999999999999999M", "512 K", "1G"}) {
+    check::at("size=%s", bad);
+    CHECK(!read("[device]\nname = d\nqueue_size = " + std::string{bad} + "\n" + kStream).empty());
+    CHECK_EQ(errors.count(), 1);
+    CHECK_EQ(errors.entry(0).line, 3);
+  }
+}
+
+TEST(config_durations_at_their_bounds_are_taken_and_beyond_refused) {
+  struct Case {
+    const char* key;
+    const char* good[2];
+    const char* bad[2];
+  };
+  for (const Case& c : {Case{"timeout", {"5s", "5m"}, {"4999ms", "301s"}}, {"retry_min", {"1s", "15m"}, {"999ms", "25h"}},
+                        {"retry_max", {"5s", "24h"}, {"4s", "1441m"}}}) {
+    for (const char* value : c.good) {
+      check::at("key=%s value=%s", c.key, value);
+      CHECK_TEXT(read(kDevice + kStream + c.key + " = " + value + "\n"), "");
+    }
+    for (const char* value : c.bad) {
+      check::at("key=%s value=%s", c.key, value);
+      CHECK(!read(kDevice + kStream + c.key + " = " + value + "\n").empty());
+      CHECK_EQ(errors.count(), 1);
+      CHECK_EQ(errors.entry(0).line, 6);
+    }
+  }
+  const std::string alarm = kDevice + kStream + "[alarm a]\nto = +447700900123\ntext = t\ndebounce = ";
+  CHECK_TEXT(read(alarm + "0ms"), "");
+  CHECK_TEXT(read(alarm + "10s"), "");
+  CHECK_TEXT(read(alarm + "10001ms"), "f:9: `debounce` is 10001ms: it may be from 0s to 10s\n");
+  CHECK_TEXT(read(alarm + "20"), "f:9: `20` has no unit: write it as 20ms, 20s, 20m or 20h\n");
+}
+
+TEST(config_base_url_is_taken_apart) {
+  struct Case {
+    const char* url;
+    const char* host;  // null: refused
+    int port;
+    const char* path;
+  };
+  const Case cases[] = {
+      {"https://a", "a", 443, ""},
+      {"HTTPS://A.example/", "A.example", 443, ""},
+      {"https://a:8443", "a", 8443, ""},
+      {"https://127.0.0.1:65535/x/y//", "127.0.0.1", 65535, "/x/y"},
+      {"https://[2001:db8::1]", "2001:db8::1", 443, ""},
+      {"https://[::1]:44/x", "::1", 44, "/x"},
+      {"https://", nullptr, 0, ""},
+      {"https:///x", nullptr, 0, ""},
+      {"http://a", nullptr, 0, ""},
+      {"a.example", nullptr, 0, ""},
+      {"ftp://a", nullptr, 0, ""},
+      {"https://a:", nullptr, 0, ""},
+      {"https://a:0", nullptr, 0, ""},
+      {"https://a:65536", nullptr, 0, ""},
+      {"https://a:44:55", nullptr, 0, ""},
+      {"https://::1", nullptr, 0, ""},
+      {"https://[::1", nullptr, 0, ""},
+      {"https://[::1]x", nullptr, 0, ""},
+      {"https://[a]", nullptr, 0, ""},
+      {"https://u@a", nullptr, 0, ""},
+      {"https://a b", nullptr, 0, ""},
+      {"https://a/b c", nullptr, 0, ""},
+      {"https://a/\xC3\xA4", nullptr, 0, ""},
+      {"https://\xC3\xA4.example", nullptr, 0, ""},
+      {"https://a?x", nullptr, 0, ""},
+      {"https://a#x", nullptr, 0, ""},
+      {"https://-a", nullptr, 0, ""},
+  };
+  for (const Case& c : cases) {
+    check::at("url=%s", c.url);
+    const std::string got = read(kDevice + kStream + "base_url = " + c.url + "\n");
+    CHECK_EQ(got.empty(), c.host != nullptr);
+    if (c.host == nullptr) {
+      CHECK_EQ(errors.count(), 1);
+      CHECK_TEXT(config.streams[0].host, "sendsms.commpeak.com");
+      continue;
+    }
+    CHECK_TEXT(config.streams[0].host, c.host);
+    CHECK_EQ(config.streams[0].port, c.port);
+    CHECK_TEXT(config.streams[0].path_prefix, c.path);
+  }
+  const std::string long_path(129, 'a');
+  CHECK(!read(kDevice + kStream + "base_url = https://a/" + long_path + "\n").empty());
+  CHECK(!read(kDevice + kStream + "base_url = https://" + std::string(254, 'a') + "\n").empty());
+}
+
+TEST(config_at_every_limit_is_taken_and_one_above_is_refused_once) {
+  struct Case {
+    const char* kind;
+    int most;
+    std::string keys;
+    int already;
+  };
+  const Case cases[] = {
+      {"stream", kMaxStreams, "type = marketing\ntoken_file = /t\n", 1},
+      {"contact", kMaxContacts, "phone = +447700900123\n", 1},
+      {"group", kMaxGroups, "members = anna\n", 0},
+      {"alarm", kMaxAlarms, "to = anna\ntext = t\n", 0},
+  };
+  for (const Case& c : cases) {
+    std::string text = kDevice + kStream + "[contact anna]\nphone = +447700900123\n";
+    for (int n = c.already; n < c.most; ++n) text += numbered(c.kind, n, c.keys);
+    check::at("kind=%s", c.kind);
+    CHECK_TEXT(read(text), "");
+    text += numbered(c.kind, c.most, c.keys) + numbered(c.kind, c.most + 1, c.keys);
+    const std::string want = "more than " + std::to_string(c.most) + " sections [" + c.kind + " NAME]: ";
+    CHECK(read(text).find(want) != std::string::npos);
+    CHECK_EQ(errors.count(), 1);
+  }
+  std::string members;
+  std::string contacts;
+  for (std::size_t n = 0; n <= kMaxMembers; ++n) {
+    contacts += numbered("contact", static_cast<int>(n), "phone = +447700900123\n");
+    members += (n > 0 ? ", n" : "n") + std::to_string(n);
+    const std::string text = kDevice + kStream + contacts + "[group g]\nmembers = " + members + "\n";
+    CHECK_EQ(read(text).empty(), n < kMaxMembers);
+  }
+  CHECK(said().find("more than 16 members") != std::string::npos);
+}
+
+TEST(config_alarm_to_more_phones_than_one_message_has_is_refused) {
+  std::string text = kDevice + kStream;
+  std::string groups[3];
+  for (int n = 0; n <= 32; ++n) {
+    char phone[40];
+    std::snprintf(phone, sizeof phone, "phone = +4477009%05d\n", n);
+    text += numbered("contact", n, phone);
+    groups[n / 16] += (groups[n / 16].empty() ? "n" : ", n") + std::to_string(n);
+  }
+  text += "[group a]\nmembers = " + groups[0] + "\n[group b]\nmembers = " + groups[1] + "\n";
+  CHECK_TEXT(read(text + "[alarm x]\ntext = t\nto = a, b, n3, +447700900001\n"), "");
+  read(text + "[alarm x]\ntext = t\nto = a, b, n32\n");
+  CHECK(said().find("more than 32 phones") != std::string::npos);
+  CHECK_EQ(errors.count(), 1);
+}
+
+TEST(config_text_that_could_grow_above_a_message_is_refused) {
+  const std::string start = kDevice + kStream + "[alarm a]\nto = +447700900123\ntext = ";
+  std::string text = "{time}{time}{time}";
+  text += std::string(1010 - text.size(), 'x');
+  CHECK_TEXT(read(start + text + "\n"), "f:8: the text may become 1064 bytes and a message has at most 1024: make it shorter\n");
+  text = "{time}{time}{time}" + std::string(1024 - 3 * 24, 'x');
+  CHECK_TEXT(read(start + text + "\n"), "");
+}
+
+TEST(config_streams_that_the_queue_cannot_tell_apart_are_refused) {
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> seen;
+  const auto name_of = [](std::uint32_t n) {
+    char name[16];
+    std::snprintf(name, sizeof name, "n%08x", n * 2654435761U);
+    return std::string{name};
+  };
+  for (std::uint32_t n = 0; n < 400'000; ++n) seen.emplace_back(stream_hash(name_of(n)), n);
+  std::sort(seen.begin(), seen.end());
+  std::size_t at = 1;
+  while (at < seen.size() && seen[at].first != seen[at - 1].first) ++at;
+  CHECK(at < seen.size());  // 400,000 names of 9 bytes: some meet
+  const std::string a = name_of(seen[at - 1].second), b = name_of(seen[at].second);
+  CHECK(a != b);
+  read(kDevice + "[stream " + a + "]\ntype = marketing\ntoken_file = /t\n[stream " + b + "]\ntype = two-way\ntoken_file = /t\n");
+  CHECK_TEXT(said(), "f:6: the queue cannot tell the streams `" + a + "` and `" + b + "` apart (one checksum): give one another name\n");
+}
+
+TEST(config_with_more_errors_than_are_kept_counts_them_and_keeps_the_first_lines) {
+  std::string text = "[device]\n";
+  for (int n = 0; n < 80; ++n) text += "unknown" + std::to_string(n) + " = 1\n";
+  read(text);
+  CHECK_EQ(errors.kept(), kMaxConfigErrors);
+  CHECK_EQ(errors.count(), 82);
+  // The missing name is found last and belongs to line 1.
+  CHECK_EQ(errors.entry(0).line, 1);
+  for (std::size_t at = 1; at < errors.kept(); ++at) CHECK_EQ(errors.entry(at).line, at + 1);
+}
+
+TEST(config_names_at_their_limit_are_taken_and_longer_ones_refused) {
+  CHECK_TEXT(read("[device]\nname = " + std::string(20, 'a') + "\n" + kStream), "");
+  CHECK(!read("[device]\nname = " + std::string(21, 'a') + "\n" + kStream).empty());
+  CHECK_TEXT(read(kDevice + "[stream " + std::string(32, 'a') + "]\ntype = marketing\ntoken_file = /t\n"), "");
+  CHECK(!read(kDevice + "[stream " + std::string(33, 'a') + "]\ntype = marketing\ntoken_file = /t\n").empty());
+}
+
+TEST(config_of_random_lines_is_judged_without_harm) {
+  const char* const pieces[] = {"[device]", "[stream a]", "[alarm a]", "[group g]", "[contact c]", "[", "]", "=", "\n", "\n", "\n",
+                                "name", "to", "text", "members", "phone", " ", ",", "{", "}", "{time}", "c", "a", "g", "+447700900123",
+                                "\r", "\xC3\xA4", "\xFF", "gpio", "gpiochip0:1", "debounce", "20ms", "#", ";", "stream", "queue_size", "9M"};
+  const std::uint64_t rounds = check::option("rounds", 20'000);
+  const bool one = check::has_option("seed");
+  for (std::uint64_t seed = one ? check::option("seed", 0) : 0; seed < rounds; ++seed) {
+    check::at("seed=%u", static_cast<unsigned>(seed));
+    std::mt19937 random{static_cast<std::uint32_t>(seed)};
+    std::string text;
+    for (auto n = random() % 60; n > 0; --n) text += pieces[random() % (sizeof pieces / sizeof pieces[0])];
+    const std::string got = read(text);
+    for (std::size_t at = 1; at < errors.kept(); ++at) CHECK(errors.entry(at - 1).line <= errors.entry(at).line);
+    CHECK(is_utf8(got));
+    if (one) break;
+  }
+}
+
+TEST(load_config_reads_a_file) {
+  scratch::write_file(scratch::path("good.conf"), kDevice + kStream);
+  CHECK_OK(load_config(scratch::path("good.conf"), file, errors));
+  CHECK_TEXT(file.config.device.name, "d");
+}
+
+TEST(load_config_of_what_is_no_file_says_so_in_one_line) {
+  const std::string missing = scratch::path("missing.conf");
+  CHECK_CODE(load_config(missing, file, errors), Code::not_found);
+  CHECK_TEXT(said(), missing + ": there is no such file: make it, or name another one with -c\n");
+  CHECK_CODE(load_config(scratch::folder(), file, errors), Code::bad_value);
+  CHECK_TEXT(said(), scratch::folder() + ": this is a directory: name the configuration file with -c\n");
+  CHECK_CODE(load_config("/dev/null", file, errors), Code::bad_value);
+  CHECK_EQ(errors.count(), 1);
+}
+
+TEST(load_config_of_64_kib_is_taken_and_one_byte_more_refused) {
+  std::string text = kDevice + kStream;
+  while (text.size() < kMaxConfigFile) text += std::string(std::min<std::size_t>(100, kMaxConfigFile - text.size() - 1), '#') + "\n";
+  scratch::write_file(scratch::path("large.conf"), text);
+  CHECK_OK(load_config(scratch::path("large.conf"), file, errors));
+  scratch::write_file(scratch::path("large.conf"), text + "\n");
+  CHECK_CODE(load_config(scratch::path("large.conf"), file, errors), Code::too_big);
+  CHECK_EQ(errors.count(), 1);
+}
+
+TEST(add_recipients_of_names_and_numbers_gives_each_phone_once) {
+  CHECK_TEXT(read(scratch::read_file("tests/vectors/config/good_whole.conf")), "");
+  PhoneList list;
+  char memory[200];
+  TextWriter why{memory};
+  CHECK_OK(add_recipients(config, "oncall, anna ,+44 7700 900456", list, why));
+  CHECK_EQ(list.count, 2);
+  CHECK_OK(add_recipients(config, "447700900789", list, why));
+  CHECK_EQ(list.count, 3);
+  CHECK_TEXT(list.phones[2].view(), "447700900789");
+  CHECK_CODE(add_recipients(config, "ana", list, why), Code::not_found);
+  CHECK_TEXT(why.view(), "`ana` is no contact, no group and no phone number: did you mean `anna`?");
+  why.clear();
+  CHECK_CODE(add_recipients(config, "anna,", list, why), Code::bad_value);
+  why.clear();
+  CHECK_CODE(add_recipients(config, "", list, why), Code::bad_value);
+  why.clear();
+  CHECK_CODE(add_recipients(config, "0770 0900123", list, why), Code::bad_value);
+  CHECK_TEXT(why.view(), "`0770 0900123` is not a phone number: a national number begins with 0: write it with its country code, as +44...");
+  CHECK_EQ(list.count, 3);
+}
+
+TEST(nearest_forgives_a_slip_and_not_another_word) {
+  const std::string_view words[] = {"gpio", "text", "debounce", "to"};
+  CHECK_TEXT(nearest("gipo", words), "gpio");
+  CHECK_TEXT(nearest("GPIO", words), "gpio");
+  CHECK_TEXT(nearest("debouce", words), "debounce");
+  CHECK_TEXT(nearest("txet", words), "text");
+  CHECK_TEXT(nearest("deb", words), "debounce");
+  CHECK_TEXT(nearest("weather", words), "");
+  CHECK_TEXT(nearest("x", words), "");
+  CHECK_TEXT(nearest(std::string(5000, 'g'), words), "");
+}
