@@ -62,7 +62,7 @@ Result<Queue::Pushed> Queue::push(Event event, std::string_view device_name, con
   const std::size_t share = record_space(size) / (count == 0 ? 1 : count) + kStateShare;
   if (live_bytes_ + share * count > live_limit()) return Code::full;
   if (index_.size() + count > kMaxMessages) {
-    turn_wanted_ = true;  // lets go of ended messages; the next push may find room
+    turn_wanted_ = live_count_ + count <= kMaxMessages;  // lets go of ended messages: the next push finds room
     return Code::full;
   }
   TRY_LET(payload, stage(RecordKind::event, next_number_, count, size, kStagingBytes / 4));
@@ -79,6 +79,7 @@ Result<Queue::Pushed> Queue::push(Event event, std::string_view device_name, con
     entry->bytes = static_cast<std::uint16_t>(share);
     entry->stream = stream_hash(event.stream);
     live_bytes_ += share;
+    ++live_count_;
   }
   if (event.transition != Transition::none) {
     if (Alarm* alarm = note_alarm(event.alarm)) {
@@ -95,9 +96,13 @@ Result<Queue::Ticket> Queue::update(std::uint32_t number, const MessageState& st
   // A turn may have passed it by already; it is over in a moment.
   const bool turning = phase_ == Phase::copying || phase_ == Phase::sealing;
   if (turning && ended(entry->state) && !ended(state.state)) return Code::full;
-  if (!ended(entry->state) && ended(state.state)) live_bytes_ -= entry->bytes;
+  if (!ended(entry->state) && ended(state.state)) {
+    live_bytes_ -= entry->bytes;
+    --live_count_;
+  }
   if (ended(entry->state) && !ended(state.state)) {
     live_bytes_ += entry->bytes;
+    ++live_count_;
     if (number < settled_below_) settled_below_ = number;
   }
   entry->state = state.state;
@@ -197,7 +202,7 @@ Queue::Alarm* Queue::note_alarm(std::string_view name) {
 }
 
 Instant Queue::wake() const {
-  if (job_running_) return kNever;
+  if (job_running_) return stall_told_ ? kNever : job_since_ + kStall;
   return phase_ == Phase::broken || (staged_ > 0 && turned_in_vain_) ? retry_at_ : kNever;
 }
 

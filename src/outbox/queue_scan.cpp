@@ -191,7 +191,7 @@ void Queue::finish_load(Scan& into) {
   synced_lsn_ = into.synced;
   next_number_ = into.ceiling > into.next_number ? into.ceiling : into.next_number;
   settled_below_ = into.settled_below;
-  live_bytes_ = 0;
+  live_bytes_ = live_count_ = 0;
   // A state without its event: the event was let go, or is damaged. There is nothing to send.
   index_.forget_unless([](const Entry& entry) { return entry.body_at != 0; });
   for (std::size_t at = 0; at < index_.size(); ++at) {
@@ -199,7 +199,9 @@ void Queue::finish_load(Scan& into) {
     entry.due_ms = 0;
     // Its last record is damaged, but later ones say that it had ended: it must not be sent again.
     if (!ended(entry.state) && entry.number < settled_below_) entry.state = State::unknown;
-    if (!ended(entry.state)) live_bytes_ += entry.bytes;
+    if (ended(entry.state)) continue;
+    live_bytes_ += entry.bytes;
+    ++live_count_;
   }
   // Appending goes on behind everything that was found, in slots that hold nothing.
   log_.next_block = log_.fresh_slot = into.last_block + 1;

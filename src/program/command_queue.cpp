@@ -3,22 +3,16 @@
 // knows is asked of it.
 #include <unistd.h>
 
-#include <new>
-
 #include "port/linux/clock.hpp"
 #include "src/program/commands.hpp"
 #include "src/program/control.hpp"
+#include "src/program/in_place.hpp"
 #include "src/program/owner.hpp"
 #include "src/program/reader.hpp"
 #include "tocsin/wire/json_writer.hpp"
 
 namespace tocsin {
 namespace {
-
-Reader& make_reader() {
-  alignas(16) static unsigned char memory[sizeof(Reader)];
-  return *new (memory) Reader;
-}
 
 // Why each stream does not send at this moment, as its owner says; empty when nobody owns the queue.
 class Reasons {
@@ -91,7 +85,7 @@ void write_when(const Stamp& stamp, TextWriter& into) {
 }  // namespace
 
 Exit list_queue(const Call& call) {
-  Reader& reader = make_reader();
+  Reader& reader = in_place<Reader>();
   char words[300];
   TextWriter why(words);
   const Exit opened = reader.open(call.config, why);
@@ -99,7 +93,7 @@ Exit list_queue(const Call& call) {
     complain(why.view());
     return opened;
   }
-  static Reasons reasons(call.config);
+  const Reasons& reasons = in_place<Reasons>(call.config);
   alignas(8) static std::uint8_t body[kBlock], state[kBlock];
   static char line[2 * kMaxText + 2048];
   if (!call.arguments.json && reader.index().size() == 0) print("the queue is empty\n");
@@ -128,7 +122,7 @@ Exit list_queue(const Call& call) {
 }
 
 Exit show_message(const Call& call) {
-  Reader& reader = make_reader();
+  Reader& reader = in_place<Reader>();
   char words[300];
   TextWriter why(words);
   const Exit opened = reader.open(call.config, why);
@@ -139,7 +133,7 @@ Exit show_message(const Call& call) {
     complain(why.view());
     return opened == Exit::done ? Exit::bad_data : opened;
   }
-  static Reasons reasons(call.config);
+  const Reasons& reasons = in_place<Reasons>(call.config);
   alignas(8) static std::uint8_t body[kBlock], state[kBlock];
   static char text[2 * kMaxText + 2048];
   const auto message = reader.message(*entry, body, state);
@@ -191,7 +185,7 @@ Exit show_status(const Call& call) {
   TextWriter why(words);
   if (reply.code() != Code::not_found)
     complain("the daemon does not answer at its control socket: what follows is read from its files");
-  Reader& reader = make_reader();
+  Reader& reader = in_place<Reader>();
   const Exit opened = reader.open(call.config, why);
   if (opened != Exit::done) {
     complain(why.view());

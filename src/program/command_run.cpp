@@ -4,10 +4,9 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include <new>
-
 #include "port/linux/clock.hpp"
 #include "src/program/commands.hpp"
+#include "src/program/in_place.hpp"
 #include "src/program/owner.hpp"
 
 namespace tocsin {
@@ -25,8 +24,8 @@ Wish read_signal(int fd) {
 
 // A bad file leaves the configuration in force as it is, and says so.
 bool may_reload(const Call& call, Log& log) {
-  static ConfigFile file;
-  static ConfigErrors errors;
+  auto& file = in_place<ConfigFile>();
+  auto& errors = in_place<ConfigErrors>();
   if (load_config(call.config_path, file, errors).ok()) return true;
   char text[Log::kMaxLine];
   for (std::size_t at = 0; at < errors.kept(); ++at) {
@@ -59,8 +58,7 @@ Exit run_daemon(const Call& call) {
   static Log log;
   if (call.arguments.to_syslog && !log.to_syslog().ok()) complain("there is no syslog at /dev/log: logging to stderr");
 
-  alignas(16) static unsigned char memory[sizeof(Owner)];
-  Owner& owner = *new (memory) Owner(resolver, log);
+  Owner& owner = in_place<Owner>(resolver, log);
   char words[500];
   TextWriter why(words);
   const Exit opened = owner.open(call.config, Role::daemon, why);

@@ -2,10 +2,9 @@
 // `tocsin send`, `raise` and `clear`: through the owner when there is one, else by being the owner for a moment.
 #include <poll.h>
 
-#include <new>
-
 #include "port/linux/clock.hpp"
 #include "src/program/commands.hpp"
+#include "src/program/in_place.hpp"
 #include "src/program/owner.hpp"
 #include "src/program/reader.hpp"
 
@@ -14,16 +13,10 @@ namespace {
 
 constexpr Millis kCloseWithin = seconds(3);
 
-Owner& make_owner(Resolver& resolver, Log& log) {
-  alignas(16) static unsigned char memory[sizeof(Owner)];
-  return *new (memory) Owner(resolver, log);
-}
-
 // A daemon took the queue over while this command waited: its files tell how the messages end.
 Exit watch_files(const Config& config, std::uint32_t first, std::size_t count, Instant until) {
-  alignas(16) static unsigned char memory[sizeof(Reader)];
   for (;;) {
-    Reader& reader = *new (memory) Reader;
+    Reader& reader = in_place<Reader>();
     char words[300];
     TextWriter why(words);
     if (reader.open(config, why) == Exit::done) {
@@ -51,7 +44,7 @@ Exit as_owner(const Call& call, const ControlRequest& request) {
     return Exit::internal;
   }
   static Log log;
-  Owner& owner = make_owner(resolver, log);
+  Owner& owner = in_place<Owner>(resolver, log);
   char words[600];
   TextWriter why(words);
   const Instant until = read_clocks().now + request.wait;

@@ -3,10 +3,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include "port/linux/file_store.hpp"
 #include "port/linux/secret_file.hpp"
 #include "src/program/commands.hpp"
+#include "src/program/in_place.hpp"
 #include "src/program/owner.hpp"
 #include "src/program/reader.hpp"
 
@@ -60,8 +62,8 @@ Exit check_configuration(const Call& call) {
 }
 
 Exit with_configuration(const Arguments& arguments, char** words) {
-  static ConfigFile file;
-  static ConfigErrors errors;
+  auto& file = in_place<ConfigFile>();
+  auto& errors = in_place<ConfigErrors>();
   const std::string_view path = config_path(arguments, ::getenv("TOCSIN_CONFIG"));
   if (!load_config(path, file, errors).ok()) {
     char text[600];
@@ -94,7 +96,9 @@ Exit with_configuration(const Arguments& arguments, char** words) {
 }  // namespace
 }  // namespace tocsin
 
-int main(int argc, char** argv) {
+namespace {
+
+int run_program(int argc, char** argv) {
   using namespace tocsin;
   ::prctl(PR_SET_DUMPABLE, 0);  // no core with a token in it
   ::signal(SIGPIPE, SIG_IGN);
@@ -113,3 +117,9 @@ int main(int argc, char** argv) {
   if (arguments.command == Command::version) return number(show_version(arguments));
   return number(with_configuration(arguments, argv));
 }
+
+}  // namespace
+
+// Without the C library's exit: nothing is to be flushed, and a storage worker that hangs in the kernel
+// must not be asked to end.
+int main(int argc, char** argv) { ::_exit(run_program(argc, argv)); }

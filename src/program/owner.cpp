@@ -48,6 +48,14 @@ Owner::Owner(Resolver& resolver, Log& log)
     : resolver_(resolver), log_(log), even_(worker_), odd_(worker_), queue_(even_, odd_, index_),
       outbox_(queue_, index_, *this), arena_({arena_memory_, sizeof arena_memory_}) {}
 
+// For the jitter of retries: seeded by the kernel, then without a system call (xorshift64*).
+std::uint32_t Owner::next_random() {
+  random_state_ ^= random_state_ >> 12;
+  random_state_ ^= random_state_ << 25;
+  random_state_ ^= random_state_ >> 27;
+  return static_cast<std::uint32_t>(random_state_ * 0x2545F4914F6CDD1DU >> 32);
+}
+
 void Owner::log_line(LogLevel level, std::string_view text) { log_.line(read_clocks().now, level, text); }
 
 Exit Owner::open(const Config& config, Role role, TextWriter& why) {
@@ -122,7 +130,9 @@ Exit Owner::open(const Config& config, Role role, TextWriter& why) {
   }
   found_ = found.value();
   const Queue::Start start = this_start();
+  random_state_ = start.random[0] | 1;
   queue_.start(start);
+  settle(queue_.start_ticket());  // a medium that hangs is said below and everywhere; the work goes on
   outbox_.load(start.clocks);
   char words[200];
   TextWriter problem(words);
@@ -154,6 +164,7 @@ void Owner::configure_sender(std::size_t stream) {
 }
 
 Exit Owner::open_streams(TextWriter& why) {
+  tls_use_arena({tls_arena_, sizeof tls_arena_});
   Exit worst = Exit::done;
   for (std::size_t i = 0; i < config_->stream_count; ++i) {
     const StreamConfig& stream = config_->streams[i];
@@ -221,7 +232,7 @@ void Owner::poll() {
   poll_lines(clocks.now);
   serve(clocks.now);
   for (std::size_t i = 0; i < stream_count_; ++i)
-    senders_[i]->poll(clocks, static_cast<std::uint32_t>(random_number()));
+    senders_[i]->poll(clocks, next_random());
   queue_.poll(clocks.now);  // what the senders put on record goes out in this turn
   for (Waiting& waiting : waiting_)
     if (waiting.used) look_after(waiting, clocks.now);

@@ -104,6 +104,7 @@ class Owner final : public Observer {
   Exit load_token(std::size_t stream, TextWriter& why);
   void configure_sender(std::size_t stream);
   void report_medium(Instant now);
+  std::uint32_t next_random();
 
   Resolver& resolver_;
   Log& log_;
@@ -134,6 +135,9 @@ class Owner final : public Observer {
   alignas(16) std::uint8_t arena_memory_[kReplyArenaBytes];
   Arena arena_;
 
+  // For a Mbed TLS that takes its memory from an arena; the system's whole bundle of authorities fits.
+  alignas(16) std::uint8_t tls_arena_[kTlsArenaBytes];
+
   GpioLine gpio_[kMaxAlarms];
   Line* lines_[kMaxAlarms] = {};
   alignas(8) unsigned char line_memory_[kMaxAlarms][sizeof(Line)];
@@ -141,6 +145,7 @@ class Owner final : public Observer {
   bool input_pending_[kMaxAlarms] = {};  // changed, and not yet a transition on record
   Instant retry_lines_ = kNever;
   char reply_[kMaxControlReply - 64];
+  std::uint64_t random_state_ = 1;
 };
 
 // The screen of `tocsin status`, or one JSON object. `owner` is nullptr when nobody owns the queue: then

@@ -75,6 +75,7 @@ class Queue {
   // Takes the medium for this run. Nothing that load() found is safe to act on before settled(): a
   // process that died may have left it in the page cache only (Q4).
   void start(const Start& start);
+  Ticket start_ticket() const { return start_ticket_; }
   bool settled() const { return on_medium(start_ticket_); }
 
   // Accepts an event for RAM at once and for the medium with the next job. Fills in the stamp and the
@@ -103,7 +104,9 @@ class Queue {
 
   // Looks after the running job and begins the next. Call it when a store is ready and at wake().
   void poll(Instant now);
-  Instant wake() const;  // kNever: only when a store is ready, or something was staged
+  // kNever: only when a store is ready, or something was staged. Comes once more when a job takes so long
+  // that stalled() changes: the senders have to be asked again then.
+  Instant wake() const;
   bool idle() const { return !job_running_ && staged_ == 0 && phase_ == Phase::working; }
   // The medium has not answered for kStall, or fails: what is staged may have to go out from RAM.
   static constexpr Millis kStall = seconds(2);
@@ -191,6 +194,7 @@ class Queue {
   std::uint32_t synced_ceiling_ = 0;
   std::uint32_t settled_below_ = 1;
   std::size_t live_bytes_ = 0;
+  std::size_t live_count_ = 0;
   std::size_t unsaved_ = 0;     // entries whose last state still has to be staged
   Run run_;
   char other_tag_[4] = {'0', '0', '0', '0'};  // for ids whose number is not reserved on the medium
@@ -207,6 +211,7 @@ class Queue {
   Log* job_log_ = nullptr;
   Store* job_store_ = nullptr;
   Instant job_since_;
+  bool stall_told_ = false;            // poll() was called after the job had become too slow
   Lsn job_lsn_ = 0;
   std::uint32_t job_ceiling_ = 0;
   std::uint32_t job_freed_slot_ = 0;   // spare once the job is done
