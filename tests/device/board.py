@@ -53,7 +53,7 @@ class Board:
         with open(image, "wb") as file:
             file.truncate(DISK_BYTES)
         mkfs = shutil.which("mkfs.ext4", path=os.environ["PATH"] + ":/usr/sbin:/sbin")
-        subprocess.run([mkfs, "-q", "-F", str(image)], check=True)
+        subprocess.run([mkfs, "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0", str(image)], check=True)
         self.disk = Disk(image, str(self.sockets / "disk"))
 
     def __enter__(self):
