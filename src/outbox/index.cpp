@@ -6,11 +6,11 @@
 namespace tocsin {
 
 std::size_t Index::position(std::uint32_t number) const {
-  if (size_ == 0 || entries_[size_ - 1].number < number) return size_;  // numbers grow: the usual case
+  if (size_ == 0 || entries()[size_ - 1].number < number) return size_;  // numbers grow: the usual case
   std::size_t low = 0, high = size_;
   while (low < high) {
     const std::size_t middle = low + (high - low) / 2;
-    if (entries_[middle].number < number) {
+    if (entries()[middle].number < number) {
       low = middle + 1;
     } else {
       high = middle;
@@ -21,18 +21,18 @@ std::size_t Index::position(std::uint32_t number) const {
 
 Entry* Index::find(std::uint32_t number) {
   const std::size_t at = position(number);
-  return at < size_ && entries_[at].number == number ? &entries_[at] : nullptr;
+  return at < size_ && entries()[at].number == number ? &entries()[at] : nullptr;
 }
 
 Entry* Index::find_or_add(std::uint32_t number) {
   const std::size_t at = position(number);
-  if (at < size_ && entries_[at].number == number) return &entries_[at];
+  if (at < size_ && entries()[at].number == number) return &entries()[at];
   if (size_ == kMaxMessages) return nullptr;
-  for (std::size_t from = size_; from > at; --from) entries_[from] = entries_[from - 1];
+  for (std::size_t from = size_; from > at; --from) entries()[from] = entries()[from - 1];
   ++size_;
-  entries_[at] = Entry{};
-  entries_[at].number = number;
-  return &entries_[at];
+  entries()[at] = Entry{};
+  entries()[at].number = number;
+  return &entries()[at];
 }
 
 std::uint32_t stream_hash(std::string_view name) { return crc32(0, as_bytes(name)); }

@@ -138,8 +138,9 @@ class Owner final : public Observer {
   // For a Mbed TLS that takes its memory from an arena; the system's whole bundle of authorities fits.
   alignas(16) std::uint8_t tls_arena_[kTlsArenaBytes];
 
-  GpioLine gpio_[kMaxAlarms];
+  GpioLine* gpio_[kMaxAlarms] = {};
   Line* lines_[kMaxAlarms] = {};
+  alignas(8) unsigned char gpio_memory_[kMaxAlarms][sizeof(GpioLine)];
   alignas(8) unsigned char line_memory_[kMaxAlarms][sizeof(Line)];
   Line::Input input_[kMaxAlarms] = {};
   bool input_pending_[kMaxAlarms] = {};  // changed, and not yet a transition on record

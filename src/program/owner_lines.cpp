@@ -17,18 +17,19 @@ Exit Owner::open_lines(TextWriter& why) {
   for (std::size_t i = 0; i < config_->alarm_count; ++i) {
     const AlarmConfig& alarm = config_->alarms[i];
     if (alarm.gpio.empty()) continue;
-    const Status opened = gpio_[i].open(alarm.gpio, alarm.debounce);
+    gpio_[i] = new (gpio_memory_[i]) GpioLine;
+    const Status opened = gpio_[i]->open(alarm.gpio, alarm.debounce);
     if (opened.ok()) {
-      lines_[i] = new (line_memory_[i]) Line(gpio_[i], alarm.active);
+      lines_[i] = new (line_memory_[i]) Line(*gpio_[i], alarm.active);
       continue;
     }
     if (worst == Exit::done) {
       worst = opened.code() == Code::busy ? Exit::line_busy : Exit::config;
-      why.text("alarm ").text(alarm.name).text(": ").text(gpio_[i].problem());
+      why.text("alarm ").text(alarm.name).text(": ").text(gpio_[i]->problem());
     } else {
       char text[Log::kMaxLine];
       TextWriter line(text);
-      log_line(LogLevel::error, line.text("alarm ").text(alarm.name).text(": ").text(gpio_[i].problem()).view());
+      log_line(LogLevel::error, line.text("alarm ").text(alarm.name).text(": ").text(gpio_[i]->problem()).view());
     }
   }
   return worst;
@@ -115,10 +116,10 @@ void Owner::poll_lines(Instant now) {
         char text[Log::kMaxLine];
         TextWriter line(text);
         if (!change.ok()) {
-          line.text("alarm ").text(config_->alarms[i].name).text(": line lost: ").text(gpio_[i].problem());
+          line.text("alarm ").text(config_->alarms[i].name).text(": line lost: ").text(gpio_[i]->problem());
           log_line(LogLevel::error, line.view());
           lines_[i] = nullptr;
-          gpio_[i].close();
+          gpio_[i]->close();
           break;
         }
         if (change.value().lost_edges) {

@@ -44,8 +44,8 @@ struct Entry {
 class Index {
  public:
   std::size_t size() const { return size_; }
-  Entry& operator[](std::size_t at) { return entries_[at]; }
-  const Entry& operator[](std::size_t at) const { return entries_[at]; }
+  Entry& operator[](std::size_t at) { return entries()[at]; }
+  const Entry& operator[](std::size_t at) const { return entries()[at]; }
 
   // The entry of a number, or nullptr.
   Entry* find(std::uint32_t number);
@@ -53,7 +53,7 @@ class Index {
   // The first entry whose number is not below, or nullptr.
   const Entry* first_from(std::uint32_t number) const {
     const std::size_t at = position(number);
-    return at < size_ ? &entries_[at] : nullptr;
+    return at < size_ ? &entries()[at] : nullptr;
   }
   // The entry of a number, made when absent. nullptr: kMaxMessages are in use.
   Entry* find_or_add(std::uint32_t number);
@@ -62,8 +62,8 @@ class Index {
   void forget_unless(Keep keep) {
     std::size_t to = 0;
     for (std::size_t from = 0; from < size_; ++from)
-      if (keep(entries_[from])) {
-        if (to != from) entries_[to] = entries_[from];
+      if (keep(entries()[from])) {
+        if (to != from) entries()[to] = entries()[from];
         ++to;
       }
     size_ = to;
@@ -73,8 +73,11 @@ class Index {
  private:
   std::size_t position(std::uint32_t number) const;  // of the first entry that is not below
 
+  Entry* entries() { return reinterpret_cast<Entry*>(memory_); }
+  const Entry* entries() const { return reinterpret_cast<const Entry*>(memory_); }
+
   std::size_t size_ = 0;
-  Entry entries_[kMaxMessages];
+  alignas(Entry) unsigned char memory_[kMaxMessages * sizeof(Entry)];  // never touched before it is used
 };
 
 // The hash under which an entry knows its stream.
