@@ -150,7 +150,7 @@ class Disk {
   std::vector<Write> pending_;
 };
 
-class DiskStore : public tocsin::Store {
+class DiskStore final : public tocsin::Store {
  public:
   DiskStore(Disk& disk, unsigned file) : disk_(&disk), file_(file) {}
 
