@@ -16,7 +16,10 @@ void Queue::poll(Instant now) {
   for (;;) {
     if (job_running_) {
       const Status done = job_store_->poll();
-      if (done.code() == Code::again) return;
+      if (done.code() == Code::again) {
+        stall_told_ = now >= job_since_ + kStall;
+        return;
+      }
       job_running_ = false;
       if (done.ok()) {
         job_done(now);
@@ -42,7 +45,10 @@ void Queue::poll(Instant now) {
         turn_begin();  // the active file is not trusted with another write: all that counts goes to the other
         break;
     }
-    if (job_running_) job_since_ = now;
+    if (job_running_) {
+      job_since_ = now;
+      stall_told_ = false;
+    }
   }
 }
 
