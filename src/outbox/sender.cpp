@@ -37,8 +37,8 @@ Want Sender::want() const {
     case State::connecting:
     case State::sending: return stream_.want();
     case State::receiving: return stream_.want() == Want::nothing ? Want::readable : stream_.want();
+    case State::preparing: return Want::nothing;  // it waits for the medium; send() looks before it risks anything
     case State::idle:
-    case State::preparing:
     case State::backing_off:
     case State::held: return connected_ ? Want::readable : Want::nothing;  // the peer may close it
   }
