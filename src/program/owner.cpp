@@ -231,9 +231,14 @@ void Owner::poll() {
   queue_.poll(clocks.now);
   poll_lines(clocks.now);
   serve(clocks.now);
-  for (std::size_t i = 0; i < stream_count_; ++i)
-    senders_[i]->poll(clocks, next_random());
-  queue_.poll(clocks.now);  // what the senders put on record goes out in this turn
+  bool was_busy;
+  do {
+    for (std::size_t i = 0; i < stream_count_; ++i)
+      senders_[i]->poll(clocks, next_random());
+    was_busy = !queue_.idle();
+    queue_.poll(clocks.now);  // what the senders put on record goes out in this turn
+    // That may have taken in a sync that a sender waits for, and nothing else would wake it.
+  } while (was_busy && queue_.idle());
   for (Waiting& waiting : waiting_)
     if (waiting.used) look_after(waiting, clocks.now);
   report_medium(clocks.now);
