@@ -2,6 +2,7 @@
 #include "src/program/owner.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <new>
 
@@ -13,6 +14,7 @@
 namespace tocsin {
 namespace {
 
+constexpr std::size_t kStreamArena = 40 * 1024;
 constexpr Millis kLockPatience = seconds(5);
 constexpr Millis kMediumPatience{Queue::kStall.count + 300};
 
@@ -164,7 +166,15 @@ void Owner::configure_sender(std::size_t stream) {
 }
 
 Exit Owner::open_streams(TextWriter& why) {
-  tls_use_arena({tls_arena_, sizeof tls_arena_});
+  // Mbed TLS writes zeros over the whole of its arena: it gets no more than it can use, a connection for
+  // each stream and the parsed authorities, which take up to two and a half times their file.
+  std::size_t arena = kStreamArena * config_->stream_count;
+  for (std::size_t i = 0; i < config_->stream_count; ++i) {
+    struct stat file = {};
+    if (::stat(Path(config_->streams[i].ca_file).c_str(), &file) == 0)
+      arena += static_cast<std::size_t>(file.st_size) * 5 / 2;
+  }
+  tls_use_arena(MutBytes{tls_arena_}.first(arena));
   Exit worst = Exit::done;
   for (std::size_t i = 0; i < config_->stream_count; ++i) {
     const StreamConfig& stream = config_->streams[i];
