@@ -73,7 +73,10 @@ bool Outbox::waiting(std::uint32_t stream) const {
 Result<Outbox::Outgoing> Outbox::read(std::uint32_t number, MutBytes scratch) const {
   const Entry* entry = index_.find(number);
   if (entry == nullptr || ended(entry->state)) return Code::not_found;
-  TRY_LET(body, queue_.read_body(*entry, scratch));
+  const auto read = queue_.read_body(*entry, scratch);
+  if (read.code() == Code::not_found) return Code::corrupt;  // a turn of the files could not read its event
+  if (!read.ok()) return read.status();
+  const Queue::Body& body = read.value();
   Outgoing out;
   out.id = message_id(body.event.id_prefix, number);
   out.phone = body.event.phone(number - body.first_number);
@@ -107,11 +110,26 @@ Result<Queue::Ticket> Outbox::sending(std::uint32_t number, const Clocks& clocks
   return Queue::Ticket{0};
 }
 
-void Outbox::not_sent(std::uint32_t number, Instant due) {
+// Takes back what sending() counted. Whether that was on record.
+bool Outbox::uncount(Entry& entry) {
+  if (entry.sends == 0) return false;
+  --entry.sends;
+  return needs_record(entry);  // as it was before it was counted
+}
+
+void Outbox::put_on_record(const Entry& entry, std::string_view reason, const Clocks& clocks) {
+  MessageState now;
+  now.sends = entry.sends;
+  now.attempts = entry.attempts;
+  now.reason = reason;
+  queue_.update(entry.number, now, clocks).status().ignore();  // no room: a copy too many is counted, none is sent
+}
+
+void Outbox::not_sent(std::uint32_t number, Instant due, const Clocks& clocks) {
   Entry* entry = index_.find(number);
   if (entry == nullptr || ended(entry->state)) return;
-  if (entry->sends > 0) --entry->sends;
   entry->due_ms = due.ms;
+  if (uncount(*entry)) put_on_record(*entry, {}, clocks);
 }
 
 void Outbox::postpone(std::uint32_t number, Instant due) {
@@ -121,13 +139,11 @@ void Outbox::postpone(std::uint32_t number, Instant due) {
 void Outbox::held_alone(std::uint32_t number, Instant due, std::string_view reason, const Clocks& clocks) {
   Entry* entry = index_.find(number);
   if (entry == nullptr || ended(entry->state)) return;
-  not_sent(number, due);
-  if (entry->failures++ > 0) return;  // its reason is on record already
-  MessageState held;
-  held.sends = entry->sends;
-  held.attempts = entry->attempts;
-  held.reason = reason;
-  queue_.update(number, held, clocks).status().ignore();  // without a record it is held all the same
+  entry->due_ms = due.ms;
+  const bool first = entry->failures == 0;
+  if (entry->failures < UINT8_MAX) ++entry->failures;
+  // The record of the sending took the place of the one with the reason.
+  if (uncount(*entry) || first) put_on_record(*entry, reason, clocks);
 }
 
 void Outbox::outcome_unknown(std::uint32_t number, Instant due, std::string_view reason, const Clocks& clocks) {

@@ -114,7 +114,7 @@ void Sender::poll(const Clocks& clocks, std::uint32_t random) {
         }
         if (wait_for_ != 0 && !outbox_.on_medium(wait_for_)) {
           if (!outbox_.stalled(now)) return;
-          take_back(now);  // others may go that need no record first
+          take_back(now, clocks);  // others may go that need no record first
           enter(State::idle, now);
           break;
         }
@@ -125,7 +125,10 @@ void Sender::poll(const Clocks& clocks, std::uint32_t random) {
       case State::sending: {
         const Status sent = send();
         if (sent.code() == Code::again) return;
-        if (!sent.ok()) return give_up(stream_.problem(), clocks, random);
+        if (!sent.ok()) {
+          return give_up(exchange_.may_have_left() ? words_for(sent) : "the service ended the connection before the request",
+                         clocks, random);
+        }
         enter(State::receiving, deadline_);
         break;
       }
@@ -176,7 +179,7 @@ Status Sender::prepare(const Clocks& clocks) {
     if (!ticket.ok()) {  // no room for the record: the medium is behind
       for (std::size_t k = i; k < batch_size_; ++k) outbox_.postpone(batch_[k], clocks.now + kMediumBehind);
       batch_size_ = i;
-      take_back(clocks.now + kMediumBehind);
+      take_back(clocks.now + kMediumBehind, clocks);
       return Code::empty;
     }
     if (ticket.value() > wait_for_) wait_for_ = ticket.value();
@@ -224,8 +227,8 @@ bool Sender::compose(const Clocks& clocks) {
 }
 
 // Nothing of the batch left the device.
-void Sender::take_back(Instant due) {
-  for (std::size_t i = 0; i < batch_size_; ++i) outbox_.not_sent(batch_[i], due);
+void Sender::take_back(Instant due, const Clocks& clocks) {
+  for (std::size_t i = 0; i < batch_size_; ++i) outbox_.not_sent(batch_[i], due, clocks);
   batch_size_ = 0;
 }
 

@@ -45,19 +45,19 @@ void Sender::judge_answer(const Clocks& clocks, std::uint32_t random) {
 
   switch (judgement.whole) {
     case Whole::held:
-      take_back(clocks.now);
+      take_back(clocks.now, clocks);
       return hold(answer.status, reason, clocks, random);
     case Whole::halve:
       if (batch_size_ > 1) {
         batch_limit_ = batch_size_ / 2;
-        take_back(clocks.now);
+        take_back(clocks.now, clocks);
       } else {
         const Millis wait{kHeldAlone.count / 2 + full_jitter(kHeldAlone, kHeldAlone, 0, random).count};
         outbox_.held_alone(batch_[0], clocks.now + wait, reason, clocks);
       }
       return enter(State::idle, clocks.now);
     case Whole::later:
-      take_back(clocks.now);
+      take_back(clocks.now, clocks);
       return back_off(reason, seconds(judgement.retry_after_s), clocks, random);
     case Whole::unknown:
       all_unknown(reason, clocks, random);
@@ -87,7 +87,7 @@ void Sender::judge_message(std::size_t at, std::string_view whole_reason, const 
   switch (verdict.fate) {
     case Fate::accepted: return outbox_.accepted(number, verdict.uuid.view(), verdict.reason.view(), clocks);
     case Fate::refused: return outbox_.refused(number, reason, clocks);
-    case Fate::later: return outbox_.not_sent(number, clocks.now);  // the stream itself backs off
+    case Fate::later: return outbox_.not_sent(number, clocks.now, clocks);  // the stream itself backs off
     case Fate::unknown: {
       const Millis wait = full_jitter(settings_.retry_min, settings_.retry_max, outbox_.failures(number), random);
       return outbox_.outcome_unknown(number, clocks.now + wait, reason, clocks);
@@ -143,7 +143,7 @@ void Sender::give_up(std::string_view reason, const Clocks& clocks, std::uint32_
   if (may_have_left) {
     all_unknown(words.view(), clocks, random);
   } else {
-    take_back(clocks.now);
+    take_back(clocks.now, clocks);
   }
   back_off(words.view(), milliseconds(0), clocks, random);
 }

@@ -73,8 +73,9 @@ class Outbox {
   // A request that carries the message is about to leave. Returns the ticket to wait for, 0: none.
   // Errors: full: do not send it now.
   Result<Queue::Ticket> sending(std::uint32_t number, const Clocks& clocks);
-  // Nothing of it left the device, or the service took nothing: it may be sent again at `due`.
-  void not_sent(std::uint32_t number, Instant due);
+  // Nothing of it left the device, or the service took nothing: it may be sent again at `due`. Where the
+  // sending is on record, that it came to nothing is put there too: no run later counts it.
+  void not_sent(std::uint32_t number, Instant due, const Clocks& clocks);
   // The same for one that sending() did not count.
   void postpone(std::uint32_t number, Instant due);
   // The service refuses requests with this message alone, without naming it: kept, tried again at `due`.
@@ -91,6 +92,8 @@ class Outbox {
  private:
   bool may_be_sent(const Entry& entry, Instant now) const;
   static bool needs_record(const Entry& entry);
+  static bool uncount(Entry& entry);
+  void put_on_record(const Entry& entry, std::string_view reason, const Clocks& clocks);
   void end(Entry& entry, State state, std::string_view uuid, std::string_view reason, const Clocks& clocks);
 
   Queue& queue_;
