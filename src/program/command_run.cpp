@@ -24,8 +24,8 @@ Wish read_signal(int fd) {
 
 // A bad file leaves the configuration in force as it is, and says so.
 bool may_reload(const Call& call, Log& log) {
-  auto& file = in_place<ConfigFile>();
-  auto& errors = in_place<ConfigErrors>();
+  auto& file = in_place<ConfigFile, 1>();  // place 0 holds the one in force
+  auto& errors = in_place<ConfigErrors, 1>();
   if (load_config(call.config_path, file, errors).ok()) return true;
   char text[Log::kMaxLine];
   for (std::size_t at = 0; at < errors.kept(); ++at) {
