@@ -53,12 +53,6 @@ constexpr KnownOption kOptions[] = {
 };
 constexpr std::uint64_t kMostWaitSeconds = 86'400;
 
-void write_quoted(std::string_view written, TextWriter& into) {
-  FixedText<60> shown;
-  shown.assign_cut(written);
-  into.text("`").text(shown.view()).text(shown.size() < written.size() ? "...`" : "`");
-}
-
 bool is_command(std::string_view words, std::string_view first, std::string_view second) {
   const std::string_view word = take_until(words, ' ');
   return word == first && words == second;
@@ -276,9 +270,10 @@ Exit Parser::unknown_command(std::string_view word) {
     names[count++] = "token";
   }
   const std::string_view near = nearest(word, {names, count});
-  why_.text("unknown command `");
+  why_.text("unknown command ");
   if (!group_.empty()) why_.text(group_).text(" ");
-  why_.text(head(word, 60)).text("`: ");
+  write_quoted(word, why_);
+  why_.text(": ");
   if (near.empty()) {
     why_.text("see `tocsin help`");
   } else {

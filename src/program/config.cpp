@@ -66,19 +66,19 @@ Status add_part(const Config& config, std::string_view part, PhoneList& into, Te
   }
   if (const auto phone = parse_phone(part); phone.ok()) return add_phone(phone.value(), into, why);
 
-  const std::string_view shown = head(part, 40);
+  write_quoted(part, why);
   if (is_number(part)) {
-    why.text("`").text(shown).text("` is not a phone number: ").text(phone_problem(part));
+    why.text(" is not a phone number: ").text(phone_problem(part));
     return Code::bad_value;
   }
   std::string_view names[kMaxContacts + kMaxGroups];
   std::size_t count = 0;
   for (std::size_t n = 0; n < config.contact_count; ++n) names[count++] = config.contacts[n].name;
   for (std::size_t n = 0; n < config.group_count; ++n) names[count++] = config.groups[n].name;
-  why.text("`").text(shown).text("` is no contact, no group and no phone number: ");
+  why.text(" is no contact, no group and no phone number: ");
   const std::string_view near = nearest(part, {names, count});
   if (near.empty()) {
-    why.text("add a [contact ").text(shown).text("] section or write a number as +44...");
+    why.text("add a [contact NAME] section or write a number as +44...");
   } else {
     why.text("did you mean `").text(near).text("`?");
   }
@@ -174,6 +174,21 @@ Status add_recipients(const Config& config, std::string_view to, PhoneList& into
     TRY(add_part(config, trim(take_until(to, ',')), into, why));
   }
   return {};
+}
+
+void write_quoted(std::string_view written, TextWriter& into) {
+  constexpr std::size_t kMost = 60;
+  into.text("`");
+  std::size_t at = 0;
+  while (at < written.size()) {
+    const std::size_t n = utf8_length(tail(written, at));
+    const std::string_view character = head(tail(written, at), n > 0 ? n : 1);
+    if (at + character.size() > kMost) break;
+    const auto first = static_cast<unsigned char>(character.front());
+    into.text(n == 0 || first < 0x20 || first == 0x7F ? "?" : character);
+    at += character.size();
+  }
+  into.text(at < written.size() ? "...`" : "`");
 }
 
 std::string_view nearest(std::string_view word, Span<const std::string_view> known) {

@@ -153,4 +153,7 @@ inline constexpr std::string_view kPlaceholders[] = {"device", "alarm", "time", 
 // The word of `known` that is nearest to `word` by edit distance, or begins with it, or empty when none is near.
 std::string_view nearest(std::string_view word, Span<const std::string_view> known);
 
+// What somebody wrote, as a message quotes it: `...`, cut after 60 bytes, with ? for each byte that is not text.
+void write_quoted(std::string_view written, TextWriter& into);
+
 }  // namespace tocsin

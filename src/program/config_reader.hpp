@@ -40,9 +40,7 @@ class Complaint {
   }
   // What somebody wrote, cut to a length that leaves room for the rest.
   Complaint& code(std::string_view written) {
-    FixedText<60> shown;
-    shown.assign_cut(written);
-    words_.text("`").text(shown.view()).text(shown.size() < written.size() ? "..." : "").text("`");
+    write_quoted(written, words_);
     return *this;
   }
 
