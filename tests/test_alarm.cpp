@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+#include "check.hpp"
+#include "fakes/disk.hpp"
+#include "fakes/queue_model.hpp"
+#include "tocsin/alarm/alarm.hpp"
+
+using namespace tocsin;
+using fakes::Disk;
+using fakes::Life;
+
+namespace {
+
+class Deaf final : public Observer {
+ public:
+  void message_ended(const MessageId&, std::uint32_t, State, std::string_view) override {}
+  void stream_changed(std::string_view, std::string_view, std::string_view) override {}
+};
+
+Clocks clocks_at(std::uint64_t ms, std::int64_t wall_ms = 0) {
+  Clocks clocks;
+  clocks.now = Instant{ms};
+  clocks.wall = UnixMillis{wall_ms};
+  clocks.wall_trusted = wall_ms != 0;
+  return clocks;
+}
+
+constexpr std::int64_t kNoon = 1'795'262'400'000;  // 2026-11-21 12:00:00 UTC
+
+struct Phones {
+  Phone list[2];
+  Phones() {
+    CHECK_OK(list[0].assign("447700900123"));
+    CHECK_OK(list[1].assign("447700900456"));
+  }
+};
+
+AlarmRule sump(const Phones& phones) {
+  AlarmRule rule;
+  rule.name = "sump";
+  rule.stream = "sms";
+  rule.text = "{device}: {alarm} high since {time}";
+  rule.clear_text = "{device}: normal after {duration}";
+  rule.phones = Span<const Phone>{phones.list};
+  return rule;
+}
+
+std::string text_of(Life& life, std::uint32_t number) {
+  alignas(8) std::uint8_t scratch[kBlock];
+  const auto body = life.queue->read_body(*life.index().find(number), scratch);
+  return body.ok() ? std::string(body.value().event.text) : std::string("unreadable");
+}
+
+}  // namespace
+
+TEST(alarm_raised_tells_everybody_in_one_event) {
+  Disk disk(16);
+  Life life(disk);
+  CHECK_OK(life.load());
+  life.start();
+  Deaf observer;
+  Outbox outbox(*life.queue, life.index(), observer);
+  const Phones phones;
+  const auto raised = change_alarm(outbox, sump(phones), Transition::raised, "boiler-7", clocks_at(5000, kNoon));
+  CHECK_OK(raised);
+  CHECK(is_raised(*life.queue, "sump"));
+  CHECK_EQ(life.index().size(), 2);
+  CHECK_TEXT(text_of(life, raised.value().first_number), "boiler-7: sump high since 2026-11-21 12:00:00 UTC");
+}
+
+TEST(alarm_raised_again_changes_nothing) {
+  Disk disk(16);
+  Life life(disk);
+  CHECK_OK(life.load());
+  life.start();
+  Deaf observer;
+  Outbox outbox(*life.queue, life.index(), observer);
+  const Phones phones;
+  CHECK_CODE(change_alarm(outbox, sump(phones), Transition::cleared, "b", clocks_at(1)), Code::empty);
+  CHECK_OK(change_alarm(outbox, sump(phones), Transition::raised, "b", clocks_at(2)));
+  CHECK_CODE(change_alarm(outbox, sump(phones), Transition::raised, "b", clocks_at(3)), Code::empty);
+  CHECK_EQ(life.index().size(), 2);
+}
+
+TEST(alarm_cleared_says_how_long_it_was_and_survives_the_power) {
+  Disk disk(16);
+  Deaf observer;
+  const Phones phones;
+  {
+    Life life(disk);
+    CHECK_OK(life.load());
+    life.start();
+    Outbox outbox(*life.queue, life.index(), observer);
+    CHECK_OK(change_alarm(outbox, sump(phones), Transition::raised, "b", clocks_at(5000, kNoon)));
+    life.settle();
+  }
+  Disk after = disk.image(0);
+  Life life(after, 2);  // another boot: only the wall clock knows how long it has been
+  CHECK_OK(life.load());
+  life.start();
+  Outbox outbox(*life.queue, life.index(), observer);
+  CHECK(is_raised(*life.queue, "sump"));
+  const auto cleared = change_alarm(outbox, sump(phones), Transition::cleared, "b", clocks_at(900, kNoon + 725'000));
+  CHECK_OK(cleared);
+  CHECK(!is_raised(*life.queue, "sump"));
+  CHECK_TEXT(text_of(life, cleared.value().first_number), "b: normal after 12 min 5 s");
+}
+
+TEST(alarm_cleared_without_a_clock_does_not_invent_a_duration) {
+  Disk disk(16);
+  Deaf observer;
+  const Phones phones;
+  {
+    Life life(disk);
+    CHECK_OK(life.load());
+    life.start();
+    Outbox outbox(*life.queue, life.index(), observer);
+    CHECK_OK(change_alarm(outbox, sump(phones), Transition::raised, "b", clocks_at(5000)));
+    life.settle();
+  }
+  Disk after = disk.image(0);
+  Life life(after, 2);
+  CHECK_OK(life.load());
+  life.start();
+  Outbox outbox(*life.queue, life.index(), observer);
+  const auto cleared = change_alarm(outbox, sump(phones), Transition::cleared, "b", clocks_at(900, kNoon));
+  CHECK_OK(cleared);
+  CHECK_TEXT(text_of(life, cleared.value().first_number), "b: normal after (duration not known)");
+}
+
+TEST(alarm_without_clear_text_is_cleared_in_silence_on_record) {
+  Disk disk(16);
+  Deaf observer;
+  const Phones phones;
+  {
+    Life life(disk);
+    CHECK_OK(life.load());
+    life.start();
+    Outbox outbox(*life.queue, life.index(), observer);
+    AlarmRule rule = sump(phones);
+    rule.clear_text = {};
+    CHECK_OK(change_alarm(outbox, rule, Transition::raised, "b", clocks_at(1)));
+    CHECK_OK(change_alarm(outbox, rule, Transition::cleared, "b", clocks_at(2)));
+    CHECK_EQ(life.index().size(), 2);
+    life.settle();
+  }
+  Disk after = disk.image(0);
+  Life life(after, 2);
+  CHECK_OK(life.load());
+  CHECK(!is_raised(*life.queue, "sump"));
+}
+
+TEST(alarm_that_finds_the_queue_full_is_not_raised_and_can_be_made_up_for) {
+  Disk disk(8);
+  Life life(disk);
+  CHECK_OK(life.load());
+  life.start();
+  Deaf observer;
+  Outbox outbox(*life.queue, life.index(), observer);
+  fakes::Model model;
+  while (model.push(life, 1, 900) != 0) life.settle();
+  const Phones phones;
+  AlarmRule rule = sump(phones);
+  const std::string longer(900, 'x');
+  rule.text = longer;
+  CHECK_CODE(change_alarm(outbox, rule, Transition::raised, "b", clocks_at(1)), Code::full);
+  CHECK(!is_raised(*life.queue, "sump"));
+  for (std::uint32_t number = 1; number < 6; ++number) model.end(life, number);
+  life.settle();
+  CHECK_OK(change_alarm(outbox, rule, Transition::raised, "b", clocks_at(2)));
+  CHECK(is_raised(*life.queue, "sump"));
+}
