@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: MIT
+"""500 messages flow from several senders while the daemon is killed -9 at random moments, its start included.
+
+KILLS=N sets how many kills; `make kills` does 200. The run is random: SEED=N draws the same moments again.
+"""
+import collections
+import os
+import random
+import threading
+import time
+import unittest
+
+from device import PHONES, SEED, Case, Runner
+
+KILLS = int(os.environ.get("KILLS", "25"))
+MESSAGES = 500
+SENDERS = 4
+
+
+class Flow:
+    """Senders that keep up with the kills: each kill lets the next share of the messages go."""
+
+    def __init__(self, device):
+        self.device = device
+        self.lock = threading.Condition()
+        self.allowed = self.begun = 0
+        self.accepted = {}  # id -> text, as `send` printed it with exit 0
+        self.twice = []     # ids that were given out again
+        self.exits = collections.Counter()
+        self.error = None
+        self.threads = [threading.Thread(target=self.work, args=(n,), daemon=True) for n in range(SENDERS)]
+        for thread in self.threads:
+            thread.start()
+
+    def let(self, count):
+        with self.lock:
+            self.allowed = count
+            self.lock.notify_all()
+
+    def work(self, sender):
+        try:
+            for attempt in range(MESSAGES * 20):
+                with self.lock:
+                    if not self.lock.wait_for(lambda: len(self.accepted) >= MESSAGES or len(self.accepted) < self.allowed, 60):
+                        raise AssertionError("the kills do not go on")
+                    if len(self.accepted) >= MESSAGES:
+                        return
+                text = f"sender {sender}, message {attempt}"
+                phone = list(PHONES)[attempt % len(PHONES)]
+                result = self.device.run("send", "--to", phone, text)
+                with self.lock:
+                    self.exits[result.exit] += 1
+                    if result.exit == 0:
+                        [identifier] = result.out.split()
+                        self.twice += [identifier] if identifier in self.accepted else []
+                        self.accepted[identifier] = text
+        except Exception as error:  # for the test, which runs in another thread
+            with self.lock:
+                self.error = error
+
+    def join(self):
+        for thread in self.threads:
+            thread.join(120)
+        if self.error:
+            raise self.error
+
+
+class Kill(Case):
+    def test_killed_at_random_moments_while_500_messages_flow(self):
+        chance = random.Random(SEED)
+        service = self.service()
+        service.rule("slow", delay=0.05, p=0.5, seed=SEED)  # so that many kills fall between acceptance and answer
+        device = self.device(service, device={"queue_size": "4M"})
+        flow = Flow(device)
+        starts = 0
+        for kill in range(KILLS):
+            flow.let(MESSAGES * (kill + 1) // KILLS)
+            device.launch()
+            if chance.random() < 0.8:  # else it dies while it starts
+                device.log.wait("running as")
+                starts += 1
+            time.sleep(chance.uniform(0, 0.3))  # the moment is what is drawn
+            self.assertIsNone(device.process.poll(), device.log.lines)
+            device.kill()
+            if flow.error:
+                raise flow.error
+        device.start()
+        flow.let(MESSAGES)
+        flow.join()
+        queue = device.wait_ended(60)
+        copies = collections.defaultdict(list)
+        for copy in service.messages():
+            copies[copy["internal_id"]].append(copy)
+
+        self.assertEqual(flow.twice, [], "ids given out twice")
+        mine = {m["id"]: m for m in queue}
+        self.assertEqual(len(mine), len(queue), "an id stands twice in the queue")
+        lost = [i for i in flow.accepted if not copies[i] and (i not in mine or mine[i]["reason"] is None)]
+        self.assertEqual(lost, [], "acknowledged, and neither at the service nor on record why not")
+        unrecorded = [i for i in flow.accepted if i not in mine or mine[i]["text"] != flow.accepted[i]]
+        self.assertEqual(unrecorded, [], "acknowledged, and not in the queue with its text")
+        wrong = [i for i, m in mine.items() if m["state"] == "accepted" and m["uuid"] not in [c["uuid"] for c in copies[i]]]
+        self.assertEqual(wrong, [], "said to be accepted, and the service does not know")
+        foreign = [i for i in copies if copies[i] and (i not in mine or {mine[i]["text"]} !=
+                   {c["text"].removesuffix(" (repeat)") for c in copies[i]})]
+        self.assertEqual(foreign, [], "at the service under an id that is not this message's")
+        self.assertLessEqual(max(len(c) for c in copies.values()), 3)
+        # The service sent its answer, and nobody died since: then there is no reason for a second copy.
+        needless = [(c[n]["internal_id"], c[n]["time"]) for c in copies.values() for n in range(len(c) - 1)
+                    if c[n]["answer"] == "sent" and c[n]["connection"] == c[n + 1]["connection"]]
+        self.assertEqual(needless, [], "sent again on a connection that had brought the answer")
+
+        repeated = [c for c in copies.values() if len(c) > 1]
+        answers = collections.Counter(copy["answer"] for c in repeated for copy in c[:-1])
+        without = sum(1 for i in flow.accepted if not copies[i])
+        self.figures(
+            f"{KILLS} kills ({starts} of a running daemon, the others while it started), {len(flow.accepted)} messages acknowledged, "
+            f"{len(queue) - len(flow.accepted)} more stored though `send` could not say so; lost 0, accepted wrongly 0, "
+            f"not sent and on record why {without}; {len(repeated)} messages more than once (before the repetition the answer "
+            f"was {dict(answers)}), most copies {max(len(c) for c in copies.values())}; exits of send {dict(flow.exits)}; SEED={SEED}")
+
+
+if __name__ == "__main__":
+    unittest.main(testRunner=Runner)
