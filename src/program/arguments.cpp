@@ -32,9 +32,9 @@ constexpr Known kKnown[] = {
     {"help", Command::help, Need::subject_if_any, "COMMAND", Json::no},
 };
 constexpr std::string_view kLater[] = {
-    "ack",      "alarms",      "log",        "setup",       "doctor",       "test",         "text",
-    "simulate", "otp",         "queue retry", "queue drop", "queue purge", "queue check", "token import",
-    "token check",
+    "ack",        "alarms",      "log",         "setup",        "doctor",
+    "test",       "text",        "simulate",    "otp",          "queue retry",
+    "queue drop", "queue purge", "queue check", "token import", "token check",
 };
 
 enum class Option : std::uint8_t { config, syslog, json, help, to, stream, cls, wait, memory };
@@ -45,11 +45,16 @@ struct KnownOption {
   Command only;            // run: every command takes it
 };
 constexpr KnownOption kOptions[] = {
-    {"-c", Option::config, "FILE", Command::run},       {"-s", Option::syslog, "", Command::run},
-    {"--json", Option::json, "", Command::run},         {"--help", Option::help, "", Command::run},
-    {"-h", Option::help, "", Command::run},             {"--to", Option::to, "PHONE", Command::send},
-    {"--stream", Option::stream, "STREAM", Command::send}, {"--class", Option::cls, "CLASS", Command::send},
-    {"--wait", Option::wait, "SECS", Command::send},    {"--memory", Option::memory, "", Command::version},
+    {"-c", Option::config, "FILE", Command::run},
+    {"-s", Option::syslog, "", Command::run},
+    {"--json", Option::json, "", Command::run},
+    {"--help", Option::help, "", Command::run},
+    {"-h", Option::help, "", Command::run},
+    {"--to", Option::to, "PHONE", Command::send},
+    {"--stream", Option::stream, "STREAM", Command::send},
+    {"--class", Option::cls, "CLASS", Command::send},
+    {"--wait", Option::wait, "SECS", Command::send},
+    {"--memory", Option::memory, "", Command::version},
 };
 constexpr std::uint64_t kMostWaitSeconds = 86'400;
 
@@ -67,7 +72,8 @@ const Known* find_known(std::string_view first, std::string_view second) {
 // One reading of a command line.
 class Parser {
  public:
-  Parser(Span<const char* const> words, Arguments& into, TextWriter& why) : words_(words), into_(into), why_(why) {}
+  Parser(Span<const char* const> words, Arguments& into, TextWriter& why)
+      : words_(words), into_(into), why_(why) {}
 
   Exit parse() {
     while (at_ < words_.size()) {
@@ -109,9 +115,9 @@ class Parser {
   Arguments& into_;
   TextWriter& why_;
   std::size_t at_ = 1;
-  bool plain_ = false;              // behind "--"
+  bool plain_ = false;  // behind "--"
   const Known* known_ = nullptr;
-  std::string_view group_;          // "queue" or "token", while the second word is not known
+  std::string_view group_;  // "queue" or "token", while the second word is not known
   std::size_t arguments_ = 0;
   bool help_ = false;
   bool text_given_ = false;
@@ -294,7 +300,9 @@ Exit Parser::finish() {
     if (const Exit exit = find_command("queue", "list"); exit != Exit::done) return exit;
   }
   if (known_ == nullptr) {
-    if (!group_.empty()) return usage("", "tocsin token", " needs to know what: write `token set STREAM` or `token show STREAM`");
+    if (!group_.empty())
+      return usage("", "tocsin token",
+                   " needs to know what: write `token set STREAM` or `token show STREAM`");
     return usage("no command", {}, ": see `tocsin help`");
   }
   into_.command = known_->command;

@@ -68,18 +68,20 @@ struct Arguments {
 };
 
 // Errors: usage; bad_data (the text of `send`). `why` is one line then, "what is wrong: what to do".
-Exit parse_arguments(Span<const char* const> words, Arguments& into, TextWriter& why);  // words[0]: the program
+// words[0] is the program.
+Exit parse_arguments(Span<const char* const> words, Arguments& into, TextWriter& why);
 
 // -c, else what $TOCSIN_CONFIG holds (`environment`, may be null or empty), else the default.
 std::string_view config_path(const Arguments& arguments, const char* environment);
 
-// Whether this may be a message: not empty, UTF-8, no NUL, up to kMaxText bytes. Errors: bad_data, with `why`.
+// Whether this may be a message: not empty, UTF-8, no NUL, up to kMaxText bytes. Errors: bad_data.
 Exit check_text(std::string_view text, TextWriter& why);
 
-// Reads TEXT to the end of `fd` without its last line end, and checks it. Waits. Errors: bad_data, with `why`.
+// Reads TEXT to the end of `fd`, without its last line end, and checks it. Waits. Errors: bad_data.
 Exit read_text(int fd, Span<char> into, std::string_view& text, TextWriter& why);
 
-// `tocsin help`, or `tocsin help COMMAND` for "send", "queue", "queue show", ...; empty when there is no such command.
+// What `tocsin help` says, or `tocsin help COMMAND` for "send", "queue", "queue show", ...; empty when there
+// is no such command.
 std::string_view help_text(std::string_view about);
 
 }  // namespace tocsin

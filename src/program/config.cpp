@@ -112,8 +112,12 @@ std::size_t distance(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-std::size_t Config::find_stream(std::string_view name) const { return find_name(streams, stream_count, name); }
-std::size_t Config::find_contact(std::string_view name) const { return find_name(contacts, contact_count, name); }
+std::size_t Config::find_stream(std::string_view name) const {
+  return find_name(streams, stream_count, name);
+}
+std::size_t Config::find_contact(std::string_view name) const {
+  return find_name(contacts, contact_count, name);
+}
 std::size_t Config::find_group(std::string_view name) const { return find_name(groups, group_count, name); }
 std::size_t Config::find_alarm(std::string_view name) const { return find_name(alarms, alarm_count, name); }
 
@@ -143,8 +147,10 @@ Status load_config(std::string_view path, ConfigFile& into, ConfigErrors& errors
   errors.begin(path);
   const Fd file{::open(Path{path}.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
   if (!file.is_open() && errno == ENOENT)
-    return unreadable(errors, "there is no such file", "make it, or name another one with -c", Code::not_found);
-  if (!file.is_open()) return unreadable(errors, "run this as the user that the file belongs to", last_error());
+    return unreadable(errors, "there is no such file", "make it, or name another one with -c",
+                      Code::not_found);
+  if (!file.is_open())
+    return unreadable(errors, "run this as the user that the file belongs to", last_error());
   struct stat info {};
   if (::fstat(file.number(), &info) != 0) return unreadable(errors, "is the medium well?", last_error());
   if (!S_ISREG(info.st_mode)) {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 // The configuration: what a technician wrote, checked as a whole, ready for use.
 //
-//   1. Nothing is ignored: an unknown key or section is an error, and so is one that a later version will know.
+//   1. Nothing is ignored: an unknown key or section is an error, also one that a later version will know.
 //   2. Every mistake of a file is found in one reading (the first kMaxConfigErrors are kept).
 //   3. After an ok() every reference is an index that exists and every number is inside its limits.
 //
 // Memory: ConfigFile is 64 KiB of text and about 12 KiB of values, static, two of them where a reload must
-// leave the old one in force. ConfigErrors is about 15 KiB. Threads: none. Only load_config() calls the system.
+// leave the old one in force. ConfigErrors is about 15 KiB. Threads: none. Only load_config() calls the
+// system.
 #pragma once
 
 #include "tocsin/base/text.hpp"
@@ -150,10 +151,11 @@ Status add_recipients(const Config& config, std::string_view to, PhoneList& into
 // The placeholders of an alarm's texts, as they are written without braces.
 inline constexpr std::string_view kPlaceholders[] = {"device", "alarm", "time", "duration"};
 
-// The word of `known` that is nearest to `word` by edit distance, or begins with it, or empty when none is near.
+// The word of `known` that is nearest to `word` by edit distance, else one that begins with it, else empty.
 std::string_view nearest(std::string_view word, Span<const std::string_view> known);
 
-// What somebody wrote, as a message quotes it: `...`, cut after 60 bytes, with ? for each byte that is not text.
+// What somebody wrote, as a message quotes it: `...`, cut after 60 bytes, with ? for each byte that is no
+// text.
 void write_quoted(std::string_view written, TextWriter& into);
 
 }  // namespace tocsin

@@ -34,7 +34,9 @@ void resolve_members(const PendingReferences::Reference& members, GroupConfig& g
     if (at == kNotFound) {
       Complaint complaint{errors, members.line};
       const bool is_group = config.find_group(name) != kNotFound;
-      complaint.text(is_group ? "a group cannot have the group " : "there is no contact ").code(name).text(": ");
+      complaint.text(is_group ? "a group cannot have the group " : "there is no contact ")
+          .code(name)
+          .text(": ");
       const std::string_view near = near_name(name, config.contacts, config.contact_count);
       if (is_group) {
         complaint.text("name its contacts");
@@ -90,7 +92,8 @@ void check_line_is_free(std::size_t at, const Config& config, ConfigErrors& erro
   if (alarm.gpio.empty() || !mine.ok()) return;
   for (std::size_t n = 0; n < at; ++n) {
     const auto other = parse_gpio_spec(config.alarms[n].gpio);
-    if (config.alarms[n].gpio.empty() || !other.ok() || other.value().by_name != mine.value().by_name) continue;
+    if (config.alarms[n].gpio.empty() || !other.ok() || other.value().by_name != mine.value().by_name)
+      continue;
     const bool same = mine.value().by_name ? other.value().name == mine.value().name
                                            : other.value().chip == mine.value().chip &&
                                                  other.value().offset == mine.value().offset;
@@ -108,7 +111,8 @@ void resolve_alarm(const PendingReferences::OfAlarm& pending, AlarmConfig& alarm
     PhoneList phones;
     char memory[240];
     TextWriter why{memory};
-    if (!add_recipients(config, alarm.to, phones, why).ok()) Complaint{errors, pending.to.line}.text(why.view());
+    if (!add_recipients(config, alarm.to, phones, why).ok())
+      Complaint{errors, pending.to.line}.text(why.view());
   }
   alarm.stream = config.stream_count > 0 ? 0 : kNoStream;
   if (pending.stream.line != 0) {
@@ -168,13 +172,16 @@ void check_placeholders(std::string_view text, std::uint32_t line, ConfigErrors&
     for (const std::string_view placeholder : kPlaceholders) known = known || placeholder == name;
     if (known) continue;
     Complaint complaint{errors, line};
-    complaint.text("unknown placeholder ").code(head(tail(text, at), end + 1 - at)).text(": the known ones are ");
+    complaint.text("unknown placeholder ")
+        .code(head(tail(text, at), end + 1 - at))
+        .text(": the known ones are ");
     for (const std::string_view placeholder : kPlaceholders)
       complaint.text(placeholder == kPlaceholders[0] ? "{" : ", {").text(placeholder).text("}");
   }
 }
 
-void check_config(const PendingReferences& pending, std::uint32_t last_line, Config& config, ConfigErrors& errors) {
+void check_config(const PendingReferences& pending, std::uint32_t last_line, Config& config,
+                  ConfigErrors& errors) {
   check_streams(config, last_line, errors);
   check_groups_and_contacts(config, errors);
   for (std::size_t at = 0; at < config.group_count; ++at)

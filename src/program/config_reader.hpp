@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What the reading of a configuration and the check of it as a whole share. Only for config_*.cpp.
 //
-// Memory: PendingReferences is about 5 KiB, on the stack of parse_config(). Threads: none.
+// Memory: PendingReferences is about 7 KiB, on the stack of parse_config(). Threads: none.
 #pragma once
 
 #include "src/program/config.hpp"
@@ -53,7 +53,8 @@ class Complaint {
 
 // Looks every reference up and checks what only the whole file shows. `last_line` is where something that
 // is missing in the file as a whole is reported.
-void check_config(const PendingReferences& pending, std::uint32_t last_line, Config& config, ConfigErrors& errors);
+void check_config(const PendingReferences& pending, std::uint32_t last_line, Config& config,
+                  ConfigErrors& errors);
 
 // The placeholders of a text; `line` is where it stands.
 void check_placeholders(std::string_view text, std::uint32_t line, ConfigErrors& errors);

@@ -17,9 +17,9 @@ struct SectionWord {
   std::string_view shown;
 };
 constexpr SectionWord kSections[] = {
-    {Section::device, "device", "[device]"},           {Section::stream, "stream", "[stream NAME]"},
-    {Section::contact, "contact", "[contact NAME]"},   {Section::group, "group", "[group NAME]"},
-    {Section::alarm, "alarm", "[alarm NAME]"},         {Section::cls, "class", "[class NAME]"},
+    {Section::device, "device", "[device]"},         {Section::stream, "stream", "[stream NAME]"},
+    {Section::contact, "contact", "[contact NAME]"}, {Section::group, "group", "[group NAME]"},
+    {Section::alarm, "alarm", "[alarm NAME]"},       {Section::cls, "class", "[class NAME]"},
 };
 std::string_view shown(Section section) { return kSections[static_cast<std::size_t>(section)].shown; }
 
@@ -129,7 +129,7 @@ class ConfigReader {
   bool began_ = false;  // a section, known or not
   std::uint32_t section_line_ = 0;
   std::uint32_t device_line_ = 0;
-  std::uint8_t overflow_ = 0;        // kinds whose limit was reported, a bit each
+  std::uint8_t overflow_ = 0;           // kinds whose limit was reported, a bit each
   std::uint32_t seen_[kKeyCount] = {};  // line of each key in this section
 };
 
@@ -151,21 +151,24 @@ void ConfigReader::begin_section(const IniItem& item) {
       Complaint complaint{errors_, item.line};
       complaint.text("unknown section ").code(item.word).text(": ");
       if (near.empty()) {
-        complaint.text("the sections are [device], [stream NAME], [contact NAME], [group NAME] and [alarm NAME]");
+        complaint.text(
+            "the sections are [device], [stream NAME], [contact NAME], [group NAME] and [alarm NAME]");
       } else {
         complaint.text("did you mean ").code(near).text("?");
       }
       return;
     }
     case Section::cls:
-      Complaint{errors_, item.line}
-          .text("a [class] section is not supported yet: remove it; critical, warning and info are built in");
+      Complaint{errors_, item.line}.text(
+          "a [class] section is not supported yet: remove it; critical, warning and info are built in");
       return;
     case Section::device:
       if (!item.rest.empty()) {
         Complaint{errors_, item.line}.text("[device] takes no name: write [device] and a key `name = ...`");
       } else if (device_line_ != 0) {
-        Complaint{errors_, item.line}.text("a second [device] section, the first is on line ").number(device_line_)
+        Complaint{errors_, item.line}
+            .text("a second [device] section, the first is on line ")
+            .number(device_line_)
             .text(": make one of them");
         return;
       }
@@ -173,7 +176,9 @@ void ConfigReader::begin_section(const IniItem& item) {
       section_ = section;
       return;
     case Section::stream: section_ = section; return begin_named(item, config_.streams, config_.stream_count);
-    case Section::contact: section_ = section; return begin_named(item, config_.contacts, config_.contact_count);
+    case Section::contact:
+      section_ = section;
+      return begin_named(item, config_.contacts, config_.contact_count);
     case Section::group: section_ = section; return begin_named(item, config_.groups, config_.group_count);
     case Section::alarm: section_ = section; return begin_named(item, config_.alarms, config_.alarm_count);
   }
@@ -220,7 +225,12 @@ void ConfigReader::end_section() {
     const Key& key = kKeys[at];
     if (key.section != section_ || key.need != Need::required || seen_[at] != 0) continue;
     Complaint complaint{errors_, section_line_};
-    complaint.text("this section has no ").code(key.name).text(": add ").text(key.name).text(" = ").text(key.example);
+    complaint.text("this section has no ")
+        .code(key.name)
+        .text(": add ")
+        .text(key.name)
+        .text(" = ")
+        .text(key.example);
   }
   if (section_ != Section::stream) return;
   const StreamConfig& stream = config_.streams[config_.stream_count - 1];
@@ -238,14 +248,18 @@ void ConfigReader::end_section() {
 void ConfigReader::key(const IniItem& item) {
   if (!began_) {
     began_ = true;  // once is enough
-    Complaint{errors_, item.line}.code(item.word).text(" stands before the first section: begin with [device]");
+    Complaint{errors_, item.line}.code(item.word).text(
+        " stands before the first section: begin with [device]");
   }
   if (section_ == Section::none) return;  // its section is reported
   const std::size_t at = find_key(section_, item.word);
   if (at == kNotFound) return unknown_key(item);
   const Key& key = kKeys[at];
   if (seen_[at] != 0) {
-    Complaint{errors_, item.line}.code(item.word).text(" stands twice, first on line ").number(seen_[at])
+    Complaint{errors_, item.line}
+        .code(item.word)
+        .text(" stands twice, first on line ")
+        .number(seen_[at])
         .text(": remove one");
     return;
   }
@@ -253,8 +267,13 @@ void ConfigReader::key(const IniItem& item) {
   if (key.need == Need::later) {
     Complaint{errors_, item.line}.code(item.word).text(" is not supported yet: remove it");
   } else if (item.rest.empty()) {
-    Complaint{errors_, item.line}.code(item.word).text(" has no value: write ").text(key.name).text(" = ")
-        .text(key.example).text(key.need == Need::required ? "" : ", or remove it");
+    Complaint{errors_, item.line}
+        .code(item.word)
+        .text(" has no value: write ")
+        .text(key.name)
+        .text(" = ")
+        .text(key.example)
+        .text(key.need == Need::required ? "" : ", or remove it");
   } else {
     value(key, item);
   }

@@ -24,10 +24,12 @@ bool is_host(std::string_view host, bool bracketed) {
   bool colon = false;
   for (const char c : host) {
     const bool hex = is_digit(c) || (to_lower(c) >= 'a' && to_lower(c) <= 'f');
-    if (bracketed ? !hex && c != ':' && c != '.' : !is_letter(c) && !is_digit(c) && c != '-' && c != '.') return false;
+    if (bracketed ? !hex && c != ':' && c != '.' : !is_letter(c) && !is_digit(c) && c != '-' && c != '.')
+      return false;
     colon = colon || c == ':';
   }
-  return !host.empty() && host.size() <= kMaxHost && bracketed == colon && host.front() != '.' && host.front() != '-';
+  return !host.empty() && host.size() <= kMaxHost && bracketed == colon && host.front() != '.' &&
+         host.front() != '-';
 }
 
 // What is wrong with this address, or empty and its parts in `into`.
@@ -36,7 +38,8 @@ std::string_view url_problem(std::string_view url, StreamConfig& into) {
   if (!same_ignoring_case(head(url, kScheme.size()), kScheme))
     return "write https://HOST: the token must not travel in the clear";
   std::string_view path = tail(url, kScheme.size());
-  if (find(path, '?') != kNotFound || find(path, '#') != kNotFound) return "leave the ? or # and what follows out";
+  if (find(path, '?') != kNotFound || find(path, '#') != kNotFound)
+    return "leave the ? or # and what follows out";
   std::size_t slash = find(path, '/');
   if (slash == kNotFound) slash = path.size();
   const std::string_view authority = head(path, slash);
@@ -47,10 +50,12 @@ std::string_view url_problem(std::string_view url, StreamConfig& into) {
   const std::size_t closing = bracketed ? find(authority, ']') : 0;
   if (closing == kNotFound) return "the ] of the address is missing";
   const std::size_t colon = find(authority, ':', closing);
-  const std::string_view host =
-      bracketed ? tail(head(authority, closing), 1) : head(authority, colon == kNotFound ? authority.size() : colon);
-  if (!is_host(host, bracketed)) return "write https://HOST or https://HOST:PORT with the name of the service's host";
-  if (bracketed && closing + 1 != (colon == kNotFound ? authority.size() : colon)) return "only a :PORT follows the ]";
+  const std::string_view host = bracketed ? tail(head(authority, closing), 1)
+                                          : head(authority, colon == kNotFound ? authority.size() : colon);
+  if (!is_host(host, bracketed))
+    return "write https://HOST or https://HOST:PORT with the name of the service's host";
+  if (bracketed && closing + 1 != (colon == kNotFound ? authority.size() : colon))
+    return "only a :PORT follows the ]";
   std::uint16_t port = 443;
   if (colon != kNotFound) {
     const auto number = parse_number(tail(authority, colon + 1), 65535);
@@ -92,7 +97,11 @@ void Value::path(std::size_t longest, std::string_view& into) const {
   if (written.front() != '/') {
     Complaint{errors, line}.code(key).text(" is not a whole path: begin it with /");
   } else if (written.size() > longest) {
-    Complaint{errors, line}.code(key).text(" is longer than ").number(longest).text(" bytes: use a shorter path");
+    Complaint{errors, line}
+        .code(key)
+        .text(" is longer than ")
+        .number(longest)
+        .text(" bytes: use a shorter path");
   } else {
     into = written;
   }
@@ -143,7 +152,11 @@ void Value::sender(std::string_view& into) const {
     into = written;
     return;
   }
-  Complaint{errors, line}.code(key).text(" is longer than ").number(kMaxSender).text(" bytes: make it shorter");
+  Complaint{errors, line}
+      .code(key)
+      .text(" is longer than ")
+      .number(kMaxSender)
+      .text(" bytes: make it shorter");
 }
 
 void Value::duration(Millis least, Millis most, Millis& into) const {
@@ -151,7 +164,8 @@ void Value::duration(Millis least, Millis most, Millis& into) const {
   if (!parsed.ok()) {
     Complaint complaint{errors, line};
     const bool bare = parse_number(written).ok();
-    complaint.code(written).text(bare ? " has no unit: write it as " : " is no duration: write a number and its unit, ");
+    complaint.code(written).text(bare ? " has no unit: write it as "
+                                      : " is no duration: write a number and its unit, ");
     complaint.text(bare ? written : "20ms, ").text(bare ? "ms, " : "3s, 10m or 1h");
     if (bare) complaint.text(written).text("s, ").text(written).text("m or ").text(written).text("h");
     return;

@@ -9,8 +9,8 @@
 namespace tocsin {
 
 inline constexpr std::size_t kMaxControlPathBytes = 107;  // sockaddr_un, without its zero
-inline constexpr std::size_t kMaxUrlPath = 128;           // bytes of base_url's path: the request head has its limit
-inline constexpr std::size_t kMaxHost = 253;              // bytes of a host name (RFC 1035 2.3.4, as text)
+inline constexpr std::size_t kMaxUrlPath = 128;  // bytes of base_url's path: the request head has its limit
+inline constexpr std::size_t kMaxHost = 253;     // bytes of a host name (RFC 1035 2.3.4, as text)
 
 struct Value {
   std::string_view key;

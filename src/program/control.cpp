@@ -26,7 +26,9 @@ bool make_address(std::string_view path, sockaddr_un& address) {
   return true;
 }
 
-const sockaddr* as_sockaddr(const sockaddr_un& address) { return reinterpret_cast<const sockaddr*>(&address); }
+const sockaddr* as_sockaddr(const sockaddr_un& address) {
+  return reinterpret_cast<const sockaddr*>(&address);
+}
 
 Status failed(TextWriter& why, std::string_view what, std::string_view path, Status status) {
   why.text(what).text(path).text(": ");
@@ -61,7 +63,8 @@ Status clear_place(const sockaddr_un& address, TextWriter& why) {
     why.text("another tocsin serves ").text(address.sun_path).text(": stop it, or set `control` in [device]");
     return Code::busy;
   }
-  if (errno != ECONNREFUSED) return failed(why, "cannot use the control socket ", address.sun_path, last_error());
+  if (errno != ECONNREFUSED)
+    return failed(why, "cannot use the control socket ", address.sun_path, last_error());
   if (::unlink(address.sun_path) != 0 && errno != ENOENT)
     return failed(why, "cannot remove the old control socket ", address.sun_path, last_error());
   return {};
@@ -73,7 +76,9 @@ Status ControlServer::open(std::string_view path, TextWriter& why) {
   close();
   sockaddr_un address;
   if (!make_address(path, address)) {
-    why.text("the path of the control socket has more than ").number(kMaxControlPath).text(" bytes: set a shorter ");
+    why.text("the path of the control socket has more than ")
+        .number(kMaxControlPath)
+        .text(" bytes: set a shorter ");
     why.text("`control` in [device]");
     return Code::too_big;
   }
@@ -108,7 +113,8 @@ void ControlServer::close() {
   listener_.reset();
   const Path path{path_.view()};
   struct stat info {};
-  if (::lstat(path.c_str(), &info) == 0 && info.st_dev == device_ && info.st_ino == inode_) ::unlink(path.c_str());
+  if (::lstat(path.c_str(), &info) == 0 && info.st_dev == device_ && info.st_ino == inode_)
+    ::unlink(path.c_str());
 }
 
 std::size_t ControlServer::handles(Span<Handle> into) const {
@@ -119,7 +125,8 @@ std::size_t ControlServer::handles(Span<Handle> into) const {
     if (slot.fd.is_open() && count < into.size())
       into[count++] = {slot.fd.number(), slot.waiting ? Want::nothing : Want::readable};
   }
-  if (room && listener_.is_open() && count < into.size()) into[count++] = {listener_.number(), Want::readable};
+  if (room && listener_.is_open() && count < into.size())
+    into[count++] = {listener_.number(), Want::readable};
   return count;
 }
 

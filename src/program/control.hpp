@@ -61,14 +61,15 @@ struct ControlReply {
 };
 
 // Packets. decode_request() checks that the fields are those of the kind, none twice, none missing, text
-// UTF-8 and inside its limit. Errors: too_big; bad_value (with `why`: what is wrong with the packet), protocol (reply).
+// UTF-8 and inside its limit. Errors: too_big; bad_value, with what is wrong in `why` (request); protocol
+// (reply).
 Result<std::size_t> encode_request(const ControlRequest& request, MutBytes into);
 Status decode_request(Bytes packet, ControlRequest& into, TextWriter& why);
 Result<std::size_t> encode_reply(const ControlReply& reply, MutBytes into);
 Result<ControlReply> decode_reply(Bytes packet);
 
-// The owner's side. Never waits. Call next() until it says `again` whenever poll(2) reports one of its handles, and
-// when due() has passed.
+// The owner's side. Never waits. Call next() until it says `again` whenever poll(2) reports one of its
+// handles, and when due() has passed.
 class ControlServer {
  public:
   struct Client {
@@ -131,6 +132,7 @@ class ControlServer {
 // The caller's side: asks whoever serves `path` and waits for the reply, whose views point into `memory`
 // (kMaxControlReply bytes). Errors: not_found (nobody serves it), timeout, closed (gone before it
 // replied: nobody knows what it did), protocol (not a reply), too_big, io.
-Result<ControlReply> call_control(std::string_view path, const ControlRequest& request, Millis timeout, MutBytes memory);
+Result<ControlReply> call_control(std::string_view path, const ControlRequest& request, Millis timeout,
+                                  MutBytes memory);
 
 }  // namespace tocsin

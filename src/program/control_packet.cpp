@@ -5,13 +5,13 @@ namespace tocsin {
 namespace {
 
 enum class Tag : std::uint8_t {
-  cls = 1,      // u8
+  cls = 1,  // u8
   stream = 2,
   text = 3,
-  phone = 4,    // digits; once for each
+  phone = 4,  // digits; once for each
   subject = 5,
-  json = 6,     // no bytes
-  wait = 7,     // u32, seconds
+  json = 6,  // no bytes
+  wait = 7,  // u32, seconds
   out = 16,
   err = 17,
 };
@@ -106,15 +106,19 @@ Status bad_name(TextWriter& why, Bytes name, std::size_t longest) {
 Status take_value(Tag tag, Bytes value, ControlRequest& into, TextWriter& why) {
   switch (tag) {
     case Tag::cls:
-      if (value.size() != 1 || value[0] > static_cast<std::uint8_t>(Class::info)) return bad(why, "no such class");
+      if (value.size() != 1 || value[0] > static_cast<std::uint8_t>(Class::info))
+        return bad(why, "no such class");
       into.cls = static_cast<Class>(value[0]);
       return {};
     case Tag::stream: into.stream = as_text(value); return bad_name(why, value, kMaxName);
     case Tag::subject: into.subject = as_text(value); return bad_name(why, value, kMaxName);
-    case Tag::text: into.text = as_text(value); return check_text(into.text, why) == Exit::done ? Status{} : Code::bad_value;
+    case Tag::text:
+      into.text = as_text(value);
+      return check_text(into.text, why) == Exit::done ? Status{} : Code::bad_value;
     case Tag::phone: {
       const auto phone = parse_phone(as_text(value));
-      if (!phone.ok() || phone.value().view() != as_text(value)) return bad(why, "a phone is not 7 to 15 digits");
+      if (!phone.ok() || phone.value().view() != as_text(value))
+        return bad(why, "a phone is not 7 to 15 digits");
       if (into.phone_count == kMaxPhones) return bad(why, "too many phones");
       into.phones[into.phone_count++] = phone.value();
       return {};
@@ -142,7 +146,8 @@ Result<std::size_t> encode_request(const ControlRequest& request, MutBytes into)
   const unsigned all = fields.required | fields.optional;
   const auto cls = static_cast<std::uint8_t>(request.cls);
   if ((all & bit(Tag::cls)) != 0) packer.field(Tag::cls, {&cls, 1});
-  if ((all & bit(Tag::stream)) != 0 && !request.stream.empty()) packer.field(Tag::stream, as_bytes(request.stream));
+  if ((all & bit(Tag::stream)) != 0 && !request.stream.empty())
+    packer.field(Tag::stream, as_bytes(request.stream));
   if ((all & bit(Tag::text)) != 0) packer.field(Tag::text, as_bytes(request.text));
   if ((all & bit(Tag::subject)) != 0) packer.field(Tag::subject, as_bytes(request.subject));
   if ((all & bit(Tag::phone)) != 0)
@@ -210,7 +215,8 @@ Result<std::size_t> encode_reply(const ControlReply& reply, MutBytes into) {
 }
 
 Result<ControlReply> decode_reply(Bytes packet) {
-  if (packet.size() < 2 || packet.size() > kMaxControlReply || packet[0] != kControlVersion) return Code::protocol;
+  if (packet.size() < 2 || packet.size() > kMaxControlReply || packet[0] != kControlVersion)
+    return Code::protocol;
   ControlReply reply;
   reply.exit = static_cast<Exit>(packet[1]);
   Bytes rest = packet.drop(2);

@@ -99,8 +99,8 @@ constexpr Help kHelp[] = {
     {"check",
      "tocsin check\n"
      "\n"
-     "Reads the configuration and shows every mistake as FILE:LINE: what is wrong: what to do. Exit status 78\n"
-     "when there is one.\n"
+     "Reads the configuration and shows every mistake as FILE:LINE: what is wrong: what to do. Exit\n"
+     "status 78 when there is one.\n"
      "\n"
      "  tocsin -c new.conf check\n"},
     {"version",

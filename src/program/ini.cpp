@@ -62,7 +62,9 @@ Result<IniItem> IniReader::next() {
     if (const std::size_t at = bad_character(line); at != 0) {
       char memory[80];
       TextWriter words{memory};
-      words.text(line[at - 1] == '\0' ? "a NUL byte" : "a control character").text(" at position ").number(at);
+      words.text(line[at - 1] == '\0' ? "a NUL byte" : "a control character")
+          .text(" at position ")
+          .number(at);
       return bad(words.view(), "remove it");
     }
     if (const std::size_t at = bad_utf8(line); at != 0) {

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include "src/program/arguments.hpp"
-
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -10,6 +8,7 @@
 
 #include "check.hpp"
 #include "port/scratch.hpp"
+#include "src/program/arguments.hpp"
 
 using namespace tocsin;
 
@@ -80,7 +79,9 @@ TEST(arguments_global_options_are_taken_before_and_behind_the_command) {
 }
 
 TEST(arguments_of_send_are_all_there) {
-  taken({"send", "--to", "anna,+44 7700 900123", "--stream=desk", "--to=ben", "--class", "critical", "--wait", "30", "Hello"}, Command::send);
+  taken({"send", "--to", "anna,+44 7700 900123", "--stream=desk", "--to=ben", "--class", "critical", "--wait",
+         "30", "Hello"},
+        Command::send);
   CHECK_EQ(arguments.to_count, 2);
   CHECK_TEXT(arguments.to[0], "anna,+44 7700 900123");
   CHECK_TEXT(arguments.recipients()[1], "ben");
@@ -131,12 +132,15 @@ TEST(arguments_unknown_commands_and_options_name_the_nearest) {
 TEST(arguments_commands_of_later_versions_are_not_supported_yet) {
   for (const char* later : {"ack", "alarms", "log", "setup", "doctor", "test", "text", "simulate", "otp"}) {
     check::at("command=%s", later);
-    refused({later}, "`tocsin " + std::string{later} + "` is not supported yet: see `tocsin help` for what is");
+    refused({later},
+            "`tocsin " + std::string{later} + "` is not supported yet: see `tocsin help` for what is");
   }
   for (const char* later : {"retry", "drop", "purge", "check"})
-    refused({"queue", later, "17"}, "`tocsin queue " + std::string{later} + "` is not supported yet: see `tocsin help` for what is");
+    refused({"queue", later, "17"},
+            "`tocsin queue " + std::string{later} + "` is not supported yet: see `tocsin help` for what is");
   for (const char* later : {"import", "check"})
-    refused({"token", later}, "`tocsin token " + std::string{later} + "` is not supported yet: see `tocsin help` for what is");
+    refused({"token", later},
+            "`tocsin token " + std::string{later} + "` is not supported yet: see `tocsin help` for what is");
   refused({"help", "doctor"}, "`tocsin doctor` is not supported yet: see `tocsin help` for what is");
 }
 
@@ -146,7 +150,8 @@ TEST(arguments_missing_and_superfluous_ones_are_named) {
   refused({"run", "x"}, "`tocsin run` does not take `x`: see `tocsin help run`");
   refused({"queue", "show"}, "`tocsin queue show` needs ID: see `tocsin help queue show`");
   refused({"token", "set"}, "`tocsin token set` needs STREAM: see `tocsin help token set`");
-  refused({"token", "set", "a", "b", "c"}, "`tocsin token set` does not take `c`: see `tocsin help token set`");
+  refused({"token", "set", "a", "b", "c"},
+          "`tocsin token set` does not take `c`: see `tocsin help token set`");
   refused({"send", "text"}, "`tocsin send` needs --to PHONE: see `tocsin help send`");
   refused({"send", "--to", "x"}, "`tocsin send` needs TEXT: see `tocsin help send`");
   refused({"send", "--to", "x", "two", "words"}, "a second TEXT, `words`: put the whole text in quotes");
@@ -165,10 +170,12 @@ TEST(arguments_options_of_another_command_are_refused) {
 }
 
 TEST(arguments_of_send_out_of_bounds_are_refused) {
-  refused({"send", "--to", "x", "--class", "urgent", "t"}, "there is no class `urgent`: use critical, warning or info");
+  refused({"send", "--to", "x", "--class", "urgent", "t"},
+          "there is no class `urgent`: use critical, warning or info");
   for (const char* bad : {"0", "-1", "86401", "5s", "99999999999999999999"}) {
     check::at("wait=%s", bad);
-    refused({"send", "--to", "x", "--wait", bad, "t"}, "cannot wait `" + std::string{bad} + "`: write a number of seconds from 1 to 86400");
+    refused({"send", "--to", "x", "--wait", bad, "t"},
+            "cannot wait `" + std::string{bad} + "`: write a number of seconds from 1 to 86400");
   }
   std::vector<const char*> words{"send", "t"};
   for (std::size_t n = 0; n < kMaxPhones; ++n) words.insert(words.end(), {"--to", "x"});
@@ -179,11 +186,12 @@ TEST(arguments_of_send_out_of_bounds_are_refused) {
 
 TEST(arguments_text_that_is_no_message_is_bad_data) {
   refused({"send", "--to", "x", ""}, "the text is empty: write what the message shall say", Exit::bad_data);
-  refused({"send", "--to", "x", "a\xFF"}, "the text is not UTF-8: set the terminal or the script to UTF-8", Exit::bad_data);
+  refused({"send", "--to", "x", "a\xFF"}, "the text is not UTF-8: set the terminal or the script to UTF-8",
+          Exit::bad_data);
   const std::string longest(kMaxText, 'x');
   taken({"send", "--to", "x", longest.c_str()}, Command::send);
-  refused({"send", "--to", "x", (longest + "x").c_str()}, "the text has 1025 bytes and a message at most 1024: make it shorter",
-          Exit::bad_data);
+  refused({"send", "--to", "x", (longest + "x").c_str()},
+          "the text has 1025 bytes and a message at most 1024: make it shorter", Exit::bad_data);
 }
 
 TEST(arguments_help_is_found_by_both_ways) {
@@ -202,8 +210,9 @@ TEST(arguments_help_is_found_by_both_ways) {
 
 TEST(help_of_every_command_is_there_and_its_example_is_taken) {
   std::size_t examples = 0;
-  for (const Command command : {Command::run, Command::send, Command::raise, Command::clear, Command::queue_list, Command::queue_show,
-                                Command::status, Command::token_set, Command::token_show, Command::check, Command::version, Command::help}) {
+  for (const Command command : {Command::run, Command::send, Command::raise, Command::clear,
+                                Command::queue_list, Command::queue_show, Command::status, Command::token_set,
+                                Command::token_show, Command::check, Command::version, Command::help}) {
     check::at("command=%s", std::string{word(command)}.c_str());
     const std::string text{help_text(word(command))};
     CHECK(text.rfind("tocsin ", 0) == 0);
@@ -224,7 +233,8 @@ TEST(help_of_every_command_is_there_and_its_example_is_taken) {
     ++examples;
   }
   CHECK_EQ(examples, 12);
-  for (const Command command : {Command::run, Command::send, Command::raise, Command::clear, Command::status, Command::check, Command::version})
+  for (const Command command : {Command::run, Command::send, Command::raise, Command::clear, Command::status,
+                                Command::check, Command::version})
     CHECK(help_text("").find(word(command)) != std::string_view::npos);
   for (std::size_t at = 0, start = 0; at < help_text("").size(); ++at)
     if (help_text("")[at] == '\n') {
@@ -273,21 +283,25 @@ TEST(read_text_takes_one_line_end_off_and_checks_the_rest) {
 TEST(worse_of_two_is_in_the_order_that_is_documented) {
   const Exit order[] = {Exit::token, Exit::refused, Exit::unreachable, Exit::later, Exit::done};
   for (std::size_t a = 0; a < 5; ++a)
-    for (std::size_t b = 0; b < 5; ++b) CHECK_EQ(number(worse(order[a], order[b])), number(order[a < b ? a : b]));
+    for (std::size_t b = 0; b < 5; ++b)
+      CHECK_EQ(number(worse(order[a], order[b])), number(order[a < b ? a : b]));
   CHECK_EQ(number(Exit::token), 77);
   CHECK_EQ(number(Exit::config), 78);
 }
 
 TEST(arguments_in_random_order_are_judged_without_harm) {
-  const char* const words[] = {"run", "send", "queue", "list", "show", "token", "set", "help", "--to", "--to=", "--to=x", "-", "--", "-c",
-                               "-cx", "--json", "-s", "--wait", "1", "--class", "info", "x", "", "\xFF", "--memory", "version", "-h", "--=", "=", "--wait=9"};
+  const char* const words[] = {"run",      "send",    "queue",  "list",    "show", "token",   "set", "help",
+                               "--to",     "--to=",   "--to=x", "-",       "--",   "-c",      "-cx", "--json",
+                               "-s",       "--wait",  "1",      "--class", "info", "x",       "",    "\xFF",
+                               "--memory", "version", "-h",     "--=",     "=",    "--wait=9"};
   const std::uint64_t rounds = check::option("rounds", 50'000);
   const bool one = check::has_option("seed");
   for (std::uint64_t seed = one ? check::option("seed", 0) : 0; seed < rounds; ++seed) {
     check::at("seed=%u", static_cast<unsigned>(seed));
     std::mt19937 random{static_cast<std::uint32_t>(seed)};
     std::vector<const char*> line;
-    for (auto n = random() % 8; n > 0; --n) line.push_back(words[random() % (sizeof words / sizeof words[0])]);
+    for (auto n = random() % 8; n > 0; --n)
+      line.push_back(words[random() % (sizeof words / sizeof words[0])]);
     const Exit exit = parse(line);
     CHECK(exit == Exit::done || exit == Exit::usage || exit == Exit::bad_data);
     if (one) break;

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include "src/program/config.hpp"
-
 #include <dirent.h>
 
 #include <algorithm>
@@ -10,6 +8,7 @@
 
 #include "check.hpp"
 #include "port/scratch.hpp"
+#include "src/program/config.hpp"
 #include "tocsin/outbox/index.hpp"
 
 using namespace tocsin;
@@ -133,7 +132,9 @@ TEST(config_of_a_whole_file_has_every_value) {
 
 TEST(config_read_again_remembers_nothing_of_the_last_one) {
   CHECK_TEXT(read(scratch::read_file("tests/vectors/config/good_whole.conf")), "");
-  CHECK_TEXT(read(kDevice + "[stream x]\ntype = two-way\ntoken_file = /t\n[alarm a]\nto = +447700900123\ntext = t\n"), "");
+  CHECK_TEXT(read(kDevice +
+                  "[stream x]\ntype = two-way\ntoken_file = /t\n[alarm a]\nto = +447700900123\ntext = t\n"),
+             "");
   CHECK_TEXT(config.streams[0].sender, "");
   CHECK_EQ(config.contact_count + config.group_count, 0);
   CHECK_EQ(config.alarm_count, 1);
@@ -154,12 +155,18 @@ TEST(config_queue_size_is_rounded_down_to_two_blocks) {
     const char* written;
     std::uint32_t bytes;
   };
-  for (const Case& c : {Case{"64K", 65536}, {"65k", 65536}, {"71K", 65536}, {"72K", 73728}, {"32M", 33554432}, {"1m", 1048576}}) {
+  for (const Case& c : {Case{"64K", 65536},
+                        {"65k", 65536},
+                        {"71K", 65536},
+                        {"72K", 73728},
+                        {"32M", 33554432},
+                        {"1m", 1048576}}) {
     check::at("size=%s", c.written);
     CHECK_TEXT(read("[device]\nname = d\nqueue_size = " + std::string{c.written} + "\n" + kStream), "");
     CHECK_EQ(config.device.queue_bytes, c.bytes);
   }
-  for (const char* bad : {"63K", "33M", "0K", "K", "512", "512KB", "-1M", "1.5M", "99999999999999999999M", "512 K", "1G"}) {
+  for (const char* bad :
+       {"63K", "33M", "0K", "K", "512", "512KB", "-1M", "1.5M", "99999999999999999999M", "512 K", "1G"}) {
     check::at("size=%s", bad);
     CHECK(!read("[device]\nname = d\nqueue_size = " + std::string{bad} + "\n" + kStream).empty());
     CHECK_EQ(errors.count(), 1);
@@ -173,7 +180,8 @@ TEST(config_durations_at_their_bounds_are_taken_and_beyond_refused) {
     const char* good[2];
     const char* bad[2];
   };
-  for (const Case& c : {Case{"timeout", {"5s", "5m"}, {"4999ms", "301s"}}, {"retry_min", {"1s", "15m"}, {"999ms", "25h"}},
+  for (const Case& c : {Case{"timeout", {"5s", "5m"}, {"4999ms", "301s"}},
+                        {"retry_min", {"1s", "15m"}, {"999ms", "25h"}},
                         {"retry_max", {"5s", "24h"}, {"4s", "1441m"}}}) {
     for (const char* value : c.good) {
       check::at("key=%s value=%s", c.key, value);
@@ -301,7 +309,8 @@ TEST(config_text_that_could_grow_above_a_message_is_refused) {
   const std::string start = kDevice + kStream + "[alarm a]\nto = +447700900123\ntext = ";
   std::string text = "{time}{time}{time}";
   text += std::string(1010 - text.size(), 'x');
-  CHECK_TEXT(read(start + text + "\n"), "f:8: the text may become 1064 bytes and a message has at most 1024: make it shorter\n");
+  CHECK_TEXT(read(start + text + "\n"),
+             "f:8: the text may become 1064 bytes and a message has at most 1024: make it shorter\n");
   text = "{time}{time}{time}" + std::string(1024 - 3 * 24, 'x');
   CHECK_TEXT(read(start + text + "\n"), "");
 }
@@ -320,8 +329,10 @@ TEST(config_streams_that_the_queue_cannot_tell_apart_are_refused) {
   CHECK(at < seen.size());  // 400,000 names of 9 bytes: some meet
   const std::string a = name_of(seen[at - 1].second), b = name_of(seen[at].second);
   CHECK(a != b);
-  read(kDevice + "[stream " + a + "]\ntype = marketing\ntoken_file = /t\n[stream " + b + "]\ntype = two-way\ntoken_file = /t\n");
-  CHECK_TEXT(said(), "f:6: the queue cannot tell the streams `" + a + "` and `" + b + "` apart (one checksum): give one another name\n");
+  read(kDevice + "[stream " + a + "]\ntype = marketing\ntoken_file = /t\n[stream " + b +
+       "]\ntype = two-way\ntoken_file = /t\n");
+  CHECK_TEXT(said(), "f:6: the queue cannot tell the streams `" + a + "` and `" + b +
+                         "` apart (one checksum): give one another name\n");
 }
 
 TEST(config_with_more_errors_than_are_kept_counts_them_and_keeps_the_first_lines) {
@@ -338,14 +349,21 @@ TEST(config_with_more_errors_than_are_kept_counts_them_and_keeps_the_first_lines
 TEST(config_names_at_their_limit_are_taken_and_longer_ones_refused) {
   CHECK_TEXT(read("[device]\nname = " + std::string(20, 'a') + "\n" + kStream), "");
   CHECK(!read("[device]\nname = " + std::string(21, 'a') + "\n" + kStream).empty());
-  CHECK_TEXT(read(kDevice + "[stream " + std::string(32, 'a') + "]\ntype = marketing\ntoken_file = /t\n"), "");
-  CHECK(!read(kDevice + "[stream " + std::string(33, 'a') + "]\ntype = marketing\ntoken_file = /t\n").empty());
+  CHECK_TEXT(read(kDevice + "[stream " + std::string(32, 'a') + "]\ntype = marketing\ntoken_file = /t\n"),
+             "");
+  CHECK(
+      !read(kDevice + "[stream " + std::string(33, 'a') + "]\ntype = marketing\ntoken_file = /t\n").empty());
 }
 
 TEST(config_of_random_lines_is_judged_without_harm) {
-  const char* const pieces[] = {"[device]", "[stream a]", "[alarm a]", "[group g]", "[contact c]", "[", "]", "=", "\n", "\n", "\n",
-                                "name", "to", "text", "members", "phone", " ", ",", "{", "}", "{time}", "c", "a", "g", "+447700900123",
-                                "\r", "\xC3\xA4", "\xFF", "gpio", "gpiochip0:1", "debounce", "20ms", "#", ";", "stream", "queue_size", "9M"};
+  const char* const pieces[] = {"[device]",   "[stream a]", "[alarm a]", "[group g]", "[contact c]",
+                                "[",          "]",          "=",         "\n",        "\n",
+                                "\n",         "name",       "to",        "text",      "members",
+                                "phone",      " ",          ",",         "{",         "}",
+                                "{time}",     "c",          "a",         "g",         "+447700900123",
+                                "\r",         "\xC3\xA4",   "\xFF",      "gpio",      "gpiochip0:1",
+                                "debounce",   "20ms",       "#",         ";",         "stream",
+                                "queue_size", "9M"};
   const std::uint64_t rounds = check::option("rounds", 20'000);
   const bool one = check::has_option("seed");
   for (std::uint64_t seed = one ? check::option("seed", 0) : 0; seed < rounds; ++seed) {
@@ -354,7 +372,8 @@ TEST(config_of_random_lines_is_judged_without_harm) {
     std::string text;
     for (auto n = random() % 60; n > 0; --n) text += pieces[random() % (sizeof pieces / sizeof pieces[0])];
     const std::string got = read(text);
-    for (std::size_t at = 1; at < errors.kept(); ++at) CHECK(errors.entry(at - 1).line <= errors.entry(at).line);
+    for (std::size_t at = 1; at < errors.kept(); ++at)
+      CHECK(errors.entry(at - 1).line <= errors.entry(at).line);
     CHECK(is_utf8(got));
     if (one) break;
   }
@@ -378,7 +397,8 @@ TEST(load_config_of_what_is_no_file_says_so_in_one_line) {
 
 TEST(load_config_of_64_kib_is_taken_and_one_byte_more_refused) {
   std::string text = kDevice + kStream;
-  while (text.size() < kMaxConfigFile) text += std::string(std::min<std::size_t>(100, kMaxConfigFile - text.size() - 1), '#') + "\n";
+  while (text.size() < kMaxConfigFile)
+    text += std::string(std::min<std::size_t>(100, kMaxConfigFile - text.size() - 1), '#') + "\n";
   scratch::write_file(scratch::path("large.conf"), text);
   CHECK_OK(load_config(scratch::path("large.conf"), file, errors));
   scratch::write_file(scratch::path("large.conf"), text + "\n");
@@ -404,7 +424,9 @@ TEST(add_recipients_of_names_and_numbers_gives_each_phone_once) {
   CHECK_CODE(add_recipients(config, "", list, why), Code::bad_value);
   why.clear();
   CHECK_CODE(add_recipients(config, "0770 0900123", list, why), Code::bad_value);
-  CHECK_TEXT(why.view(), "`0770 0900123` is not a phone number: a national number begins with 0: write it with its country code, as +44...");
+  CHECK_TEXT(why.view(),
+             "`0770 0900123` is not a phone number: a national number begins with 0: write it with its "
+             "country code, as +44...");
   CHECK_EQ(list.count, 3);
 }
 

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include "src/program/control.hpp"
-
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -11,13 +9,13 @@
 #include <unistd.h>
 
 #include <memory>
-#include <random>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "check.hpp"
 #include "port/scratch.hpp"
+#include "src/program/control.hpp"
 
 using namespace tocsin;
 
@@ -51,7 +49,8 @@ class Peer {
   }
   bool connected() const { return connected_; }
   bool send(Bytes packet) const {
-    return ::send(fd_, packet.data(), packet.size(), MSG_NOSIGNAL | MSG_DONTWAIT) == static_cast<ssize_t>(packet.size());
+    return ::send(fd_, packet.data(), packet.size(), MSG_NOSIGNAL | MSG_DONTWAIT) ==
+           static_cast<ssize_t>(packet.size());
   }
   bool ask(const ControlRequest& request) const {
     std::uint8_t packet[kMaxControlRequest];
@@ -67,7 +66,8 @@ class Peer {
     if (n == 0) return "closed";
     const auto got = decode_reply(Bytes{packet, static_cast<std::size_t>(n)});
     if (!got.ok()) return "no reply";
-    return std::to_string(number(got.value().exit)) + " " + std::string{got.value().out} + "|" + std::string{got.value().err};
+    return std::to_string(number(got.value().exit)) + " " + std::string{got.value().out} + "|" +
+           std::string{got.value().err};
   }
 
  private:
@@ -82,153 +82,14 @@ ControlRequest full_send() {
   request.stream = "sms";
   request.text = "Pumpe l\xC3\xA4uft";
   request.wait = seconds(90);
-  for (const char* phone : {"447700900123", "447700900456"}) CHECK_OK(request.phones[request.phone_count++].assign(phone));
+  for (const char* phone : {"447700900123", "447700900456"})
+    CHECK_OK(request.phones[request.phone_count++].assign(phone));
   return request;
-}
-
-std::string bad(std::initializer_list<int> bytes) {
-  std::vector<std::uint8_t> packet;
-  for (const int byte : bytes) packet.push_back(static_cast<std::uint8_t>(byte));
-  static ControlRequest request;
-  char memory[160];
-  TextWriter why{memory};
-  CHECK_CODE(decode_request(Bytes{packet.data(), packet.size()}, request, why), Code::bad_value);
-  return std::string{why.view()};
 }
 
 std::string path(const char* name) { return scratch::path(name); }
 
 }  // namespace
-
-TEST(control_request_of_every_kind_comes_back_as_it_was) {
-  std::uint8_t packet[kMaxControlRequest];
-  ControlRequest got;
-  char memory[160];
-  TextWriter why{memory};
-
-  const ControlRequest send = full_send();
-  auto size = encode_request(send, packet);
-  CHECK_OK(size);
-  CHECK_OK(decode_request(Bytes{packet, size.value()}, got, why));
-  CHECK(got.ask == Ask::send && got.cls == Class::critical);
-  CHECK_TEXT(got.stream, "sms");
-  CHECK_TEXT(got.text, send.text);
-  CHECK_EQ(got.phone_count, 2);
-  CHECK_TEXT(got.recipients()[1].view(), "447700900456");
-  CHECK_EQ(got.wait.count, 90'000);
-
-  for (const Ask ask : {Ask::raise, Ask::clear, Ask::reload_token}) {
-    ControlRequest request;
-    request.ask = ask;
-    request.subject = "high-level";
-    size = encode_request(request, packet);
-    CHECK_OK(decode_request(Bytes{packet, size.value()}, got, why));
-    CHECK(got.ask == ask);
-    CHECK_TEXT(got.subject, "high-level");
-  }
-  for (const Ask ask : {Ask::ping, Ask::give_way, Ask::reasons, Ask::status}) {
-    ControlRequest request;
-    request.ask = ask;
-    size = encode_request(request, packet);
-    CHECK_OK(decode_request(Bytes{packet, size.value()}, got, why));
-    CHECK(got.ask == ask && !got.json);
-  }
-  ControlRequest status;
-  status.ask = Ask::status;
-  status.json = true;
-  size = encode_request(status, packet);
-  CHECK_OK(decode_request(Bytes{packet, size.value()}, got, why));
-  CHECK(got.json);
-}
-
-TEST(control_largest_request_fits_a_packet) {
-  ControlRequest request;
-  request.ask = Ask::send;
-  const std::string text(kMaxText, 'x'), stream(kMaxName, 's');
-  request.text = text;
-  request.stream = stream;
-  request.wait = seconds(1);
-  for (; request.phone_count < kMaxPhones; ++request.phone_count) CHECK_OK(request.phones[request.phone_count].assign("447700900123456"));
-  std::uint8_t packet[kMaxControlRequest];
-  const auto size = encode_request(request, packet);
-  CHECK_OK(size);
-  ControlRequest got;
-  char memory[160];
-  TextWriter why{memory};
-  CHECK_OK(decode_request(Bytes{packet, size.value()}, got, why));
-  CHECK_EQ(got.phone_count, kMaxPhones);
-  CHECK_CODE(encode_request(request, MutBytes{packet, size.value() - 1}), Code::too_big);
-}
-
-TEST(control_bad_packets_are_refused_with_words) {
-  CHECK_TEXT(bad({}), "it is too short");
-  CHECK_TEXT(bad({1}), "it is too short");
-  CHECK_TEXT(bad({2, 1}), "it has version 2 and this tocsin knows 1: start both from the same build");
-  CHECK_TEXT(bad({1, 0}), "it asks for something unknown: start both from the same build");
-  CHECK_TEXT(bad({1, 200}), "it asks for something unknown: start both from the same build");
-  CHECK_TEXT(bad({1, 1, 5}), "a field is cut off");
-  CHECK_TEXT(bad({1, 3, 5, 2, 0, 'a'}), "a field is cut off");
-  CHECK_TEXT(bad({1, 1, 5, 1, 0, 'a'}), "a field that this request does not have");
-  CHECK_TEXT(bad({1, 1, 255, 0, 0}), "a field that this request does not have");
-  CHECK_TEXT(bad({1, 3}), "a field is missing");
-  CHECK_TEXT(bad({1, 3, 5, 1, 0, 'a', 5, 1, 0, 'b'}), "a field stands twice");
-  CHECK_TEXT(bad({1, 3, 5, 1, 0, 0xFF}), "a name is too long or no text");
-  CHECK_TEXT(bad({1, 5, 6, 1, 0, 1}), "a field has a wrong size");
-  CHECK_TEXT(bad({1, 2, 1, 1, 0, 9}), "no such class");
-  CHECK_TEXT(bad({1, 2, 4, 3, 0, '1', '2', '3'}), "a phone is not 7 to 15 digits");
-  CHECK_TEXT(bad({1, 2, 4, 8, 0, '+', '4', '4', '7', '7', '0', '0', '9'}), "a phone is not 7 to 15 digits");
-  CHECK_TEXT(bad({1, 2, 7, 1, 0, 1}), "a field has a wrong size");
-  CHECK_TEXT(bad({1, 2, 3, 1, 0, 0xFF}), "the text is not UTF-8: set the terminal or the script to UTF-8");
-}
-
-TEST(control_random_packets_are_judged_without_harm) {
-  const std::uint64_t rounds = check::option("rounds", 100'000);
-  const bool one = check::has_option("seed");
-  std::uint8_t whole[kMaxControlRequest];
-  const auto size = encode_request(full_send(), whole);
-  CHECK_OK(size);
-  for (std::uint64_t seed = one ? check::option("seed", 0) : 0; seed < rounds; ++seed) {
-    check::at("seed=%u", static_cast<unsigned>(seed));
-    std::mt19937 random{static_cast<std::uint32_t>(seed)};
-    // A good packet with some bytes changed and its end cut off, or bytes as they come.
-    std::vector<std::uint8_t> packet(whole, whole + size.value());
-    if (seed % 3 == 0) {
-      packet.resize(random() % 60);
-      for (std::uint8_t& byte : packet) byte = static_cast<std::uint8_t>(random() % (seed % 2 == 0 ? 256 : 9));
-    } else {
-      for (auto n = random() % 4; n > 0; --n) packet[random() % packet.size()] = static_cast<std::uint8_t>(random());
-      packet.resize(packet.size() - random() % 3 * (random() % packet.size()) / 2);
-    }
-    packet.shrink_to_fit();  // the sanitizer sees a byte too far
-    ControlRequest request;
-    char memory[160];
-    TextWriter why{memory};
-    const Status status = decode_request(Bytes{packet.data(), packet.size()}, request, why);
-    CHECK(status.ok() || why.size() > 0);
-    if (status.ok() && request.ask == Ask::send) CHECK(is_utf8(request.text) && request.phone_count > 0);
-    decode_reply(Bytes{packet.data(), packet.size()}).status().ignore();  // either is fine, a crash is not
-    if (one) break;
-  }
-}
-
-TEST(control_reply_above_a_packet_is_cut_at_a_character) {
-  static std::uint8_t packet[kMaxControlReply];
-  std::string out;
-  while (out.size() < kMaxControlReply + 100) out += "\xE2\x82\xAC";
-  auto size = encode_reply({Exit::bad_data, out, "why\n"}, packet);
-  CHECK_OK(size);
-  CHECK(size.value() > kMaxControlReply - 4);
-  auto got = decode_reply(Bytes{packet, size.value()});
-  CHECK_OK(got);
-  CHECK(got.value().exit == Exit::bad_data);
-  CHECK_TEXT(got.value().err, "why\n");
-  CHECK(is_utf8(got.value().out));
-  size = encode_reply({Exit::done, "short\n", out}, packet);
-  got = decode_reply(Bytes{packet, size.value()});
-  CHECK_OK(got);
-  CHECK_TEXT(got.value().out, "short\n");
-  CHECK(is_utf8(got.value().err));
-}
 
 TEST(control_server_makes_folder_and_socket_with_their_modes) {
   const mode_t before = ::umask(027);
@@ -272,7 +133,8 @@ TEST(control_server_leaves_a_served_socket_alone) {
 TEST(control_server_leaves_files_and_links_alone) {
   scratch::write_file(path("file"), "x");
   ControlServer server;
-  CHECK_TEXT(opened(server, path("file"), Code::bad_value), path("file") + " is not a socket: remove it, or set `control` in [device]");
+  CHECK_TEXT(opened(server, path("file"), Code::bad_value),
+             path("file") + " is not a socket: remove it, or set `control` in [device]");
   CHECK_TEXT(scratch::read_file(path("file")), "x");
   CHECK_EQ(::symlink(path("nowhere").c_str(), path("link").c_str()), 0);
   opened(server, path("link"), Code::bad_value);
@@ -338,7 +200,9 @@ TEST(control_bad_packet_is_answered_and_the_next_one_read) {
   const std::uint8_t version_2[] = {2, 1};
   CHECK(peer.send(version_2));
   CHECK_CODE(server.next(kStart), Code::again);
-  CHECK_TEXT(peer.reply(), "70 |tocsin: bad request: it has version 2 and this tocsin knows 1: start both from the same build\n");
+  CHECK_TEXT(
+      peer.reply(),
+      "70 |tocsin: bad request: it has version 2 and this tocsin knows 1: start both from the same build\n");
   static const std::uint8_t large[kMaxControlRequest + 1] = {1, 1};
   CHECK(peer.send(large));
   CHECK_CODE(server.next(kStart), Code::again);
@@ -463,7 +327,8 @@ TEST(call_control_gets_the_reply_of_the_owner) {
       pollfd watched[kMaxControlClients + 1];
       const std::size_t n = server.handles(handles);
       for (std::size_t at = 0; at < n; ++at)
-        watched[at] = {handles[at].fd, static_cast<short>(handles[at].want == Want::readable ? POLLIN : 0), 0};
+        watched[at] = {handles[at].fd, static_cast<short>(handles[at].want == Want::readable ? POLLIN : 0),
+                       0};
       ::poll(watched, n, -1);
       for (auto client = server.next(kStart); client.ok(); client = server.next(kStart), ++served)
         server.reply(client.value(), {Exit::bad_data, server.request().text, "e"}, kStart);
@@ -506,7 +371,8 @@ TEST(call_control_where_everybody_waits_times_out) {
   ControlServer server;
   opened(server, path("d3"));
   std::vector<std::unique_ptr<Peer>> peers;
-  for (std::size_t n = 0; n <= kMaxControlClients; ++n) peers.push_back(std::make_unique<Peer>(path("d3")));  // fill the queue
+  for (std::size_t n = 0; n <= kMaxControlClients; ++n)
+    peers.push_back(std::make_unique<Peer>(path("d3")));  // fill the queue
   static std::uint8_t memory[kMaxControlReply];
   CHECK_CODE(call_control(path("d3"), {}, milliseconds(30), memory), Code::timeout);
 }

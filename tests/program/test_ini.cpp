@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
-#include "src/program/ini.hpp"
-
 #include <random>
 #include <string>
 
 #include "check.hpp"
 #include "fakes/guard_page.hpp"
+#include "src/program/ini.hpp"
 #include "tocsin/limits.hpp"
 
 using namespace tocsin;
@@ -84,8 +83,10 @@ TEST(ini_bytes_that_are_no_text_are_refused_with_their_position) {
   CHECK_TEXT(items("k = \0v\nl = w\n"sv), "1 ! a NUL byte at position 5: remove it\n2 l|w\n");
   CHECK_TEXT(items("k = \x1B[0m\n"), "1 ! a control character at position 5: remove it\n");
   CHECK_TEXT(items("a\rb = c\n"), "1 ! a control character at position 2: remove it\n");
-  CHECK_TEXT(items("k = \xC3\xA4\xFF\n"), "1 ! the byte at position 7 is not UTF-8: save the file as UTF-8\n");
-  CHECK_TEXT(items("k = \xED\xA0\x80\n"), "1 ! the byte at position 5 is not UTF-8: save the file as UTF-8\n");
+  CHECK_TEXT(items("k = \xC3\xA4\xFF\n"),
+             "1 ! the byte at position 7 is not UTF-8: save the file as UTF-8\n");
+  CHECK_TEXT(items("k = \xED\xA0\x80\n"),
+             "1 ! the byte at position 5 is not UTF-8: save the file as UTF-8\n");
   CHECK_TEXT(items("# \xFF\n"), "1 ! the byte at position 3 is not UTF-8: save the file as UTF-8\n");
 }
 
@@ -98,7 +99,8 @@ TEST(ini_utf16_is_said_once) {
 TEST(ini_line_at_the_limit_is_taken_and_one_byte_more_refused) {
   const std::string longest = "k = " + std::string(kMaxConfigLine - 4, 'v');
   CHECK_TEXT(items(longest + "\r\nl = w"), "1 k|" + longest.substr(4) + "\n2 l|w\n");
-  CHECK_TEXT(items(longest + "v\nl = w"), "1 ! the line has 1025 bytes and may have 1024: make it shorter\n2 l|w\n");
+  CHECK_TEXT(items(longest + "v\nl = w"),
+             "1 ! the line has 1025 bytes and may have 1024: make it shorter\n2 l|w\n");
   CHECK_TEXT(items("#" + longest), "1 ! the line has 1025 bytes and may have 1024: make it shorter\n");
 }
 
@@ -115,7 +117,8 @@ TEST(ini_random_bytes_end_and_stay_inside_the_text) {
     constexpr std::string_view kUsual = "[]=\n\r \t#;ab\xC3\xA4\xEF\xBB\xBF";
     for (std::uint8_t& byte : bytes) {
       const std::size_t drawn = random();
-      byte = static_cast<std::uint8_t>(seed % 2 == 0 ? drawn : static_cast<std::uint8_t>(kUsual[drawn % kUsual.size()]));
+      byte = static_cast<std::uint8_t>(
+          seed % 2 == 0 ? drawn : static_cast<std::uint8_t>(kUsual[drawn % kUsual.size()]));
     }
     const std::string got = items(as_text(bytes));
     CHECK(is_utf8(got));
