@@ -212,6 +212,7 @@ void Owner::close(Millis most) {
   while (!quiet() && read_clocks().now < until) turn(until, -1);
   for (std::size_t i = 0; i < stream_count_; ++i) streams_[i]->close();
   queue_.stop().status().ignore();  // without it the numbers only go on with a gap
+  queue_.poll(read_clocks().now);  // begins it now, not when turn() wakes
   while (!queue_.idle() && read_clocks().now < until) turn(until, -1);
   control_.close();
   state_.unlock();
