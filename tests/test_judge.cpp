@@ -55,7 +55,7 @@ const std::string& read_file(const char* path) {
   std::FILE* file = std::fopen(path, "rb");
   if (file == nullptr) {
     print_error("%s cannot be read: run from the top folder\n", path);
-    fail();
+    _fail(__FILE__, __LINE__);
   }
   char part[4096];
   for (std::size_t n = 0; (n = std::fread(part, 1, sizeof part, file)) > 0;) text.append(part, n);
@@ -133,11 +133,11 @@ const Vector& parse(std::string_view rest) {
       v.reason = value;
     } else {
       print_error("no field '%.*s'\n", static_cast<int>(key.size()), key.data());
-      fail();
+      _fail(__FILE__, __LINE__);
     }
   }
   print_error("no body\n");
-  fail();
+  _fail(__FILE__, __LINE__);
   return v;
 }
 

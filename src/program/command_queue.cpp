@@ -9,7 +9,6 @@
 #include "src/program/in_place.hpp"
 #include "src/program/owner.hpp"
 #include "src/program/reader.hpp"
-#include "tocsin/wire/json_writer.hpp"
 
 namespace tocsin {
 namespace {
@@ -105,10 +104,7 @@ Exit list_queue(const Call& call) {
     if (call.arguments.json) {
       JsonWriter json({line, sizeof line - 1});
       write_message_json(message.value(), entry, reason, json);
-      const auto whole = json.finish();
-      if (!whole.ok()) continue;
-      line[whole.value().size()] = '\n';
-      print({line, whole.value().size() + 1});
+      print_json(json, line);
       continue;
     }
     TextWriter out(line);
@@ -146,10 +142,7 @@ Exit show_message(const Call& call) {
   if (call.arguments.json) {
     JsonWriter json({text, sizeof text - 1});
     write_message_json(m, *entry, reason, json);
-    const auto whole = json.finish();
-    if (!whole.ok()) return Exit::internal;
-    text[whole.value().size()] = '\n';
-    print({text, whole.value().size() + 1});
+    print_json(json, text);
     return Exit::done;
   }
   const Event& event = m.body.event;

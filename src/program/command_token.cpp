@@ -113,12 +113,25 @@ Exit show_token(const Call& call) {
     complain(why.view());
     return Exit::config;
   }
-  char text[400];
+  char digits[16];
+  TextWriter fingerprint(digits);
+  write_fingerprint({token, size.value()}, fingerprint);
+  ::explicit_bzero(token, sizeof token);
+  char text[600];
+  if (call.arguments.json) {
+    JsonWriter json({text, sizeof text - 1});
+    json.open_object();
+    json.field("stream", stream->name);
+    json.field("file", stream->token_file);
+    json.field("characters", std::uint64_t{size.value()});
+    json.field("fingerprint", fingerprint.view());
+    json.close_object();
+    print_json(json, text);
+    return Exit::done;
+  }
   TextWriter out(text);
   out.text(stream->token_file).text(": ").number(size.value()).text(" characters, fingerprint ");
-  write_fingerprint({token, size.value()}, out);
-  ::explicit_bzero(token, sizeof token);
-  print(out.text("\n").view());
+  print(out.text(fingerprint.view()).text("\n").view());
   return Exit::done;
 }
 

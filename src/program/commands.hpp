@@ -4,6 +4,7 @@
 
 #include "src/program/arguments.hpp"
 #include "src/program/config.hpp"
+#include "tocsin/wire/json_writer.hpp"
 
 namespace tocsin {
 
@@ -28,5 +29,7 @@ Exit show_version(const Arguments& arguments);
 // Whole texts to stdout, and one line "tocsin: ..." to stderr. A closed pipe ends nothing.
 void print(std::string_view text);
 void complain(std::string_view line);
+// The finished text of `json`, which was given all of `text` but its last byte, as one line.
+void print_json(JsonWriter& json, Span<char> text);
 
 }  // namespace tocsin

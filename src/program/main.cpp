@@ -18,23 +18,43 @@
 
 namespace tocsin {
 
+namespace {
+
+struct MemoryRow {
+  std::string_view key;
+  std::size_t value;
+  std::string_view what;
+};
+constexpr MemoryRow kMemory[] = {
+    {"daemon_bytes", sizeof(Owner), "B the daemon in all, in place; pages that are not used cost nothing"},
+    {"index_bytes", sizeof(Index), "B of this: the index of messages"},
+    {"queue_bytes", sizeof(Queue), "B of this: the queue, what is staged and the blocks being written"},
+    {"stream_bytes", sizeof(Sender) + sizeof(TlsStream), "B of this: one stream, its request, answer and TLS state"},
+    {"tls_arena_bytes", kTlsArenaBytes, "B of this: what Mbed TLS can have at most, where it takes an arena"},
+    {"reply_arena_bytes", kReplyArenaBytes, "B of this: the nodes of one parsed answer"},
+    {"configuration_bytes", sizeof(ConfigFile), "B the configuration with its text"},
+    {"messages", kMaxMessages, "messages that can wait or be kept, at most"},
+};
+
+}  // namespace
+
 Exit show_version(const Arguments& arguments) {
-  char text[1200];
+  char text[1600];
   TextWriter out(text);
-  out.text("tocsin ").text(TOCSIN_VERSION).text(", ").text(MBEDTLS_VERSION_STRING_FULL).text("\n");
-  if (arguments.memory) {
-    const auto row = [&out](std::string_view what, std::size_t bytes) {
-      out.number(bytes, 1).text(" B  ").text(what).text("\n");
-    };
-    row("daemon in all, in place; pages that are not used cost nothing", sizeof(Owner));
-    row("of this: index of messages", sizeof(Index));
-    row("of this: queue (staging and blocks being written)", sizeof(Queue));
-    row("of this: one stream (request, answer, TLS state; Mbed TLS's own buffers come on top)",
-        sizeof(Sender) + sizeof(TlsStream));
-    row("of this: nodes of one parsed answer", kReplyArenaBytes);
-    row("configuration", sizeof(ConfigFile));
-    row("messages that can wait or be kept, at most", kMaxMessages);
+  if (arguments.json) {
+    JsonWriter json({text, sizeof text - 1});
+    json.open_object();
+    json.field("version", std::string_view{TOCSIN_VERSION});
+    json.field("tls", std::string_view{MBEDTLS_VERSION_STRING_FULL});
+    if (arguments.memory)
+      for (const MemoryRow& row : kMemory) json.field(row.key, std::uint64_t{row.value});
+    json.close_object();
+    print_json(json, text);
+    return Exit::done;
   }
+  out.text("tocsin ").text(TOCSIN_VERSION).text(", ").text(MBEDTLS_VERSION_STRING_FULL).text("\n");
+  if (arguments.memory)
+    for (const MemoryRow& row : kMemory) out.number(row.value).text("  ").text(row.what).text("\n");
   print(out.view());
   return Exit::done;
 }
@@ -57,7 +77,16 @@ Exit check_configuration(const Call& call) {
   }
   char words[400];
   TextWriter out(words);
-  if (exit == Exit::done) print(out.text(call.config_path).text(": good\n").view());
+  if (call.arguments.json) {
+    JsonWriter json({words, sizeof words - 1});
+    json.open_object();
+    json.field("file", call.config_path);
+    json.field("good", exit == Exit::done);
+    json.close_object();
+    print_json(json, words);
+  } else if (exit == Exit::done) {
+    print(out.text(call.config_path).text(": good\n").view());
+  }
   return exit;
 }
 
