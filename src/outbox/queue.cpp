@@ -47,6 +47,7 @@ std::size_t Queue::live_limit() const {
 Result<Queue::Pushed> Queue::push(Event event, std::string_view device_name, const Clocks& clocks) {
   const std::size_t count = event.phones.size();
   if ((count == 0 && event.transition == Transition::none) || count > kMaxPhones) return Code::bad_value;
+  if (event.stream.size() > kMaxName || event.alarm.size() > kMaxName) return Code::bad_value;  // no reader takes it
 
   char prefix[kMaxDeviceName + 5];
   TextWriter id_prefix(prefix);

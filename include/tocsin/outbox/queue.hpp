@@ -82,7 +82,7 @@ class Queue {
   // id prefix `name`-TAG; when the number could be given out again after a power cut, because no record
   // that reserves it is on the medium, another tag keeps the id unique. Errors, nothing changed: full
   // (40 % of a file waits, or too much is not on the medium yet), too_big (does not fit a record),
-  // bad_value (neither phones nor a transition, too many phones).
+  // bad_value (neither phones nor a transition, too many phones, a name above kMaxName).
   Result<Pushed> push(Event event, std::string_view device_name, const Clocks& clocks);
   // Puts the state of one message on record; an ended() one is not waiting any more. Takes effect in the
   // index at once. Errors: not_found; full: only the index changed, an ended state is put on record as
