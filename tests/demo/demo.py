@@ -358,7 +358,7 @@ def main():
             if given.stay:
                 stay(site)
             settle(site, tell(site))
-        except (DemoFailed, CommandFailed, subprocess.SubprocessError):
+        except (DemoFailed, CommandFailed, subprocess.SubprocessError, ValueError):
             print(f"\nThe daemon's log:\n{site.log()}", file=sys.stderr, flush=True)
             raise
     screen.good(f"\nThree alarms, one outage, one kill -9: each message arrived exactly once. "
@@ -370,6 +370,6 @@ if __name__ == "__main__":
         main()
     except KeyboardInterrupt:
         sys.exit(130)
-    except (DemoFailed, CommandFailed, subprocess.SubprocessError) as failure:
+    except (DemoFailed, CommandFailed, subprocess.SubprocessError, ValueError) as failure:
         print(f"demo FAILED: {failure}", file=sys.stderr)
         sys.exit(1)
