@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: MIT
+"""A medium that freezes, fills up or fails while alarms come. Needs root for a loop mount and strace for failing syncs.
+
+FREEZE_S=N sets how long the medium is frozen at least; `make freeze` takes 30 s.
+"""
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+from device import Case, Runner, wait_until
+
+FREEZE_S = float(os.environ.get("FREEZE_S", "3"))
+
+
+def sh(*words):
+    return subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+
+
+class MediumCase(Case):
+    def medium(self, megabytes=16):
+        """A mounted ext4 of its own."""
+        if os.geteuid() != 0:
+            self.skipTest("not root: cannot mount a medium of its own")
+        if shutil.which("mkfs.ext4") is None or shutil.which("fsfreeze") is None:
+            self.skipTest("no mkfs.ext4 or fsfreeze (Debian: e2fsprogs, util-linux)")
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="tocsin-medium-"))
+        self.addCleanup(shutil.rmtree, folder, True)
+        image, mount = folder / "image", folder / "mount"
+        mount.mkdir()
+        with open(image, "wb") as file:
+            file.truncate(megabytes << 20)
+        made = sh("mkfs.ext4", "-q", "-F", str(image))
+        self.assertEqual(made.returncode, 0, made)
+        mounted = sh("mount", "-o", "loop", str(image), str(mount))
+        if mounted.returncode != 0:
+            self.skipTest("no loop device: " + mounted.stderr.strip())
+        self.addCleanup(sh, "umount", "-l", str(mount))
+        self.addCleanup(sh, "fsfreeze", "-u", str(mount))  # a test that fails leaves nothing frozen
+        return mount
+
+    def fill(self, mount):
+        """Not a byte more goes onto it, and no file either."""
+        with open(mount / "ballast", "wb", buffering=0) as file:
+            for size in (1 << 16, 1 << 10, 1):
+                try:
+                    while file.write(b"\xff" * size):
+                        pass
+                except OSError:
+                    pass
+        self.assertIn("No space", sh("cp", "/etc/hostname", str(mount / "more")).stderr + sh("sh", "-c", f"yes | head -c 9999 > {mount}/more").stderr)
+        (mount / "more").unlink(missing_ok=True)
+
+    def durable(self, device, ids):
+        """After a kill -9 every one of these is found in the files, accepted."""
+        device.kill()
+        states = {m["id"]: m["state"] for m in device.queue()}
+        self.assertEqual({i: states.get(i) for i in ids}, {i: "accepted" for i in ids})
+
+
+class Frozen(MediumCase):
+    def test_alarm_while_the_medium_is_frozen(self):
+        mount = self.medium()
+        service = self.service()
+        device = self.device(service, state=mount / "state").start()
+        before = device.send("before")
+        self.assertTrue(service.wait(distinct=1))
+        device.wait_ended()
+        self.assertEqual(sh("fsfreeze", "-f", str(mount)).returncode, 0)
+        frozen = time.monotonic()
+        raising = device.begin("raise", "high-level")
+        self.assertTrue(service.wait(distinct=6, timeout=5), "not at the service within 5 s")
+        arrived = time.monotonic() - frozen
+        raised = device.finish(raising)
+        self.assertEqual((raised.exit, len(raised.out.split()), len(raised.err.splitlines())), (74, 5, 1), raised)
+        self.assertIn("memory only", raised.err)
+        status = device.status()
+        self.assertEqual(status["medium"], "not answering")
+        self.assertIn("not answering", device.ok("status").out)
+        sent = device.run("send", "--to", "anna", "--class", "critical", "also in memory")
+        self.assertEqual((sent.exit, len(sent.out.split()), len(sent.err.splitlines())), (74, 1, 1), sent)
+        self.assertTrue(service.wait(distinct=7))
+        device.log.wait("does not answer: new alarms are kept in memory only")
+        time.sleep(max(0, FREEZE_S - (time.monotonic() - frozen)))  # the time is what is asked for
+        lasted = time.monotonic() - frozen
+        self.assertEqual(sh("fsfreeze", "-u", str(mount)).returncode, 0)
+        device.log.wait("the medium works again")
+        self.assertEqual(device.status()["medium"], "working")
+        after = device.send("after")
+        self.assertTrue(service.wait(distinct=8))
+        device.wait_ended()
+        ids = before + raised.out.split() + sent.out.split() + after
+        self.durable(device, ids)
+        device.start()
+        self.assertEqual(device.run("raise", "high-level").out, "", "the alarm is active: the record of it is there")
+        report = service.report(expect=ids)
+        self.assertEqual((report["lost"], report["accepted"]), ([], 8))
+        self.figures(f"frozen for {lasted:.1f} s, alarm at the service after {arrived:.2f} s, raise and send said 74, then all durable; "
+                     f"0 lost, 0 duplicates")
+
+    def test_many_alarms_while_the_medium_is_frozen_are_never_lost(self):
+        mount = self.medium()
+        service = self.service()
+        device = self.device(service, state=mount / "state",
+                             more="".join(f"[alarm a{n}]\nto = anna\ntext = alarm {n}\n" for n in range(12))).start()
+        self.assertEqual(sh("fsfreeze", "-f", str(mount)).returncode, 0)
+        raising = [device.begin("raise", f"a{n}") for n in range(6)]
+        done = [device.finish(process) for process in raising]
+        self.assertEqual({r.exit for r in done}, {74}, done)
+        self.assertEqual(sh("fsfreeze", "-u", str(mount)).returncode, 0)
+        device.log.wait("the medium works again")
+        self.assertTrue(service.wait(distinct=6))
+        device.wait_ended()
+        self.durable(device, [r.out.strip() for r in done])
+        self.assertEqual(service.report()["duplicates"], 0)
+
+
+class Full(MediumCase):
+    def test_accepted_alarm_is_never_lost_on_a_full_file_system(self):
+        mount = self.medium()
+        service = self.service(start=False)
+        device = self.device(service, state=mount / "state").start()
+        ids = device.send("while there was room")
+        self.fill(mount)
+        ids += device.ok("raise", "high-level").out.split()
+        ids += device.send("no room left")
+        device.restart()
+        ids += device.ok("clear", "high-level").out.split()
+        device.kill()
+        ids += device.send("without a daemon")
+        device.start()
+        service.start()
+        self.assertTrue(service.wait(distinct=len(ids)))
+        device.wait_ended()
+        report = service.report(expect=ids)
+        self.assertEqual((report["lost"], report["accepted"]), ([], 13))
+        self.durable(device, ids)
+        self.figures("13 messages accepted on a full file system, two kills: 0 lost, 0 duplicates")
+
+    def test_state_cannot_be_made_on_a_full_file_system(self):
+        mount = self.medium()
+        device = self.device(self.service(), state=mount / "state")
+        self.fill(mount)
+        for words in (("send", "--to", "anna", "no room"), ("raise", "high-level")):
+            self.one_line(device.run(*words), 73, str(mount / "state"), "o space left")
+        device.launch()
+        self.assertEqual(device.gone(), 73)
+        self.assertEqual(len(device.log.lines), 1, device.log.lines)
+        (mount / "ballast").unlink()
+        device.start()  # what was begun is no hindrance
+        device.wait_state(device.send("room again")[0], "accepted")
+
+    def test_token_stays_as_it_was_on_a_full_file_system(self):
+        mount = self.medium()
+        device = self.device(self.service(), stream={"token_file": mount / "sms.token"})
+        device.ok("token", "set", "sms", "-", stdin="first-tkn-77101\n")
+        self.fill(mount)
+        self.one_line(device.run("token", "set", "sms", "-", stdin="x" * 512), 73, "o space left")
+        self.assertEqual((mount / "sms.token").read_text(), "first-tkn-77101\n")
+        self.assertEqual([p.name for p in mount.iterdir() if p.name.startswith("sms")], ["sms.token"])
+
+
+class Failing(Case):
+    def failing(self, service, when, call="fdatasync", error="EIO"):
+        if shutil.which("strace") is None:
+            self.skipTest("no strace")
+        device = self.device(service)
+        device.start()
+        device.wait_state(device.send("before")[0], "accepted")
+        device.stop()
+        trace = device.folder / "trace"
+        # -D: strace is the grandchild, so that signals and exit status are the daemon's own.
+        device.start(program=("strace", "-D", "-f", "-qq", "-o", str(trace), "-e", f"trace={call}",
+                              "-e", f"inject={call}:error={error}:when={when}"))
+        return device, trace
+
+    def survive(self, when, call, error):
+        service = self.service()
+        device, trace = self.failing(service, when, call, error)
+        ids = []
+        exits = []
+        for n in range(8):
+            sent = device.run("send", "--to", "anna", f"message {n}")
+            exits.append(sent.exit)
+            self.assertIn(sent.exit, (0, 74), sent)
+            ids += sent.out.split()
+            self.assertEqual(len(sent.out.split()), 1, sent)
+            device.wait_state(ids[-1], "accepted")
+        wait_until(lambda: device.status()["medium"] == "working", "the medium works again")
+        self.assertEqual(trace.read_text().count("INJECTED"), 1, trace.read_text())
+        self.durable_after(device, ids)
+        report = service.report(expect=ids)
+        self.assertEqual((report["lost"], report["duplicates"]), ([], 0))
+        self.figures(f"{call} number {when} failed with {error}: 9 messages, 0 lost, 0 duplicates, exits {exits}")
+
+    def durable_after(self, device, ids):
+        device.kill()
+        self.assertEqual([i for i in ids if (device.message(i) or {}).get("state") != "accepted"], [])
+        device.start()
+        self.assertEqual([i for i in ids if (device.message(i) or {}).get("state") != "accepted"], [])
+
+    def test_one_sync_fails_while_messages_come(self):
+        self.survive(3, "fdatasync", "EIO")
+
+    def test_one_write_fails_while_messages_come(self):
+        self.survive(4, "pwrite64", "EIO")
+
+    def test_one_write_finds_no_space(self):
+        self.survive(5, "pwrite64", "ENOSPC")
+
+    def test_medium_that_fails_for_good_still_sends_and_says_so(self):
+        service = self.service()
+        device, _ = self.failing(service, "3+")
+        wait_until(lambda: device.run("send", "--to", "anna", "until it fails").exit == 74, "a send that says so")
+        raised = device.run("raise", "high-level")
+        self.assertEqual((raised.exit, len(raised.out.split()), len(raised.err.splitlines())), (74, 5, 1), raised)
+        self.assertTrue(service.wait(distinct=7))
+        device.log.wait("fails (")
+        self.assertEqual(device.status()["medium"], "failing")
+        self.assertEqual(service.report()["duplicates"], 0)
+        device.end(signal.SIGTERM)  # does not wait for it for ever
+
+
+if __name__ == "__main__":
+    unittest.main(testRunner=Runner)
