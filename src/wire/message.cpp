@@ -39,6 +39,13 @@ void put(std::uint8_t*& p, std::string_view text) {
   p += text.size();
 }
 
+// As much of a text as fits, in whole characters.
+std::string_view fitting(std::string_view text, std::size_t most) {
+  std::size_t n = text.size() < most ? text.size() : most;
+  while (n > 0 && n < text.size() && (static_cast<unsigned char>(text[n]) & 0xC0U) == 0x80U) --n;
+  return head(text, n);
+}
+
 std::string_view take(Bytes& rest, std::size_t n) {
   const std::string_view text = as_text(rest.first(n));
   rest = rest.drop(n);
@@ -121,7 +128,7 @@ Result<Event> decode_event(Bytes payload) {
 
 std::size_t encode_message_state(const MessageState& state, MutBytes into) {
   const std::string_view uuid = head(state.uuid, kMaxUuid);
-  const std::string_view reason = head(state.reason, kMaxReason);
+  const std::string_view reason = fitting(state.reason, kMaxReason);
   TOCSIN_ASSERT(into.size() >= kStateHeadBytes + uuid.size() + reason.size());
   std::uint8_t* p = into.data();
   p[0] = static_cast<std::uint8_t>(state.state);
