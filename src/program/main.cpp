@@ -61,19 +61,28 @@ Exit show_version(const Arguments& arguments) {
 
 namespace {
 
+struct TlsMemory {
+  alignas(16) std::uint8_t bytes[kTlsArenaBytes];
+};
+
 Exit check_configuration(const Call& call) {
   // The file itself was found right; what it names must be there as well.
   Exit exit = Exit::done;
+  tls_use_arena(in_place<TlsMemory>().bytes);
   for (std::size_t i = 0; i < call.config.stream_count; ++i) {
     char token[kMaxToken];
     char words[400];
     TextWriter why(words);
-    if (read_token(call.config.streams[i].token_file, token, why).ok()) {
-      ::explicit_bzero(token, sizeof token);
-      continue;
+    if (!read_token(call.config.streams[i].token_file, token, why).ok()) {
+      complain(why.view());
+      exit = Exit::config;
     }
-    complain(why.view());
-    exit = Exit::config;
+    ::explicit_bzero(token, sizeof token);
+    TlsContext authorities;
+    if (!authorities.open(call.config.streams[i].ca_file).ok()) {
+      complain(authorities.problem());
+      exit = Exit::config;
+    }
   }
   char words[400];
   TextWriter out(words);
