@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""Bad certificates: refused, with the reason in words, and nothing is sent until a good one is there."""
+import unittest
+
+from device import CERTS, Case, Runner
+
+BAD = {  # what the words must hold
+    "expired": "expired on",
+    "future": "not valid before",
+    "wronghost": "it is for other.test, not for localhost",
+    "unknownca": "not signed by a CA in",
+    "selfsigned": "self-signed",
+    "nochain": "sends its whole chain",
+}
+
+
+class Certificates(Case):
+    def refused(self, cert, tls="any"):
+        service = self.service(cert=cert, tls=tls)
+        device = self.device(service).start()
+        [identifier] = device.send("not to be seen", "anna", "--class", "critical")
+        said = device.log.wait("certificate")
+        self.assertIn(BAD[cert], said)
+        stream = device.stream()
+        self.assertIn(stream["state"], ("backing off", "held", "connecting"))
+        self.assertIn("certificate", stream["reason"])
+        self.assertIn(stream["reason"], device.ok("status").out)
+        self.assertIn("certificate", device.message(identifier)["reason"])
+        self.assertEqual(device.message(identifier)["state"], "queued")
+        device.restart()  # a new start is as strict
+        device.log.wait("certificate")
+        waited = device.run("send", "--to", "anna", "--wait", "1", "nor this")
+        self.assertEqual(waited.exit, 69, waited)
+        self.assertIn("certificate", waited.err)
+        self.assertEqual((service.requests(), service.messages()), ([], []))
+        service.cert = "ec"
+        service.restart()
+        self.assertTrue(service.wait(distinct=2))
+        self.assertEqual(service.report()["accepted"], 2)
+        self.assertEqual({m["state"] for m in device.wait_ended()}, {"accepted"})
+        self.figures(f"{cert}: {said.split(': ', 3)[3].replace(str(CERTS), 'CERTS')}")
+
+    def test_expired(self):
+        self.refused("expired")
+
+    def test_not_yet_valid(self):
+        self.refused("future")
+
+    def test_wrong_host(self):
+        self.refused("wronghost")
+
+    def test_unknown_authority(self):
+        self.refused("unknownca")
+
+    def test_self_signed(self):
+        self.refused("selfsigned")
+
+    def test_chain_not_sent(self):
+        self.refused("nochain")
+
+
+class Good(Case):
+    def test_good_ones_are_taken(self):
+        for cert in ("ec", "rsa", "chain"):
+            with self.subTest(cert=cert):
+                service = self.service(cert=cert)
+                device = self.device(service).start()
+                device.wait_state(device.send("hello")[0], "accepted")
+
+    def test_verification_cannot_be_switched_off(self):
+        device = self.device()
+        texts = [device.ok("help").out]
+        texts += [device.run("help", *about).out for about in
+                  (["run"], ["send"], ["raise"], ["clear"], ["status"], ["queue"], ["token", "set"], ["check"], ["version"])]
+        for word in ("insecure", "verify", "no-check", "skip"):
+            self.assertNotIn(word, "".join(texts).lower())
+        for key in ("verify", "verify_peer", "insecure", "tls_verify", "check_certificate", "ca_file = none\nverification"):
+            device.write_config(stream={key: "no"})
+            result = device.run("check")
+            self.assertEqual(result.exit, 78, result)
+        device.write_config(stream={"ca_file": None})
+        device.write_config(stream={"base_url": device.url.replace("https", "http")})
+        self.one_line(device.run("check"), 78, "https://")
+        for option in ("--insecure", "-k", "--no-verify"):
+            self.assertEqual(device.run(option, "run").exit, 64)
+
+    def test_authority_file_that_holds_none(self):
+        service = self.service()
+        device = self.device(service)
+        empty = device.folder / "empty.pem"
+        for content in (None, b"", b"no certificate in here\n"):
+            with self.subTest(content=content):
+                if content is not None:
+                    empty.write_bytes(content)
+                device.write_config(stream={"ca_file": empty})
+                device.start()
+                device.send("waits")
+                device.log.wait("held")
+                self.assertIn(str(empty), device.stream()["reason"])
+                self.assertEqual(device.queue()[0]["state"], "queued")
+                device.stop()
+        self.assertEqual(service.requests(), [])
+
+
+if __name__ == "__main__":
+    unittest.main(testRunner=Runner)
