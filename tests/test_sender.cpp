@@ -236,6 +236,21 @@ TEST(sender_held_for_days_over_many_restarts_still_loses_nothing) {
   CHECK_EQ(total_copies(b.service), 6);
 }
 
+TEST(sender_held_or_told_later_asks_again_with_one_message) {
+  for (const unsigned status : {401U, 429U, 521U}) {
+    check::at("status=%u", status);
+    Bench b;
+    b.service.script = [status](const Request& r) { return r.number < 9 ? answer(status) : accept_all(r); };
+    b.start();
+    for (unsigned i = 0; i < 40; ++i) b->post(Class::info, 1, "each sending costs a record");
+    CHECK(b->run_until_ended(hours(9)));
+    CHECK_EQ(b.service.requests[0].messages.size(), 20);
+    for (unsigned i = 1; i < 9; ++i) CHECK_EQ(b.service.requests[i].messages.size(), 1);
+    CHECK_EQ(b.service.request_count, 14);  // then 2, 4, 8, 16, and what is left
+    CHECK_EQ(total_copies(b.service), 40);
+  }
+}
+
 TEST(sender_halves_down_to_the_bad_one_and_delivers_the_others) {
   for (const unsigned status : {400U, 413U, 422U})
     for (unsigned bad = 0; bad < 20; ++bad) {

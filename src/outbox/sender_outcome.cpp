@@ -15,6 +15,23 @@ constexpr std::uint32_t spread(std::uint32_t random, std::size_t at) {
   return (random ^ static_cast<std::uint32_t>(at)) * 2654435761U;
 }
 
+// A service may repeat the token in its own words; what is shown and kept does not. At the end of the words,
+// where they may be cut, its beginning is enough.
+template <std::size_t N>
+void hide(std::string_view token, FixedText<N>& words) {
+  constexpr std::size_t kTelling = 4;
+  char memory[N];
+  TextWriter hidden(memory);
+  for (std::size_t at = 0; at < words.size();) {
+    const std::string_view rest = tail(words.view(), at);
+    const std::string_view secret = head(token, rest.size());
+    const bool found = secret.size() >= kTelling && starts_with(rest, secret);
+    hidden.text(found ? "***" : head(rest, 1));
+    at += found ? secret.size() : 1;
+  }
+  words.assign_cut(hidden.view());
+}
+
 }  // namespace
 
 std::string_view Sender::words_for(Status failure) const {
@@ -34,8 +51,10 @@ void Sender::judge_answer(const Clocks& clocks, std::uint32_t random) {
   answer.encoded = response.encoded();
   answer.retry_after = response.retry_after();
   answer.body = response.body();
-  const Judgement judgement =
+  Judgement judgement =
       judge(answer, Span<const std::string_view>{ids, batch_size_}, Span<MessageVerdict>{verdicts_, batch_size_}, arena_);
+  hide(settings_.token, judgement.reason);
+  for (std::size_t i = 0; i < batch_size_; ++i) hide(settings_.token, verdicts_[i].reason);
   const std::string_view reason = judgement.reason.view();
   if (exchange_.reusable()) {
     idle_since_ = clocks.now;
@@ -58,6 +77,7 @@ void Sender::judge_answer(const Clocks& clocks, std::uint32_t random) {
       return enter(State::idle, clocks.now);
     case Whole::later:
       take_back(clocks.now, clocks);
+      batch_limit_ = 1;  // enough to ask again; each message of a request may cost two records
       return back_off(reason, seconds(judgement.retry_after_s), clocks, random);
     case Whole::unknown:
       all_unknown(reason, clocks, random);
@@ -164,6 +184,7 @@ void Sender::hold(std::uint16_t status, std::string_view reason, const Clocks& c
   if (status == 401 || status == 403)
     words.text(". Set the token again (tocsin token set ").text(settings_.name).text(") or look at the stream's allowed IPs");
   if (status == 404 || status == 405) words.text(". Look at base_url of this stream");
+  batch_limit_ = 1;  // enough to ask again, for years if need be; each message of a request may cost two records
   const Millis spread_by = full_jitter(kHeldSpread, kHeldSpread, 0, random);
   retry_at_ = clocks.now + Millis{kHeldAtLeast.count + spread_by.count};
   enter(State::held, retry_at_);
