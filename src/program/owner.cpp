@@ -42,6 +42,20 @@ Queue::Start this_start() {
   return start;
 }
 
+// What a service says may hold a phone.
+void write_without_phones(std::string_view words, TextWriter& into) {
+  constexpr std::size_t kLeastDigits = 7;
+  for (std::size_t at = 0, end = 0; at < words.size(); at = end) {
+    while (end < words.size() && is_digit(words[end])) ++end;
+    if (end - at >= kLeastDigits) {
+      write_masked(tail(head(words, end), at), into);
+    } else {
+      end = end == at ? end + 1 : end;
+      into.text(tail(head(words, end), at));
+    }
+  }
+}
+
 void wait_a_little(Millis time) { ::poll(nullptr, 0, static_cast<int>(time.count)); }
 
 }  // namespace
@@ -295,7 +309,7 @@ void Owner::message_ended(const MessageId& id, std::uint32_t, State state, std::
   char text[Log::kMaxLine];
   TextWriter line(text);
   line.text("message ").text(id.view()).text(" ").text(tocsin::word(state));
-  if (!reason.empty()) line.text(": ").text(reason);
+  if (!reason.empty()) write_without_phones(reason, line.text(": "));
   if (state == State::unknown) line.text(": it may have arrived; nothing more is sent by itself");
   log_line(state == State::accepted ? LogLevel::info : LogLevel::error, line.view());
 }
@@ -303,7 +317,8 @@ void Owner::message_ended(const MessageId& id, std::uint32_t, State state, std::
 void Owner::stream_changed(std::string_view stream, std::string_view condition, std::string_view reason) {
   char text[Log::kMaxLine];
   TextWriter line(text);
-  line.text("stream ").text(stream).text(" ").text(condition).text(": ").text(reason);
+  line.text("stream ").text(stream).text(" ").text(condition).text(": ");
+  write_without_phones(reason, line);
   log_line(condition == "held" ? LogLevel::error : condition == "working" ? LogLevel::info : LogLevel::warning,
            line.view());
 }
