@@ -79,6 +79,9 @@ std::size_t filled_size(std::string_view text, const Config& config, const Alarm
 void check_text_size(const PendingReferences::Reference& text, const Config& config, const AlarmConfig& alarm,
                      ConfigErrors& errors) {
   if (text.line == 0) return;
+  // The outbox would refuse it, when the alarm comes.
+  if (find(text.written, '\t') != kNotFound)
+    Complaint{errors, text.line}.text("a message cannot have a tab: write spaces instead");
   const std::size_t size = filled_size(text.written, config, alarm);
   if (size <= kMaxText) return;
   Complaint complaint{errors, text.line};
