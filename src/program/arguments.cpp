@@ -325,6 +325,21 @@ std::string_view without_line_end(std::string_view text) {
   return text;
 }
 
+// A file from another system: each CR LF becomes LF, in place.
+std::string_view with_line_feeds(Span<char> text) {
+  std::size_t size = 0;
+  for (std::size_t at = 0; at < text.size(); ++at)
+    if (text[at] != '\r' || at + 1 == text.size() || text[at + 1] != '\n') text[size++] = text[at];
+  return {text.data(), size};
+}
+
+// The first that no message may have, or kNotFound. A line feed may.
+std::size_t control_character(std::string_view text) {
+  for (std::size_t at = 0; at < text.size(); ++at)
+    if ((static_cast<unsigned char>(text[at]) < 0x20 && text[at] != '\n') || text[at] == 0x7F) return at;
+  return kNotFound;
+}
+
 }  // namespace
 
 Exit worse(Exit a, Exit b) {
@@ -360,6 +375,9 @@ Exit check_text(std::string_view text, TextWriter& why) {
     why.text("the text has a NUL byte: is it a text?");
   } else if (!is_utf8(text)) {
     why.text("the text is not UTF-8: set the terminal or the script to UTF-8");
+  } else if (const std::size_t at = control_character(text); at != kNotFound) {
+    why.text(text[at] == '\t' ? "the text has a tab" : "the text has a control character").text(" at byte ").number(at + 1);
+    why.text(": of these a text may have line ends only");
   } else {
     return Exit::done;
   }
@@ -382,7 +400,7 @@ Exit read_text(int fd, Span<char> into, std::string_view& text, TextWriter& why)
       return Exit::bad_data;
     }
   }
-  text = without_line_end(read);
+  text = with_line_feeds(into.first(without_line_end(read).size()));
   return check_text(text, why);
 }
 

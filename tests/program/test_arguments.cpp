@@ -268,7 +268,9 @@ TEST(read_text_takes_one_line_end_off_and_checks_the_rest) {
   };
   read("hello", "hello", Exit::done);
   read("hello\n", "hello", Exit::done);
-  read("a\r\nb\r\n", "a\r\nb", Exit::done);
+  read("a\r\nb\r\n", "a\nb", Exit::done);
+  read("a\rb", "", Exit::bad_data);
+  read("a\tb", "", Exit::bad_data);
   read("a\n\n", "a\n", Exit::done);
   read("", "", Exit::bad_data);
   read("\n", "", Exit::bad_data);
