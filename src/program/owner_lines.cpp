@@ -57,7 +57,7 @@ Exit Owner::not_posted(Code code, std::string_view what, TextWriter& why) const 
   }
   if (code == Code::full) {
     why.text(": the queue is full (").number(queue_.live_bytes() / 1024).text(" KiB wait): nothing was stored");
-    why.text("; look why messages do not leave (tocsin status), or make queue_size larger");
+    why.text("; look why messages do not leave (tocsin status)");
     return Exit::later;
   }
   if (code == Code::too_big) {
