@@ -1,150 +1,106 @@
 # SPDX-License-Identifier: MIT
-"""README.md says what is so: its examples pass `tocsin check`, its commands run, its tables are complete."""
-import json
+"""What README.md says: its commands are run as they stand there, its configurations are checked, what it names exists."""
 import os
-import pathlib
 import re
 import subprocess
-import sys
-import tempfile
 import textwrap
 import unittest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "simulator"))
-from harness import Simulator  # noqa: E402
+from device import ROOT, TOCSIN, TOKEN, Case, Runner
 
-TOCSIN = pathlib.Path(os.environ.get("TOCSIN") or ROOT / "build" / "native" / "tocsin").absolute()
-README = (ROOT / "README.md").read_text()
-TOKEN = "tkn-Readme-4711"
+README = ROOT / "README.md"
+SHELL = ("", "sh", "shell", "bash", "console")
 
 
-def blocks(language):
-    found = re.findall(rf"^([ ]*)```{language}\n(.*?)^\1```$", README, re.M | re.S)
-    return [textwrap.dedent(text) for _, text in found]
+def blocks(text):
+    """(language, content) of every fenced block."""
+    found = re.findall(r"^([ \t]*)```([^\n`]*)\n(.*?)^[ \t]*```[ \t]*$", text, re.M | re.S)
+    return [(language.strip(), textwrap.dedent(content)) for _, language, content in found]
 
 
-def table(first_cell):
-    """The code words of the first column of the table that has this head, to its end."""
-    rows = README.split(f"\n| {first_cell} |", 1)[1].split("\n\n")[0].splitlines()[2:]
-    return {word for row in rows for word in re.findall(r"`([^`]+)`", row.split(" | ")[0])}
+def commands(text):
+    """The lines of its shell blocks that run `tocsin` or `make`, continued lines joined, prompts taken off."""
+    lines = [line for language, content in blocks(text) if language in SHELL
+             for line in content.replace("\\\n", " ").splitlines()]
+    lines = [re.sub(r"^\s*(\$ |# (?=tocsin|make))?(sudo )?", "", line) for line in lines]
+    return [line for line in lines if re.match(r"(.*\| *)?(tocsin|make)( |$)", line)]
 
 
-class Readme(unittest.TestCase):
+@unittest.skipUnless(README.exists(), "there is no README.md")
+class Readme(Case):
     @classmethod
     def setUpClass(cls):
-        cls.folder = cls.enterClassContext(tempfile.TemporaryDirectory(prefix="tocsin-readme-"))
-        cls.service = cls.enterClassContext(Simulator(cls.folder + "/service", tokens=(TOKEN,)))
-        (pathlib.Path(cls.folder) / "tocsin").symlink_to(TOCSIN)
+        cls.text = README.read_text(encoding="utf-8")
 
-    def setUp(self):
-        self.home = tempfile.mkdtemp(dir=self.folder)
-        self.daemon_log = self.home + "/log"
-        self.environment = {**os.environ, "PATH": f"{self.folder}:{os.environ['PATH']}",
-                            "TOCSIN_CONFIG": self.home + "/tocsin.conf"}
+    def own(self, text, device, **keys):
+        """A configuration of README with this device's paths and this service's address."""
+        own = {"state": device.state, "control": device.folder / "control", "token_file": device.token_file,
+               "base_url": device.url, "ca_file": device.ca_file, **keys}
+        for key, value in own.items():
+            text = re.sub(rf"^(\s*{key}\s*=).*$", rf"\1 {value}", text, flags=re.M)
+        for section, key in (("device", "state"), ("device", "control"), ("stream sms", "ca_file")):
+            if not re.search(rf"^\s*{key}\s*=", text, re.M):
+                text = text.replace(f"[{section}]\n", f"[{section}]\n{key} = {own[key]}\n")
+        return text
 
-    def configure(self, text):
-        """An example as it stands, but with the folders and the service of this test."""
-        text = re.sub(r"^(state|control|ca_file) .*\n", "", text, flags=re.M)
-        text = text.replace("[device]\n", f"[device]\nstate = {self.home}/state\ncontrol = {self.home}/control\n")
-        text = text.replace("[stream sms]\n", f"[stream sms]\nca_file = {self.service.ca_file}\n")
-        text = text.replace("/etc/tocsin/", self.home + "/")
-        text = text.replace("https://sendsms.commpeak.com", self.service.url)
-        pathlib.Path(self.environment["TOCSIN_CONFIG"]).write_text(text)
+    def configurations(self):
+        return [content for _, content in blocks(self.text) if "[device]" in content]
 
-    def shell(self, command):
-        done = subprocess.run(["sh", "-c", command], env=self.environment, cwd=self.home, input=TOKEN + "\n", text=True,
-                              capture_output=True, timeout=60)
-        self.assertEqual(done.returncode, 0, f"$ {command}\n{done.stdout}{done.stderr}")
-        return done.stdout
+    def test_has_commands_and_a_configuration(self):
+        self.assertTrue([c for c in commands(self.text) if "tocsin " in c], "README.md has no shell block with a tocsin command")
+        self.assertTrue(self.configurations(), "README.md has no configuration with [device]")
 
-    def end_daemon(self):
-        subprocess.run(["sh", "-c", f"kill $(cat {self.home}/state/lock)"], check=False)
+    def test_every_tocsin_command_does_what_it_says(self):
+        service = self.service()
+        device = self.device(service)
+        device.token_file.unlink()
+        device.write_text(self.own(self.configurations()[0], device))
+        programs = device.folder / "bin"
+        programs.mkdir()
+        # As installed, but that -c names another file than on this machine.
+        (programs / "tocsin").write_text(f'#!/bin/sh\n[ "$1" = -c ] && shift 2\nexec "{TOCSIN}" "$@"\n')
+        (programs / "tocsin").chmod(0o755)
+        environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "TOCSIN_CONFIG": str(device.config)}
+        count = 0
+        for line in [line for line in commands(self.text) if "tocsin" in line.split("#")[0].split("make ")[0]]:
+            with self.subTest(line=line):
+                count += 1
+                if re.match(r"tocsin (-c \S+ )?(-s )?run\b", line):
+                    if device.process is None:
+                        device.start()
+                    continue
+                done = subprocess.run(["sh", "-c", line], env=environment, input=TOKEN + "\n", capture_output=True, text=True, timeout=60,
+                                      cwd=device.folder)
+                device.said.append(f"$ {line}\n{done.stdout}{done.stderr}")
+                self.assertEqual(done.returncode, 0, done)
+        self.assertIsNotNone(device.process, "README.md never says `tocsin run`")
+        device.wait_ended()
+        self.figures(f"{count} tocsin commands of README.md, {service.report()['accepted']} messages at the service")
 
-    def test_every_example_passes_check(self):
-        examples = blocks("ini")
-        self.assertEqual(len(examples), 2)
-        for example in examples:
-            self.configure(example)
-            self.shell("tocsin token set sms")
-            self.shell("tocsin check")
+    def test_every_make_target_exists(self):
+        targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.M))
+        lines = [line for line in commands(self.text) if line.startswith("make")] + re.findall(r"`(make\b[^`]*)`", self.text)
+        for line in lines:
+            for part in re.split(r"&&|;|#", line):
+                words = part.split()
+                if words[:1] != ["make"]:
+                    continue
+                named = [w for w in words[1:] if "=" not in w and not w.startswith("-")]
+                self.assertEqual([w for w in named if w not in targets and not w.startswith("build/")], [], line)
 
-    def test_every_command_runs_as_written(self):
-        self.configure(blocks("ini")[0])
-        lines = [line.split("#")[0].strip() for block in blocks("sh") for line in block.splitlines()]
-        commands = [line for line in lines if re.search(r"\btocsin ", line)]
-        self.assertGreater(len(commands), 12)
-        self.addCleanup(self.end_daemon)
-        for command in commands:
-            if command.endswith("&"):
-                ready = "until tocsin status | grep -q ', running'; do sleep 0.05; done"
-                command = f"{command[:-1]} 2>>{self.daemon_log} >&2 </dev/null & {ready}"
-            self.shell(command)
-        self.assertTrue(self.service.wait(distinct=9, timeout=30), self.service.report())
-        texts = [message["text"] for message in self.service.messages()]
-        self.assertIn("Hello from the boiler room", texts)
-        self.assertEqual(sum("sump level high" in text for text in texts), 2)
+    def test_every_configuration_is_good(self):
+        for text in self.configurations():
+            with self.subTest(text=text[:40]):
+                device = self.device()
+                device.write_text(self.own(text, device))
+                result = device.run("check")
+                self.assertEqual((result.exit, result.err), (0, ""), result)
 
-    def test_make_targets_exist(self):
-        makefile = (ROOT / "Makefile").read_text()
-        for target in set(re.findall(r"(?:^|`)make ([a-z][a-z-]*)", README, re.M)):
-            self.assertRegex(makefile, rf"(?m)^{target}:", f"make {target}")
-        for toolchain in re.findall(r"TOOLCHAIN=(\w+)", README) + ["armhf", "mipsel", "musl"]:
-            self.assertTrue((ROOT / "toolchains" / f"{toolchain}.mk").exists(), toolchain)
-
-    def test_files_that_are_named_exist(self):
-        for name in sorted(set(re.findall(r"`(tests/[\w/]+\.(?:cpp|py))`", README))):
-            with self.subTest(name):
-                self.assertTrue((ROOT / name).exists(), name)
-
-    def test_every_json_key_is_documented(self):
-        self.configure(blocks("ini")[0])
-        self.shell("tocsin token set sms")
-        self.shell("tocsin send --to anna --wait 30 x")
-        message = json.loads(self.shell("tocsin queue list --json"))
-        self.assertEqual(json.loads(self.shell("tocsin queue show 1 --json")), message)
-        documented = README.split("## JSON")[1].split("## Limits")[0]
-        words = set(re.findall(r"`([a-z_]+)(?:\[\])?`", documented))
-        self.assertEqual(set(message) - words, set())
-        status = json.loads(self.shell("tocsin status --json"))
-        self.assertEqual(set(status) - words, set())
-
-    def test_every_configuration_key_is_documented(self):
-        source = (ROOT / "src/program/config_sections.cpp").read_text()
-        known = re.findall(r'\{Section::\w+, "(\w+)", Need::(\w+),', source)
-        self.assertGreater(len(known), 20)
-        documented = table("key | means | without it")
-        supported = {name for name, need in known if need != "later"}
-        self.assertEqual(supported - documented, set())
-        self.assertEqual({name for word in documented for name in [word] if "[" not in word and "=" not in word
-                          and name not in supported and name in dict(known)}, set())
-        later = README.split("*not supported yet*")[1].split("## ")[0]
-        for name, need in known:
-            if need == "later" and name not in ("expire", "on_unknown", "per_hour"):  # of [class NAME]
-                self.assertIn(f"`{name}`", later)
-
-    def test_every_command_and_exit_status_is_in_its_table(self):
-        words = " ".join(table("command | does"))
-        for command in re.findall(r'^    \{"([a-z ]+)", Command::', (ROOT / "src/program/arguments.cpp").read_text(), re.M):
-            self.assertIn(command.replace("queue list", "queue [list]"), words)
-        statuses = re.findall(r"^  \w+ = (\d+),", (ROOT / "src/program/arguments.hpp").read_text(), re.M)
-        self.assertGreater(len(statuses), 10)
-        for status in statuses:
-            self.assertRegex(README, rf"(?m)^\| {status} \|")
-
-    def test_limits_are_those_of_the_source(self):
-        limits = dict(re.findall(r"(kMax\w+) = ([\d']+);", (ROOT / "include/tocsin/limits.hpp").read_text()))
-        limits = {name: int(value.replace("'", "")) for name, value in limits.items()}
-        row = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", README.split("## Limits")[1].split("Files:")[0], re.M))
-        for cell, names in {
-                "text": ["kMaxText"], "phones of one message": ["kMaxPhones"],
-                "streams, contacts, groups, alarms": ["kMaxStreams", "kMaxContacts", "kMaxGroups", "kMaxMembers", "kMaxAlarms"],
-                "names": ["kMaxName", "kMaxDeviceName"], "sender, token": ["kMaxSender", "kMaxToken"],
-                "messages, waiting and kept": ["kMaxMessages"], "one request": ["kMaxBatch"],
-                "copies of one message": ["kMaxSends"]}.items():
-            numbers = [int(n.replace(",", "")) for n in re.findall(r"\d[\d,]*", row[cell])]
-            self.assertEqual(numbers[:len(names)], [limits[name] for name in names], cell)
+    def test_every_file_that_it_names_is_there(self):
+        named = set(re.findall(r"`(?:python3 )?((?:tests|src|include|port|toolchains)/[\w./-]+)", self.text))
+        named |= {path for path in re.findall(r"\]\(([\w./-]+)\)", self.text)}
+        self.assertEqual([path for path in sorted(named) if not (ROOT / path.rstrip("/")).exists()], [])
 
 
 if __name__ == "__main__":
-    unittest.main()
+    unittest.main(testRunner=Runner)
