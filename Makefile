@@ -235,6 +235,15 @@ demo: $(BUILD)/deps/demo.ok program    ## the whole story on this machine: line,
 bench: $(BUILD)/deps/bench.ok program  ## sizes, memory, system calls and instructions beside the peers
 	$(Q)TOCSIN=$(abspath $(SHIP)/tocsin) tests/bench/run
 
+.PHONY: kills ledger freeze
+E2E = TOCSIN=$(abspath $(SHIP)/tocsin) SEED=$(SEED) python3
+kills: $(BUILD)/deps/test.ok program   ## end to end: 200 x kill -9 while 500 messages flow [SEED=N]
+	$(Q)KILLS=$(or $(KILLS),200) $(E2E) tests/e2e/test_kill.py
+ledger: $(BUILD)/deps/test.ok program  ## end to end: the brown-out ledger, 5 minutes of cuts [LEDGER_S=300] [SEED=N]
+	$(Q)LEDGER_S=$(or $(LEDGER_S),300) $(E2E) tests/e2e/test_ledger.py
+freeze: $(BUILD)/deps/test.ok program  ## end to end: the medium frozen for 30 s, full, failing (as root) [FREEZE_S=30]
+	$(Q)FREEZE_S=$(or $(FREEZE_S),30) $(E2E) tests/e2e/test_medium.py
+
 # ---- the emulated board ----------------------------------------------------------------------------------
 # An ARM machine with Debian's own kernel, input lines, a disk that forgets, and a power switch: tests/device/board.py.
 

@@ -24,6 +24,7 @@ python3 python3
 openssl openssl
 nm binutils
 strace strace
+mkfs.ext4 e2fsprogs
 LIST
       ;;
     demo) needs build; cat <<'LIST'
