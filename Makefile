@@ -199,6 +199,12 @@ gate-selftest: $(BUILD)/deps/test.ok   ## shows that every gate can fail
 	$(Q)sh tests/gates/selftest.sh
 	$(Q)python3 tests/gates/selftest_runner.py
 
+MUTANT_TESTS := $(addprefix $(CHECK)/tests/,test_record test_message test_queue test_outbox test_sender powercut_queue powercut_agent)
+.PHONY: mutants
+mutants: $(MUTANT_TESTS)               ## seeded faults: each must make the test fail that it names [T=part of a name]
+	$(Q)CHECK='$(CHECK)' CXX='$(CHECK_CXX)' FLAGS='$(CHECK_FLAGS) $(JSON_CPP)' SANITIZER='$(ARCH) $(SANITIZER)' \
+	  LIBS='$(CMOCKA_LIBS) $(JSON_LIBS) -pthread' T='$(T)' tests/mutants/run
+
 # ---- fuzzing ---------------------------------------------------------------------------------------------
 # tests/fuzz/fuzz_NAME.cpp with its corpus in tests/fuzz/corpus/NAME, and NAME.dict where there is one.
 
