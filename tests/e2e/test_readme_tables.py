@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+"""README.md's tables against the source: every key, command, exit status and limit, and none that is not so."""
+import json
+import re
+import unittest
+
+from device import ROOT, Case, Runner
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def table(first_cell):
+    """The code words of the first column of the table that has this head, to its end."""
+    rows = README.split(f"\n| {first_cell} |", 1)[1].split("\n\n")[0].splitlines()[2:]
+    return {word for row in rows for word in re.findall(r"`([^`]+)`", row.split(" | ")[0])}
+
+
+class Tables(Case):
+    def test_every_json_key_is_documented(self):
+        device = self.device(self.service()).start()
+        device.send("x", "anna", "--wait", "30")
+        documented = README.split("## JSON")[1].split("## Limits")[0]
+        words = set(re.findall(r"`([a-z_]+)(?:\[\])?`", documented))
+        for command in ("queue list", "queue show 1", "status", "token show sms", "check", "version --memory"):
+            with self.subTest(command=command):
+                whole = json.loads(device.ok(*command.split(), "--json").out)
+                inner = [one for value in whole.values() if isinstance(value, list) for one in value]
+                self.assertEqual({key for one in [whole, *inner] for key in one} - words, set())
+
+    def test_every_configuration_key_is_documented(self):
+        source = (ROOT / "src/program/config_sections.cpp").read_text()
+        known = re.findall(r'\{Section::\w+, "(\w+)", Need::(\w+),', source)
+        self.assertGreater(len(known), 20)
+        documented = table("key | means | without it")
+        supported = {name for name, need in known if need != "later"}
+        self.assertEqual(supported - documented, set())
+        self.assertEqual({name for word in documented for name in [word] if "[" not in word and "=" not in word
+                          and name not in supported and name in dict(known)}, set())
+        later = README.split("*not supported yet*")[1].split("## ")[0]
+        for name, need in known:
+            if need == "later" and name not in ("expire", "on_unknown", "per_hour"):  # of [class NAME]
+                self.assertIn(f"`{name}`", later)
+
+    def test_every_command_and_exit_status_is_in_its_table(self):
+        words = " ".join(table("command | does"))
+        for command in re.findall(r'^    \{"([a-z ]+)", Command::', (ROOT / "src/program/arguments.cpp").read_text(), re.M):
+            self.assertIn(command.replace("queue list", "queue [list]"), words)
+        statuses = re.findall(r"^  \w+ = (\d+),", (ROOT / "src/program/arguments.hpp").read_text(), re.M)
+        self.assertGreater(len(statuses), 10)
+        for status in statuses:
+            self.assertRegex(README, rf"(?m)^\| {status} \|")
+
+    def test_limits_are_those_of_the_source(self):
+        limits = dict(re.findall(r"(kMax\w+) = ([\d']+);", (ROOT / "include/tocsin/limits.hpp").read_text()))
+        limits = {name: int(value.replace("'", "")) for name, value in limits.items()}
+        row = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", README.split("## Limits")[1].split("Files:")[0], re.M))
+        for cell, names in {
+                "text": ["kMaxText"], "phones of one message": ["kMaxPhones"],
+                "streams, contacts, groups, alarms": ["kMaxStreams", "kMaxContacts", "kMaxGroups", "kMaxMembers", "kMaxAlarms"],
+                "names": ["kMaxName", "kMaxDeviceName"], "sender, token": ["kMaxSender", "kMaxToken"],
+                "messages, waiting and kept": ["kMaxMessages"], "one request": ["kMaxBatch"],
+                "copies of one message": ["kMaxSends"]}.items():
+            numbers = [int(n.replace(",", "")) for n in re.findall(r"\d[\d,]*", row[cell])]
+            self.assertEqual(numbers[:len(names)], [limits[name] for name in names], cell)
+
+
+if __name__ == "__main__":
+    unittest.main(testRunner=Runner)
