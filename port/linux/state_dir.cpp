@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 namespace tocsin {
@@ -23,12 +24,44 @@ Status make_directory(std::string_view path) {
   return {};
 }
 
-std::uint32_t read_pid(int fd) {
-  std::uint8_t text[16];
-  const auto n = read_whole(fd, text);
-  if (!n.ok()) return 0;
-  const auto pid = parse_number(trim(as_text(Bytes{text, n.value()})), INT32_MAX);
+// The process id in this line of /proc/locks, "1: FLOCK  ADVISORY  WRITE 4129 fe:00:10969125 0 EOF", when
+// it is about `file` ("fe:00:10969125"); else 0.
+std::uint32_t holder_in(std::string_view line, std::string_view file) {
+  std::string_view words[6];
+  for (std::string_view& word : words) {
+    line = trim(line);
+    word = take_until(line, ' ');
+  }
+  if (words[1] != "FLOCK" || words[5] != file) return 0;
+  const auto pid = parse_number(words[4], INT32_MAX);
   return pid.ok() ? static_cast<std::uint32_t>(pid.value()) : 0;
+}
+
+// Who holds the lock on this file; 0 when the kernel does not say (an overlay shows another inode).
+// Asked of the kernel, not written into the file: a write would wait for a medium that hangs.
+std::uint32_t find_holder(int fd) {
+  struct stat info {};
+  const Fd locks{::open("/proc/locks", O_RDONLY | O_CLOEXEC)};
+  if (!locks.is_open() || ::fstat(fd, &info) != 0) return 0;
+  char memory[64];
+  TextWriter file{memory};
+  file.hex(major(info.st_dev), 2).text(":").hex(minor(info.st_dev), 2).text(":").number(info.st_ino);
+  char line[160];
+  std::size_t size = 0;
+  for (;;) {
+    std::uint8_t bytes[512];
+    const auto n = read_whole(locks.number(), bytes);
+    if (!n.ok() || n.value() == 0) return 0;
+    for (std::size_t at = 0; at < n.value(); ++at) {
+      const char c = static_cast<char>(bytes[at]);
+      if (c != '\n') {
+        if (size < sizeof line) line[size++] = c;
+        continue;
+      }
+      if (const std::uint32_t pid = holder_in({line, size}, file.view()); pid != 0) return pid;
+      size = 0;
+    }
+  }
 }
 
 }  // namespace
@@ -46,18 +79,16 @@ Status StateDir::open(std::string_view path, IfAbsent absent) {
 
 Status StateDir::lock() {
   holder_ = 0;
-  Fd file{::openat(dir_.number(), "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR)};
+  // Opened as it is where it is there: O_CREAT alone may wait for a medium that hangs.
+  Fd file{::openat(dir_.number(), "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW)};
+  if (!file.is_open() && errno == ENOENT)
+    file.reset(::openat(dir_.number(), "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR));
   if (!file.is_open()) return last_error();
   if (::flock(file.number(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return last_error();
-    holder_ = read_pid(file.number());
+    holder_ = find_holder(file.number());
     return Code::busy;
   }
-  // The number is for messages only: that it cannot be written (a full medium) does not matter.
-  char digits[16];
-  TextWriter pid{digits};
-  pid.number(static_cast<std::uint64_t>(::getpid())).character('\n');
-  if (::ftruncate(file.number(), 0) == 0) write_whole(file.number(), as_bytes(pid.view())).ignore();
   lock_.reset(file.release());
   return {};
 }

@@ -17,12 +17,13 @@ class StateDir {
   Status open(std::string_view path, IfAbsent absent);
 
   // Takes STATE/lock without waiting; it is held until unlock() or the end of the process, and child
-  // programs do not inherit it. Errors: busy (holder() says who), io.
+  // programs do not inherit it. Writes nothing, unless the file is not there yet: it must not wait for a
+  // medium that hangs. Errors: busy (holder() says who), io.
   Status lock();
   void unlock();
   bool is_locked() const { return lock_.is_open(); }
 
-  // Process id that the last lock() which met `busy` found in the file; 0 when none was readable.
+  // The process that held it when the last lock() met `busy`; 0 when the kernel does not say (proc(5), locks).
   std::uint32_t holder() const { return holder_; }
 
   int fd() const { return dir_.number(); }  // for openat(2); -1 before open()

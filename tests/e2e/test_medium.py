@@ -119,6 +119,27 @@ class Frozen(MediumCase):
         self.assertEqual(service.report()["duplicates"], 0)
 
 
+    def test_start_on_a_frozen_medium(self):
+        mount = self.medium()
+        service = self.service()
+        device = self.device(service, state=mount / "state")
+        before = device.send("stored in good days")
+        self.assertEqual(sh("fsfreeze", "-f", str(mount)).returncode, 0)
+        device.start()
+        device.log.wait("does not answer")
+        self.assertEqual(device.status()["medium"], "not answering")
+        raised = device.run("raise", "high-level")
+        self.assertEqual((raised.exit, len(raised.out.split())), (74, 5), raised)
+        wait_until(lambda: sum(m["text"] == "dev: sump level high" for m in service.messages()) == 5, "the alarm at the service")
+        self.one_line(device.run("run"), 75, str(device.process.pid))  # the lock is held all the same
+        self.assertEqual(sh("fsfreeze", "-u", str(mount)).returncode, 0)
+        device.log.wait("the medium works again")
+        self.assertTrue(service.wait(distinct=6))
+        device.wait_ended()
+        self.durable(device, before + raised.out.split())
+        self.assertEqual(service.report()["duplicates"], 0)
+
+
 class Full(MediumCase):
     def test_accepted_alarm_is_never_lost_on_a_full_file_system(self):
         mount = self.medium()
