@@ -53,7 +53,9 @@ void Sender::enter(State state, Instant wake) {
 void Sender::resume() {
   if (state_ != State::backing_off && state_ != State::held) return;
   failures_ = 0;
+  reason_.clear();
   enter(State::idle, Instant{0});
+  observer_.stream_changed(settings_.name, "resumed", "it is tried again at once");
 }
 
 void Sender::urgent(Instant now) {

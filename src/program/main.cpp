@@ -99,11 +99,33 @@ Exit check_configuration(const Call& call) {
   return exit;
 }
 
+void print_mistakes(std::string_view path, const ConfigErrors& errors) {
+  static char text[32'768];  // kMaxConfigErrors of 300 bytes, escaped
+  JsonWriter json({text, sizeof text - 1});
+  json.open_object();
+  json.field("file", path);
+  json.field("good", false);
+  json.open_array("mistakes");
+  for (std::size_t at = 0; at < errors.kept(); ++at) {
+    json.open_object();
+    json.field("line", errors.entry(at).line);
+    json.field("text", errors.entry(at).text.view());
+    json.close_object();
+  }
+  json.close_array();
+  json.close_object();
+  print_json(json, text);
+}
+
 Exit with_configuration(const Arguments& arguments, char** words) {
   auto& file = in_place<ConfigFile>();
   auto& errors = in_place<ConfigErrors>();
   const std::string_view path = config_path(arguments, ::getenv("TOCSIN_CONFIG"));
   if (!load_config(path, file, errors).ok()) {
+    if (arguments.command == Command::check && arguments.json) {
+      print_mistakes(path, errors);
+      return Exit::config;
+    }
     char text[600];
     for (std::size_t at = 0; at < errors.kept(); ++at) {
       TextWriter line(text);
@@ -148,6 +170,7 @@ int run_program(int argc, char** argv) {
     complain(why.view());
     return number(parsed);
   }
+  if (arguments.to_syslog) complain_to_syslog();
   if (arguments.command == Command::help) {
     print(help_text(arguments.subject));
     return number(Exit::done);

@@ -131,6 +131,13 @@ Exit Owner::open(const Config& config, Role role, TextWriter& why) {
     }
     stores[i]->open(file.value());
   }
+  if (even_.capacity() + odd_.capacity() != config.device.queue_bytes) {
+    char text[Log::kMaxLine];
+    TextWriter line(text);
+    line.text("queue_size is ").number(config.device.queue_bytes / 1024).text(" KiB, but the queue was made with ");
+    line.number((even_.capacity() + odd_.capacity()) / 1024).text(" KiB and keeps that: a new state directory takes it");
+    log_line(LogLevel::warning, line.view());
+  }
   const auto found = queue_.load();
   if (!found.ok()) {
     why.text("cannot read the queue in ").text(config.device.state).text(": ");
@@ -319,7 +326,7 @@ void Owner::stream_changed(std::string_view stream, std::string_view condition, 
   TextWriter line(text);
   line.text("stream ").text(stream).text(" ").text(condition).text(": ");
   write_without_phones(reason, line);
-  log_line(condition == "held" ? LogLevel::error : condition == "working" ? LogLevel::info : LogLevel::warning,
+  log_line(condition == "held" ? LogLevel::error : condition == "working" || condition == "resumed" ? LogLevel::info : LogLevel::warning,
            line.view());
 }
 

@@ -1,8 +1,16 @@
 // SPDX-License-Identifier: MIT
+#include "port/linux/clock.hpp"
+#include "port/linux/log.hpp"
 #include "port/linux/system.hpp"
 #include "src/program/commands.hpp"
+#include "src/program/in_place.hpp"
 
 namespace tocsin {
+namespace {
+
+Log* syslog_ = nullptr;
+
+}  // namespace
 
 void print(std::string_view text) { write_whole(1, as_bytes(text)).ignore(); }  // nobody is left to tell
 
@@ -13,7 +21,17 @@ void print_json(JsonWriter& json, Span<char> text) {
   print({text.data(), whole.value().size() + 1});
 }
 
+void complain_to_syslog() {
+  Log& log = in_place<Log>();
+  if (log.to_syslog().ok()) {
+    syslog_ = &log;
+  } else {
+    complain("there is no syslog at /dev/log: stderr is used");
+  }
+}
+
 void complain(std::string_view line) {
+  if (syslog_ != nullptr) return syslog_->line(read_clocks().now, LogLevel::error, line);
   char text[600];
   TextWriter writer({text, sizeof text - 1});
   writer.text("tocsin: ").text(line);
