@@ -27,7 +27,7 @@ constexpr Help kHelp[] = {
      "  help [COMMAND]           this, or more about one command\n"
      "\n"
      "  -c FILE   configuration; else $TOCSIN_CONFIG, else /etc/tocsin/tocsin.conf\n"
-     "  -s        the daemon's log goes to syslog, not to stderr\n"
+     "  -s        what is said on stderr goes to syslog instead\n"
      "  --json    one JSON object a line: status, queue, token show, check, version\n"},
     {"run",
      "tocsin run\n"
