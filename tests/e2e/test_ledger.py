@@ -13,7 +13,7 @@ import unittest
 
 from device import PHONES, SEED, Case, Runner
 
-SECONDS = float(os.environ.get("LEDGER_S", "20"))
+SECONDS = float(os.environ.get("LEDGER_S", "15"))
 ALARMS = 6
 FAULTS = (
     dict(do="drop", at="accepted", p=0.25),        # accepted, the answer lost
