@@ -213,7 +213,8 @@ TEST(sender_held_by_a_refusal_of_the_request_keeps_everything) {
     CHECK(b->run(seconds(1)));
     CHECK_EQ(b->waiting(), 0);
     CHECK_EQ(total_copies(b.service), 25);
-    CHECK(condition_seen(*b.agent, "working", ""));
+    CHECK(condition_seen(*b.agent, "resumed", ""));
+    CHECK_EQ(b->sender.reason().size(), 0);
   }
 }
 
