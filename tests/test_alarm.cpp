@@ -44,6 +44,20 @@ AlarmRule sump(const Phones& phones) {
   return rule;
 }
 
+// One run of the program on this disk, ready to take alarms.
+struct Agent {
+  explicit Agent(Disk& disk, std::uint64_t boot = 1) : life(disk, boot), outbox(*life.queue, life.index(), observer) {
+    CHECK_OK(life.load());
+    life.start();
+  }
+  Result<Queue::Pushed> change(const AlarmRule& rule, Transition to, const Clocks& clocks) {
+    return change_alarm(outbox, rule, to, "b", clocks);
+  }
+  Life life;
+  Deaf observer;
+  Outbox outbox;
+};
+
 std::string text_of(Life& life, std::uint32_t number) {
   alignas(8) std::uint8_t scratch[kBlock];
   const auto body = life.queue->read_body(*life.index().find(number), scratch);
@@ -54,118 +68,87 @@ std::string text_of(Life& life, std::uint32_t number) {
 
 TEST(alarm_raised_tells_everybody_in_one_event) {
   Disk disk(16);
-  Life life(disk);
-  CHECK_OK(life.load());
-  life.start();
-  Deaf observer;
-  Outbox outbox(*life.queue, life.index(), observer);
+  Agent agent(disk);
   const Phones phones;
-  const auto raised = change_alarm(outbox, sump(phones), Transition::raised, "boiler-7", clocks_at(5000, kNoon));
+  const auto raised = change_alarm(agent.outbox, sump(phones), Transition::raised, "boiler-7", clocks_at(5000, kNoon));
   CHECK_OK(raised);
-  CHECK(is_raised(*life.queue, "sump"));
-  CHECK_EQ(life.index().size(), 2);
-  CHECK_TEXT(text_of(life, raised.value().first_number), "boiler-7: sump high since 2026-11-21 12:00:00 UTC");
+  CHECK(is_raised(*agent.life.queue, "sump"));
+  CHECK_EQ(agent.life.index().size(), 2);
+  CHECK_TEXT(text_of(agent.life, raised.value().first_number), "boiler-7: sump high since 2026-11-21 12:00:00 UTC");
 }
 
 TEST(alarm_raised_again_changes_nothing) {
   Disk disk(16);
-  Life life(disk);
-  CHECK_OK(life.load());
-  life.start();
-  Deaf observer;
-  Outbox outbox(*life.queue, life.index(), observer);
+  Agent agent(disk);
   const Phones phones;
-  CHECK_CODE(change_alarm(outbox, sump(phones), Transition::cleared, "b", clocks_at(1)), Code::empty);
-  CHECK_OK(change_alarm(outbox, sump(phones), Transition::raised, "b", clocks_at(2)));
-  CHECK_CODE(change_alarm(outbox, sump(phones), Transition::raised, "b", clocks_at(3)), Code::empty);
-  CHECK_EQ(life.index().size(), 2);
+  CHECK_CODE(agent.change(sump(phones), Transition::cleared, clocks_at(1)), Code::empty);
+  CHECK_OK(agent.change(sump(phones), Transition::raised, clocks_at(2)));
+  CHECK_CODE(agent.change(sump(phones), Transition::raised, clocks_at(3)), Code::empty);
+  CHECK_EQ(agent.life.index().size(), 2);
 }
 
 TEST(alarm_cleared_says_how_long_it_was_and_survives_the_power) {
   Disk disk(16);
-  Deaf observer;
   const Phones phones;
   {
-    Life life(disk);
-    CHECK_OK(life.load());
-    life.start();
-    Outbox outbox(*life.queue, life.index(), observer);
-    CHECK_OK(change_alarm(outbox, sump(phones), Transition::raised, "b", clocks_at(5000, kNoon)));
-    life.settle();
+    Agent agent(disk);
+    CHECK_OK(agent.change(sump(phones), Transition::raised, clocks_at(5000, kNoon)));
+    agent.life.settle();
   }
   Disk after = disk.image(0);
-  Life life(after, 2);  // another boot: only the wall clock knows how long it has been
-  CHECK_OK(life.load());
-  life.start();
-  Outbox outbox(*life.queue, life.index(), observer);
-  CHECK(is_raised(*life.queue, "sump"));
-  const auto cleared = change_alarm(outbox, sump(phones), Transition::cleared, "b", clocks_at(900, kNoon + 725'000));
+  Agent agent(after, 2);  // another boot: only the wall clock knows how long it has been
+  CHECK(is_raised(*agent.life.queue, "sump"));
+  const auto cleared = agent.change(sump(phones), Transition::cleared, clocks_at(900, kNoon + 725'000));
   CHECK_OK(cleared);
-  CHECK(!is_raised(*life.queue, "sump"));
-  CHECK_TEXT(text_of(life, cleared.value().first_number), "b: normal after 12 min 5 s");
+  CHECK(!is_raised(*agent.life.queue, "sump"));
+  CHECK_TEXT(text_of(agent.life, cleared.value().first_number), "b: normal after 12 min 5 s");
 }
 
 TEST(alarm_cleared_without_a_clock_does_not_invent_a_duration) {
   Disk disk(16);
-  Deaf observer;
   const Phones phones;
   {
-    Life life(disk);
-    CHECK_OK(life.load());
-    life.start();
-    Outbox outbox(*life.queue, life.index(), observer);
-    CHECK_OK(change_alarm(outbox, sump(phones), Transition::raised, "b", clocks_at(5000)));
-    life.settle();
+    Agent agent(disk);
+    CHECK_OK(agent.change(sump(phones), Transition::raised, clocks_at(5000)));
+    agent.life.settle();
   }
   Disk after = disk.image(0);
-  Life life(after, 2);
-  CHECK_OK(life.load());
-  life.start();
-  Outbox outbox(*life.queue, life.index(), observer);
-  const auto cleared = change_alarm(outbox, sump(phones), Transition::cleared, "b", clocks_at(900, kNoon));
+  Agent agent(after, 2);
+  const auto cleared = agent.change(sump(phones), Transition::cleared, clocks_at(900, kNoon));
   CHECK_OK(cleared);
-  CHECK_TEXT(text_of(life, cleared.value().first_number), "b: normal after (duration not known)");
+  CHECK_TEXT(text_of(agent.life, cleared.value().first_number), "b: normal after (duration not known)");
 }
 
 TEST(alarm_without_clear_text_is_cleared_in_silence_on_record) {
   Disk disk(16);
-  Deaf observer;
   const Phones phones;
   {
-    Life life(disk);
-    CHECK_OK(life.load());
-    life.start();
-    Outbox outbox(*life.queue, life.index(), observer);
+    Agent agent(disk);
     AlarmRule rule = sump(phones);
     rule.clear_text = {};
-    CHECK_OK(change_alarm(outbox, rule, Transition::raised, "b", clocks_at(1)));
-    CHECK_OK(change_alarm(outbox, rule, Transition::cleared, "b", clocks_at(2)));
-    CHECK_EQ(life.index().size(), 2);
-    life.settle();
+    CHECK_OK(agent.change(rule, Transition::raised, clocks_at(1)));
+    CHECK_OK(agent.change(rule, Transition::cleared, clocks_at(2)));
+    CHECK_EQ(agent.life.index().size(), 2);
+    agent.life.settle();
   }
   Disk after = disk.image(0);
-  Life life(after, 2);
-  CHECK_OK(life.load());
-  CHECK(!is_raised(*life.queue, "sump"));
+  Agent agent(after, 2);
+  CHECK(!is_raised(*agent.life.queue, "sump"));
 }
 
 TEST(alarm_that_finds_the_queue_full_is_not_raised_and_can_be_made_up_for) {
   Disk disk(8);
-  Life life(disk);
-  CHECK_OK(life.load());
-  life.start();
-  Deaf observer;
-  Outbox outbox(*life.queue, life.index(), observer);
+  Agent agent(disk);
   fakes::Model model;
-  while (model.push(life, 1, 900) != 0) life.settle();
+  while (model.push(agent.life, 1, 900) != 0) agent.life.settle();
   const Phones phones;
   AlarmRule rule = sump(phones);
   const std::string longer(900, 'x');
   rule.text = longer;
-  CHECK_CODE(change_alarm(outbox, rule, Transition::raised, "b", clocks_at(1)), Code::full);
-  CHECK(!is_raised(*life.queue, "sump"));
-  for (std::uint32_t number = 1; number < 6; ++number) model.end(life, number);
-  life.settle();
-  CHECK_OK(change_alarm(outbox, rule, Transition::raised, "b", clocks_at(2)));
-  CHECK(is_raised(*life.queue, "sump"));
+  CHECK_CODE(agent.change(rule, Transition::raised, clocks_at(1)), Code::full);
+  CHECK(!is_raised(*agent.life.queue, "sump"));
+  for (std::uint32_t number = 1; number < 6; ++number) model.end(agent.life, number);
+  agent.life.settle();
+  CHECK_OK(agent.change(rule, Transition::raised, clocks_at(2)));
+  CHECK(is_raised(*agent.life.queue, "sump"));
 }
