@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The power-cut sweep of everything that delivers: Queue, Outbox and Sender over two files and a scripted
-// service that loses answers and fails after it has accepted. Four events for five phones each; the power goes
-// at every call to a file and at every call to the connection (a write during which it goes arrives or does not),
-// every image that may survive is booted, until nothing is left to do. A third kind of case cuts again during
-// that second life.
+// service that loses answers and fails after it has accepted. Four events for five phones each; the power
+// goes at every call to a file and at every call to the connection (a write during which it goes arrives or
+// does not), every image that may survive is booted, until nothing is left to do. A third kind of case cuts
+// again during that second life.
 //
-// At the end, for each event that was promised and each phone: 1 to 3 copies at the service (info: 1), never 0, and a final
-// state on record; for an event that was not: all of its phones or none.
+// At the end, for each event that was promised and each phone: 1 to 3 copies at the service (info: 1), never
+// 0, and a final state on record; for an event that was not: all of its phones or none.
 //
 //   powercut_agent 'agent_power_cut* cut=30 arrives=1 image=7'     reruns one case
 #include "check.hpp"
@@ -37,15 +37,20 @@ Reply moody(const Request& r) {
       reply.end = Reply::End::broken;
       return reply;
     }
-    case 2: return fakes::accept_but(r, fakes::answer(524, "<html>"));
-    case 3: return fakes::answer(200, fakes::entries_body({fakes::error_entry(r.messages[0].id, "RATE_LIMIT")}, "false"));
+    case 2:
+      return fakes::accept_but(r, fakes::answer(524, "<html>"));
+    case 3:
+      return fakes::answer(
+          200, fakes::entries_body({fakes::error_entry(r.messages[0].id, "RATE_LIMIT")}, "false"));
     case 4: {  // the connection ends with the answer
       Reply reply = fakes::accept_all(r);
       reply.end = Reply::End::close;
       return reply;
     }
-    case 5: return fakes::answer(503, "", "Retry-After: 3\r\n");
-    default: return fakes::accept_all(r);
+    case 5:
+      return fakes::answer(503, "", "Retry-After: 3\r\n");
+    default:
+      return fakes::accept_all(r);
   }
 }
 
@@ -71,8 +76,8 @@ struct World {
   }
 };
 
-// One life: boots, posts what is left to post, works until nothing waits or the power goes. What went wrong, or
-// nothing.
+// One life: boots, posts what is left to post, works until nothing waits or the power goes. What went wrong,
+// or nothing.
 std::string live(World& w, unsigned events) {
   Agent agent(w.disk, w.service, w.clock, ++w.boots);
   const auto power = [&w] { return w.disk.power; };
@@ -125,9 +130,11 @@ std::string live(World& w, unsigned events) {
       const bool there = entry != nullptr && agent.id(event.first + i) == event.ids[i];
       if (event.promised && !there) return event.ids[i] + " was promised and is not on record";
       if (there && !ended(entry->state)) return event.ids[i] + " has not ended";
-      const bool explained = there && entry->state == State::unknown && !agent.record(entry->number).reason.empty();
+      const bool explained =
+          there && entry->state == State::unknown && !agent.record(entry->number).reason.empty();
       if (there && copies == 0 && !explained) return event.ids[i] + " reached nobody and nothing says why";
-      if (there && entry->state == State::accepted && copies == 0) return event.ids[i] + " is called accepted";
+      if (there && entry->state == State::accepted && copies == 0)
+        return event.ids[i] + " is called accepted";
       reached += copies > 0 || there ? 1U : 0U;
     }
     if (reached != 0 && reached != kPhones) return "half of the event of " + event.ids[0];
@@ -177,8 +184,9 @@ TEST(agent_power_cut_at_every_call_leaves_one_to_three_copies_everywhere) {
         check_end(come_back(left, i, 0));
       }
     }
-  print_message("power cuts at %u calls to files and connection, %u cases (%u turns of the files), at most %u copies\n", calls, cases,
-                turns_seen, most_copies);
+  print_message(
+      "power cuts at %u calls to files and connection, %u cases (%u turns of the files), at most %u copies\n",
+      calls, cases, turns_seen, most_copies);
 }
 
 TEST(agent_second_power_cut_leaves_one_to_three_copies_everywhere) {

@@ -23,7 +23,9 @@ TEST(backoff_random_is_spread_over_the_whole_range) {
   CHECK_EQ(full_jitter(kLeast, kMost, 3, UINT32_C(1) << 30).count, 10'000);
 }
 
-TEST(backoff_least_above_most_is_held_to_most) { CHECK_EQ(full_jitter(hours(1), seconds(1), 0, UINT32_MAX).count, 999); }
+TEST(backoff_least_above_most_is_held_to_most) {
+  CHECK_EQ(full_jitter(hours(1), seconds(1), 0, UINT32_MAX).count, 999);
+}
 
 TEST(backoff_any_number_of_failures_does_not_overflow) {
   CHECK_EQ(full_jitter(kLeast, kMost, UINT32_MAX, UINT32_MAX).count, 899'999);

@@ -62,7 +62,8 @@ TEST(index_forgets_those_that_are_not_kept) {
 
 TEST(index_that_is_full_takes_no_more_and_stays_as_it_is) {
   entries.clear();
-  for (std::uint32_t number = 1; number <= kMaxMessages; ++number) CHECK(entries.find_or_add(2 * number) != nullptr);
+  for (std::uint32_t number = 1; number <= kMaxMessages; ++number)
+    CHECK(entries.find_or_add(2 * number) != nullptr);
   CHECK(entries.find_or_add(1) == nullptr);
   CHECK(entries.find_or_add(UINT32_MAX) == nullptr);
   CHECK(entries.find_or_add(2) != nullptr);
@@ -74,5 +75,6 @@ TEST(index_entry_is_as_small_as_the_header_says) { CHECK_EQ(sizeof(Entry), 48); 
 
 TEST(index_stream_names_have_different_hashes) {
   std::set<std::uint32_t> seen;
-  for (const char* name : {"", "sms", "SMS", "sms2", "whatsapp", "otp", "two-way"}) CHECK(seen.insert(stream_hash(name)).second);
+  for (const char* name : {"", "sms", "SMS", "sms2", "whatsapp", "otp", "two-way"})
+    CHECK(seen.insert(stream_hash(name)).second);
 }

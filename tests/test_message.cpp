@@ -244,10 +244,12 @@ TEST(class_and_state_words_are_the_documented_ones) {
   CHECK_TEXT(word(Class::critical), "critical");
   CHECK_TEXT(word(Class::warning), "warning");
   CHECK_TEXT(word(Class::info), "info");
-  for (const Class cls : {Class::critical, Class::warning, Class::info}) CHECK(parse_class(word(cls)).value() == cls);
+  for (const Class cls : {Class::critical, Class::warning, Class::info})
+    CHECK(parse_class(word(cls)).value() == cls);
   CHECK_CODE(parse_class("Critical"), Code::bad_value);
   CHECK_CODE(parse_class(""), Code::bad_value);
-  const char* const words[] = {"queued", "unknown", "accepted", "delivered", "failed", "expired", "evicted", "dropped", "merged"};
+  const char* const words[] = {"queued",  "unknown", "accepted", "delivered", "failed",
+                               "expired", "evicted", "dropped",  "merged"};
   for (unsigned i = 0; i < 9; ++i) {
     CHECK_TEXT(word(static_cast<State>(i)), words[i]);
     CHECK_EQ(ended(static_cast<State>(i)), i != 0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The rules of the outbox without a sender: what is accepted, what may be sent when, and what each outcome makes of
-// a message, in this run and the next.
+// The rules of the outbox without a sender: what is accepted, what may be sent when, and what each outcome
+// makes of a message, in this run and the next.
 #include "check.hpp"
 #include "fakes/agent.hpp"
 
@@ -96,7 +96,8 @@ TEST(outbox_event_without_phones_needs_no_text) {
 
 TEST(outbox_pick_goes_by_class_then_age_and_stops_when_full) {
   Bench b;
-  const auto info = b.post(Class::info), warning = b.post(Class::warning), critical = b.post(Class::critical, 2);
+  const auto info = b.post(Class::info), warning = b.post(Class::warning),
+             critical = b.post(Class::critical, 2);
   CHECK_EQ(b.pick(), 4);
   CHECK_EQ(b.numbers[0], critical);
   CHECK_EQ(b.numbers[1], critical + 1);
@@ -199,7 +200,8 @@ TEST(outbox_sending_that_came_to_nothing_is_not_counted_in_any_run) {
       if (i % 3 == 2) b.boot();
     }
     CHECK(b->state(number) == State::queued);
-    CHECK_EQ(b->sends(number), cls == Class::info ? 0 : 1);  // 1: the first run may have sent it without a record
+    CHECK_EQ(b->sends(number),
+             cls == Class::info ? 0 : 1);  // 1: the first run may have sent it without a record
     CHECK_EQ(b.pick(), 1);
   }
 }

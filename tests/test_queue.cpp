@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The queue apart from power cuts (powercut_queue.cpp): what is accepted and refused, numbers and ids, the files
-// taking turns, a medium that fails or hangs, and the golden file of format version 1.
+// The queue apart from power cuts (powercut_queue.cpp): what is accepted and refused, numbers and ids, the
+// files taking turns, a medium that fails or hangs, and the golden file of format version 1.
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,8 +30,13 @@ struct Process {
   alignas(8) std::uint8_t scratch[kBlock];
 
   explicit Process(Disk& its_disk)
-      : disk(its_disk), even_file(disk, 0), odd_file(disk, 1), even(even_file, now), odd(odd_file, now),
-        queue_memory(std::make_unique<Queue>(even, odd, the_index)), queue(*queue_memory) {}
+      : disk(its_disk),
+        even_file(disk, 0),
+        odd_file(disk, 1),
+        even(even_file, now),
+        odd(odd_file, now),
+        queue_memory(std::make_unique<Queue>(even, odd, the_index)),
+        queue(*queue_memory) {}
 
   Status load() {
     const auto loaded = queue.load();
@@ -108,7 +113,8 @@ TEST(queue_event_for_the_most_phones_with_the_longest_text_fits) {
   Disk disk(32);
   Process run(disk);
   run.start();
-  const auto pushed = run.push(kMaxPhones, std::string(kMaxText, 'x'), "alarm-whose-name-has-32-letters-", Transition::raised);
+  const auto pushed = run.push(kMaxPhones, std::string(kMaxText, 'x'), "alarm-whose-name-has-32-letters-",
+                               Transition::raised);
   CHECK_OK(pushed);
   run.settle();
   CHECK(run.queue.on_medium(pushed.value().ticket));
@@ -211,7 +217,8 @@ TEST(queue_newest_state_wins_and_is_read_back) {
     state.attempts = static_cast<std::uint16_t>(i);
     state.reason = "because";
     CHECK_OK(run.queue.update(number, state, run.clocks()));
-    CHECK_EQ(run.queue.read_state(*the_index.find(number), run.scratch).value().attempts, i);  // not on the medium yet
+    CHECK_EQ(run.queue.read_state(*the_index.find(number), run.scratch).value().attempts,
+             i);  // not on the medium yet
     if (i % 3 != 0) continue;
     run.settle();
     Disk left = disk.image(0);
@@ -246,7 +253,8 @@ TEST(queue_job_that_takes_only_a_part_leaves_the_rest_for_the_next) {
   run.start();
   const auto syncs = run.queue.syncs();
   std::vector<Queue::Pushed> pushed;
-  for (unsigned i = 0; i < 11; ++i) pushed.push_back(run.push(1, std::string(2080, 'x')).value());  // one in a block
+  for (unsigned i = 0; i < 11; ++i)
+    pushed.push_back(run.push(1, std::string(2080, 'x')).value());  // one in a block
   run.settle();
   CHECK_EQ(run.queue.syncs() - syncs, 2);
   for (const auto& p : pushed) CHECK(run.queue.on_medium(p.ticket));
@@ -349,7 +357,8 @@ TEST(queue_ids_of_another_machine_have_another_tag) {
 }
 
 TEST(queue_id_whose_number_is_not_reserved_has_a_tag_of_its_own) {
-  // The medium hangs: the id is told, sent, and lost with the power; the next run gives the same number out again.
+  // The medium hangs: the id is told, sent, and lost with the power; the next run gives the same number out
+  // again.
   Disk disk(8);
   {
     Process run(disk);
@@ -381,7 +390,8 @@ TEST(queue_device_name_that_is_too_long_is_cut_and_the_id_fits) {
   Disk disk(8);
   Process run(disk);
   run.start();
-  const auto number = run.push(1, "x", "", Transition::none, "a-name-that-is-longer-than-twenty").value().first_number;
+  const auto number =
+      run.push(1, "x", "", Transition::none, "a-name-that-is-longer-than-twenty").value().first_number;
   CHECK_TEXT(run.id(number).substr(0, 21), "a-name-that-is-longe-");
   CHECK(run.id(number).size() <= kMaxId);
 }
@@ -522,7 +532,8 @@ TEST(queue_damaged_record_costs_that_record_only) {
   {
     Process run(disk);
     run.start();
-    for (unsigned i = 0; i < 5; ++i) numbers.push_back(run.push(1, "text of " + std::to_string(i)).value().first_number);
+    for (unsigned i = 0; i < 5; ++i)
+      numbers.push_back(run.push(1, "text of " + std::to_string(i)).value().first_number);
     run.settle();
     CHECK_OK(run.queue.stop());
     run.settle();
@@ -541,9 +552,10 @@ TEST(queue_damaged_record_costs_that_record_only) {
 
 namespace {
 
-// Lines of offset, up to 16 bytes in hex, and words that are not read. `listed` counts the bytes; with `shown`
-// each must be the same there.
-Disk::Image read_hex(const char* path, std::uint32_t bytes, std::size_t& listed, const Disk::Image* shown = nullptr) {
+// Lines of offset, up to 16 bytes in hex, and words that are not read. `listed` counts the bytes; with
+// `shown` each must be the same there.
+Disk::Image read_hex(const char* path, std::uint32_t bytes, std::size_t& listed,
+                     const Disk::Image* shown = nullptr) {
   Disk::Image image(bytes, 0);
   listed = 0;
   std::FILE* file = std::fopen(path, "r");
@@ -580,7 +592,8 @@ void print_hex_file(const Disk::Image& image) {
     for (std::size_t i = 0; i < 16; ++i) std::printf(" %02x", static_cast<unsigned>(image[at + i]));
     std::printf("  ");
     for (std::size_t i = 0; i < 16; ++i)
-      std::printf("%c", image[at + i] >= 0x20 && image[at + i] < 0x7F ? static_cast<char>(image[at + i]) : '.');
+      std::printf("%c",
+                  image[at + i] >= 0x20 && image[at + i] < 0x7F ? static_cast<char>(image[at + i]) : '.');
     std::printf("\n");
   }
 }

@@ -47,7 +47,8 @@ TEST(record_of_any_size_is_read_back_as_it_was_written) {
     CHECK_EQ(head.ceiling, 0x0D0E0F10);
     CHECK_EQ(head.synced, 0x11121314);
     CHECK_EQ(record.value().payload.size(), n);
-    for (std::size_t i = 0; i < n; ++i) CHECK_EQ(record.value().payload[i], static_cast<std::uint8_t>(i * 7 + 1));
+    for (std::size_t i = 0; i < n; ++i)
+      CHECK_EQ(record.value().payload[i], static_cast<std::uint8_t>(i * 7 + 1));
     CHECK_EQ(record.value().space, bytes.size());
   }
 }
@@ -55,7 +56,8 @@ TEST(record_of_any_size_is_read_back_as_it_was_written) {
 TEST(record_largest_payload_fills_a_block) {
   CHECK_EQ(record_space(kMaxRecordPayload), kBlock);
   std::vector<std::uint8_t> bytes(kBlock + 8);
-  CHECK_PANICS(encode_record(kKey, a_head(), Bytes{bytes.data(), kMaxRecordPayload + 1}, {bytes.data(), bytes.size()}));
+  CHECK_PANICS(encode_record(kKey, a_head(), Bytes{bytes.data(), kMaxRecordPayload + 1},
+                             {bytes.data(), bytes.size()}));
   CHECK_PANICS(encode_record(kKey, a_head(), Bytes{bytes.data(), 100}, {bytes.data(), 128}));
 }
 

@@ -98,7 +98,8 @@ TEST(sender_picks_by_class_then_age_and_twenty_at_a_time) {
   Bench b;
   b.start();
   std::vector<std::uint32_t> numbers;
-  for (unsigned i = 0; i < 30; ++i) numbers.push_back(b->post(static_cast<Class>(2 - i % 3), 1, "t" + std::to_string(i)));
+  for (unsigned i = 0; i < 30; ++i)
+    numbers.push_back(b->post(static_cast<Class>(2 - i % 3), 1, "t" + std::to_string(i)));
   CHECK(b->run_until_ended(seconds(10)));
   CHECK_EQ(b.service.requests.size(), 2);
   CHECK_EQ(b.service.requests[0].messages.size(), 20);
@@ -199,14 +200,17 @@ TEST(sender_held_by_a_refusal_of_the_request_keeps_everything) {
   for (const unsigned status : {401U, 403U, 404U, 405U}) {
     check::at("status=%u", status);
     Bench b;
-    b.service.script = [status](const Request&) { return answer(status, "{\"message\":\"Not authenticated\"}"); };
+    b.service.script = [status](const Request&) {
+      return answer(status, "{\"message\":\"Not authenticated\"}");
+    };
     b.start();
     for (unsigned i = 0; i < 25; ++i) b->post(static_cast<Class>(i % 3), 1, "kept");
     CHECK(b->run(hours(24)));
     CHECK_EQ(b->waiting(), 25);
     CHECK(b->sender.state() == Sender::State::held);
     CHECK(condition_seen(*b.agent, "held", "Not authenticated"));
-    CHECK(b.service.request_count >= 24 * 6 && b.service.request_count <= 24 * 12 + 1);  // every 5 to 10 minutes
+    CHECK(b.service.request_count >= 24 * 6 &&
+          b.service.request_count <= 24 * 12 + 1);  // every 5 to 10 minutes
     CHECK_EQ(b->spins, 0);
     b.service.script = accept_all;  // somebody set the token
     b->sender.resume();
@@ -264,7 +268,8 @@ TEST(sender_halves_down_to_the_bad_one_and_delivers_the_others) {
       };
       b.start();
       std::vector<std::uint32_t> numbers;
-      for (unsigned i = 0; i < 20; ++i) numbers.push_back(b->post(Class::warning, 1, "t" + std::to_string(i)));
+      for (unsigned i = 0; i < 20; ++i)
+        numbers.push_back(b->post(Class::warning, 1, "t" + std::to_string(i)));
       CHECK(b->run(seconds(30)));
       CHECK_EQ(b->waiting(), 1);
       CHECK_EQ(total_copies(b.service), 19);
@@ -274,7 +279,8 @@ TEST(sender_halves_down_to_the_bad_one_and_delivers_the_others) {
       const unsigned before = b.service.request_count;
       CHECK(before <= 24);
       CHECK(b->run(hours(24)));
-      CHECK(b.service.request_count - before >= 16 && b.service.request_count - before <= 48);  // 30 to 90 minutes
+      CHECK(b.service.request_count - before >= 16 &&
+            b.service.request_count - before <= 48);  // 30 to 90 minutes
       CHECK(b->state(numbers[bad]) == State::queued);
       CHECK(has(std::string(b->record(numbers[bad]).reason), "bad sign"));
       const auto later = b->post(Class::info, 1, "the stream itself is free");
@@ -306,7 +312,8 @@ TEST(sender_refusal_of_one_retires_that_one_only_on_record) {
     Reply reply = accept_all(r);
     std::vector<std::string> entries;
     for (const auto& m : r.messages)
-      entries.push_back(m.text == "t3" ? fakes::error_entry(m.id, "INVALID_PHONE", "no such number") : fakes::accepted_entry(m.id));
+      entries.push_back(m.text == "t3" ? fakes::error_entry(m.id, "INVALID_PHONE", "no such number")
+                                       : fakes::accepted_entry(m.id));
     reply.body = fakes::entries_body(entries);
     return reply;
   };
@@ -331,7 +338,8 @@ TEST(sender_rate_limit_makes_the_named_and_the_left_out_later_and_never_unknown)
     unsigned limited = 0;
     b.service.script = [&limited](const Request& r) {
       if (++limited <= 50)
-        return answer(200, fakes::entries_body({fakes::error_entry(r.messages[0].id, "RATE_LIMIT")}, "false"));
+        return answer(200,
+                      fakes::entries_body({fakes::error_entry(r.messages[0].id, "RATE_LIMIT")}, "false"));
       return accept_all(r);
     };
     b.start();
@@ -351,7 +359,9 @@ TEST(sender_unknown_outcomes_are_repeated_twice_with_a_mark_then_said) {
     for (const unsigned status : {500U, 502U, 503U, 504U, 520U, 522U, 524U}) {
       check::at("class=%u status=%u", static_cast<unsigned>(cls), status);
       Bench b;
-      b.service.script = [status](const Request& r) { return fakes::accept_but(r, answer(status, "<html>")); };
+      b.service.script = [status](const Request& r) {
+        return fakes::accept_but(r, answer(status, "<html>"));
+      };
       b->fixed_random = UINT32_MAX;
       b.start();
       const auto number = b->post(cls, 1, "who knows");
@@ -406,7 +416,8 @@ TEST(sender_message_missing_in_the_answer_is_unknown_the_others_are_not) {
   for (unsigned i = 0; i < 3; ++i) numbers.push_back(b->post(Class::critical, 1, "t" + std::to_string(i)));
   CHECK(b->run(hours(2)));
   CHECK_EQ(b.service.request_count, 3);
-  CHECK((b.service.requests[2].at - b.service.requests[1].at).count > 9'000);  // its own second wait: 0 to 10 s
+  CHECK((b.service.requests[2].at - b.service.requests[1].at).count >
+        9'000);  // its own second wait: 0 to 10 s
   CHECK(b->state(numbers[0]) == State::accepted);
   CHECK(b->state(numbers[1]) == State::unknown);
   CHECK(b->state(numbers[2]) == State::accepted);
@@ -415,8 +426,14 @@ TEST(sender_message_missing_in_the_answer_is_unknown_the_others_are_not) {
 }
 
 TEST(sender_unreadable_answers_are_unknown) {
-  const std::string bodies[] = {"", "not json", "[]", "{\"messages\":\"yes\"}", std::string(20, '['), "{\"status\":true}",
-                                std::string(kAnswerBytes + 1, ' '), "{\"messages\":[{\"internal_id\":\"else\",\"message_uuid\":\"u\"}]}"};
+  const std::string bodies[] = {"",
+                                "not json",
+                                "[]",
+                                "{\"messages\":\"yes\"}",
+                                std::string(20, '['),
+                                "{\"status\":true}",
+                                std::string(kAnswerBytes + 1, ' '),
+                                "{\"messages\":[{\"internal_id\":\"else\",\"message_uuid\":\"u\"}]}"};
   for (std::size_t i = 0; i < sizeof bodies / sizeof bodies[0]; ++i) {
     check::at("body=%zu", i);
     Bench b;
@@ -499,13 +516,16 @@ TEST(sender_known_failures_any_number_of_times_are_never_counted) {
     unsigned status;
     const char* fields;
   };
-  const Known known[] = {{"408", 408, ""}, {"425", 425, ""}, {"429", 429, ""}, {"503", 503, "Retry-After: 7\r\n"},
-                         {"521", 521, ""}, {"523", 523, ""}, {"525", 525, ""}, {"526", 526, ""}};
+  const Known known[] = {
+      {"408", 408, ""}, {"425", 425, ""}, {"429", 429, ""}, {"503", 503, "Retry-After: 7\r\n"},
+      {"521", 521, ""}, {"523", 523, ""}, {"525", 525, ""}, {"526", 526, ""}};
   for (const Known& k : known)
     for (const Class cls : {Class::critical, Class::info}) {
       check::at("status=%s class=%u", k.name, static_cast<unsigned>(cls));
       Bench b;
-      b.service.script = [&](const Request& r) { return r.number <= 40 ? answer(k.status, "", k.fields) : accept_all(r); };
+      b.service.script = [&](const Request& r) {
+        return r.number <= 40 ? answer(k.status, "", k.fields) : accept_all(r);
+      };
       b.start();
       const auto number = b->post(cls, 1, "x");
       CHECK(b->run_until_ended(hours(48)));
@@ -516,8 +536,8 @@ TEST(sender_known_failures_any_number_of_times_are_never_counted) {
 }
 
 TEST(sender_known_failures_across_power_cuts_are_not_counted_either) {
-  // The record that precedes a sending counts it; when the service then said that it took nothing, that has to
-  // be put on record as well, or three reboots during an outage of the service end the alarm as unknown.
+  // The record that precedes a sending counts it; when the service then said that it took nothing, that has
+  // to be put on record as well, or three reboots during an outage of the service end the alarm as unknown.
   for (const Class cls : {Class::critical, Class::info}) {
     check::at("class=%u", static_cast<unsigned>(cls));
     Bench b;
@@ -561,7 +581,9 @@ TEST(sender_retry_after_is_waited_for) {
   for (const unsigned status : {429U, 503U}) {
     check::at("status=%u", status);
     Bench b;
-    b.service.script = [&](const Request& r) { return r.number == 1 ? answer(status, "", "Retry-After: 1234\r\n") : accept_all(r); };
+    b.service.script = [&](const Request& r) {
+      return r.number == 1 ? answer(status, "", "Retry-After: 1234\r\n") : accept_all(r);
+    };
     b.start();
     b->post(Class::critical, 1, "x");
     CHECK(b->run_until_ended(hours(1)));
@@ -575,11 +597,12 @@ TEST(sender_timeout_says_in_which_phase) {
     const char* words;
     bool counted;
   };
-  const Hang hangs[] = {{"look-up", "no success within 30s: the name look-up of sms.test did not finish", false},
-                        {"connect", "no success within 30s: the connection to sms.test did not finish", false},
-                        {"handshake", "no success within 30s: the TLS handshake with sms.test did not finish", false},
-                        {"write", "no success within 30s: the service did not take the whole request", true},
-                        {"answer", "no success within 30s: the service did not answer", true}};
+  const Hang hangs[] = {
+      {"look-up", "no success within 30s: the name look-up of sms.test did not finish", false},
+      {"connect", "no success within 30s: the connection to sms.test did not finish", false},
+      {"handshake", "no success within 30s: the TLS handshake with sms.test did not finish", false},
+      {"write", "no success within 30s: the service did not take the whole request", true},
+      {"answer", "no success within 30s: the service did not answer", true}};
   for (unsigned i = 0; i < 5; ++i) {
     check::at("phase=%s", hangs[i].phase);
     Bench b;
@@ -734,7 +757,9 @@ TEST(sender_hung_medium_lets_the_first_copy_go_after_two_seconds) {
 
 TEST(sender_medium_that_hangs_over_an_intent_keeps_that_one_and_sends_the_others) {
   Bench b;
-  b.service.script = [](const Request& r) { return fakes::accept_but(r, answer(r.number == 1 ? 500 : 200, r.number == 1 ? "" : accept_all(r).body)); };
+  b.service.script = [](const Request& r) {
+    return fakes::accept_but(r, answer(r.number == 1 ? 500 : 200, r.number == 1 ? "" : accept_all(r).body));
+  };
   b.start();
   const auto first = b->post(Class::critical, 1, "unknown once");
   CHECK(b->run(milliseconds(100)));
@@ -774,8 +799,8 @@ TEST(sender_failing_medium_still_sends_from_memory) {
 }
 
 TEST(sender_event_that_a_turn_could_not_read_ends_on_record) {
-  // A turn of the files met a damaged event; the message stayed in the index without one, could be picked, could
-  // not be read, and the sender asked for it for ever within one poll().
+  // A turn of the files met a damaged event; the message stayed in the index without one, could be picked,
+  // could not be read, and the sender asked for it for ever within one poll().
   Bench b;
   b->stream.refuse = {Code::io, 111};
   b.start();
@@ -795,7 +820,8 @@ TEST(sender_event_that_a_turn_could_not_read_ends_on_record) {
     const std::string text = "will be damaged";
     for (unsigned file = 0; file < 2; ++file) {
       Disk::Image& image = b.disk.seen(file);
-      for (auto at = image.begin(); (at = std::search(at, image.end(), text.begin(), text.end())) != image.end();)
+      for (auto at = image.begin();
+           (at = std::search(at, image.end(), text.begin(), text.end())) != image.end();)
         *at = 'W', b.disk.durable(file) = image;
     }
   }

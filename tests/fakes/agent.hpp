@@ -25,9 +25,7 @@ class SlowStore final : public tocsin::Store {
   tocsin::Millis delay{0};
   bool hangs = false;
 
-  tocsin::Instant event() const {
-    return busy_ && !hangs ? since_ + delay : tocsin::kNever;
-  }
+  tocsin::Instant event() const { return busy_ && !hangs ? since_ + delay : tocsin::kNever; }
   std::uint32_t capacity() const override { return inner_.capacity(); }
   tocsin::Status read(std::uint32_t at, tocsin::MutBytes into) override { return inner_.read(at, into); }
   void begin(tocsin::Span<const Write> writes, Sync sync) override {
@@ -68,10 +66,19 @@ class Agent final : public tocsin::Observer {
   };
 
   Agent(Disk& disk, Service& service, tocsin::Instant& its_clock, unsigned boot)
-      : clock(its_clock), even_file(disk, 0), odd_file(disk, 1), even(even_file, its_clock), odd(odd_file, its_clock),
-        queue(*new (queue_memory()) tocsin::Queue(even, odd, index())), outbox(queue, index(), *this),
-        stream(service, its_clock), faults(stream), arena(arena_memory()),
-        sender(*new (sender_memory()) tocsin::Sender(outbox, faults, *this, arena)), boot_(boot), noise_(boot * 77777 + 1) {
+      : clock(its_clock),
+        even_file(disk, 0),
+        odd_file(disk, 1),
+        even(even_file, its_clock),
+        odd(odd_file, its_clock),
+        queue(*new (queue_memory()) tocsin::Queue(even, odd, index())),
+        outbox(queue, index(), *this),
+        stream(service, its_clock),
+        faults(stream),
+        arena(arena_memory()),
+        sender(*new (sender_memory()) tocsin::Sender(outbox, faults, *this, arena)),
+        boot_(boot),
+        noise_(boot * 77777 + 1) {
     settings.name = "sms";
     settings.endpoint.host = "sms.test";
     settings.token = "token-of-sms";
@@ -106,7 +113,8 @@ class Agent final : public tocsin::Observer {
   }
 
   // Number of the first message, or 0.
-  std::uint32_t post(tocsin::Class cls, unsigned phones, const std::string& text, const char* stream_name = "sms") {
+  std::uint32_t post(tocsin::Class cls, unsigned phones, const std::string& text,
+                     const char* stream_name = "sms") {
     tocsin::Phone numbers[tocsin::kMaxPhones];
     for (unsigned i = 0; i < phones; ++i) numbers[i].assign_cut("447700900" + std::to_string(100 + i));
     tocsin::Event event;
@@ -126,7 +134,8 @@ class Agent final : public tocsin::Observer {
     sender.poll(clocks(), random());
     ++polls;
     queue.poll(clock);
-    if (queue.syncs() != syncs || queue.turns() != turns) return clock;  // a store's handle would wake the loop
+    if (queue.syncs() != syncs || queue.turns() != turns)
+      return clock;  // a store's handle would wake the loop
     if (faults.whim()) return clock;
     if (stream.readable() && sender.want() == tocsin::Want::readable) return clock;
     tocsin::Instant next = earlier(earlier(queue.wake(), sender.wake()), earlier(even.event(), odd.event()));
@@ -181,7 +190,8 @@ class Agent final : public tocsin::Observer {
     const tocsin::Entry* entry = index().find(number);
     if (entry == nullptr) return {};
     const auto body = queue.read_body(*entry, {scratch_, sizeof scratch_});
-    return body.ok() ? std::string(tocsin::message_id(body.value().event.id_prefix, number).view()) : std::string();
+    return body.ok() ? std::string(tocsin::message_id(body.value().event.id_prefix, number).view())
+                     : std::string();
   }
 
   void message_ended(const tocsin::MessageId& id_, std::uint32_t number, tocsin::State state_,

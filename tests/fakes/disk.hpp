@@ -31,6 +31,7 @@ class Disk {
     seen_[1] = durable_[1];
   }
   Disk(const Disk&) = default;
+  Disk& operator=(const Disk&) = default;
 
   unsigned calls = 0;
   unsigned cut_at = 0;           // the power goes at this call; 0: never

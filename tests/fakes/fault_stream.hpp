@@ -12,13 +12,13 @@ class FaultStream final : public tocsin::Stream {
   explicit FaultStream(tocsin::Stream& inner) : inner_(inner) {}
 
   std::size_t per_call = SIZE_MAX;
-  bool again_first = false;             // every call says `again` once before it does anything
+  bool again_first = false;                  // every call says `again` once before it does anything
   std::size_t end_after_written = SIZE_MAX;  // bytes, then `ending`
   std::size_t end_after_read = SIZE_MAX;
   tocsin::Status ending{tocsin::Code::io, 104};
-  bool once = true;                     // the fault happens to one connection only
+  bool once = true;  // the fault happens to one connection only
 
-  std::size_t written = 0, taken = 0;   // of this connection
+  std::size_t written = 0, taken = 0;  // of this connection
   bool struck = false;
   // `again` was said on a whim: there is no event to wait for.
   bool whim() const { return whim_; }

@@ -33,14 +33,14 @@ struct Request {
 struct Reply {
   enum class End { keep, close, broken };
   unsigned status = 200;
-  std::string fields;          // further header lines, each with \r\n
+  std::string fields;  // further header lines, each with \r\n
   std::string body;
-  bool accepts = false;        // the messages of `accepted` reach their phones
+  bool accepts = false;  // the messages of `accepted` reach their phones
   std::vector<std::string> accepted;
-  tocsin::Millis after{5};     // before the first byte of the answer
+  tocsin::Millis after{5};        // before the first byte of the answer
   std::size_t cut_at = SIZE_MAX;  // only that many bytes of the answer, then `end`
-  End end = End::keep;         // what the connection does behind the answer
-  bool silent = false;         // no answer, the connection stays as it is
+  End end = End::keep;            // what the connection does behind the answer
+  bool silent = false;            // no answer, the connection stays as it is
 };
 
 inline Reply answer(unsigned status, std::string body = {}, std::string fields = {}) {
@@ -60,7 +60,8 @@ inline std::string entries_body(const std::vector<std::string>& entries, const c
 inline std::string accepted_entry(const std::string& id) {
   return "{\"internal_id\":\"" + id + "\",\"message_uuid\":\"uuid-" + id + "\"}";
 }
-inline std::string error_entry(const std::string& id, const std::string& error, const std::string& details = {}) {
+inline std::string error_entry(const std::string& id, const std::string& error,
+                               const std::string& details = {}) {
   return "{\"internal_id\":\"" + id + "\",\"error\":\"" + error + "\"" +
          (details.empty() ? "" : ",\"details\":\"" + details + "\"") + "}";
 }
@@ -110,21 +111,21 @@ class ScriptStream final : public tocsin::Stream {
 
   // ---- what the test says ----
   tocsin::Millis look_up{0}, connect_time{0}, handshake{0};  // a phase longer than the deadline hangs
-  tocsin::Status refuse;                // connect() ends with this after its phases
+  tocsin::Status refuse;                                     // connect() ends with this after its phases
   std::string words = "connection refused";
-  std::size_t per_call = SIZE_MAX;      // bytes one read or write moves
-  tocsin::Millis peer_idle{-1};         // the service closes a connection that was quiet that long; < 0: never
-  bool stuck_writes = false;            // write() says again for ever
-  tocsin::Status write_fails;           // write() ends with this
-  std::function<bool()> on_call;        // before every call; false: the power is gone
-  std::function<void()> on_byte;        // a byte of a request arrives
-  bool dying_write_arrives = false;     // with on_call: the write during which the power goes still arrives
+  std::size_t per_call = SIZE_MAX;   // bytes one read or write moves
+  tocsin::Millis peer_idle{-1};      // the service closes a connection that was quiet that long; < 0: never
+  bool stuck_writes = false;         // write() says again for ever
+  tocsin::Status write_fails;        // write() ends with this
+  std::function<bool()> on_call;     // before every call; false: the power is gone
+  std::function<void()> on_byte;     // a byte of a request arrives
+  bool dying_write_arrives = false;  // with on_call: the write during which the power goes still arrives
 
   // ---- what the test reads ----
   unsigned calls = 0;
-  unsigned connects = 0;                // connections begun
+  unsigned connects = 0;  // connections begun
   unsigned closes = 0;
-  std::size_t bytes = 0;                // of requests, in all
+  std::size_t bytes = 0;  // of requests, in all
   bool open() const { return phase_ == tocsin::Phase::open; }
   // The service ends the connection now.
   void peer_closes(Reply::End how = Reply::End::close) { end_ = how, ended_ = true; }
@@ -142,7 +143,8 @@ class ScriptStream final : public tocsin::Stream {
   }
   // Something can be read: the loop would wake.
   bool readable() const {
-    return phase_ == tocsin::Phase::open && clock_ >= ready_at_ && (!outgoing_.empty() || ended_ || idle_over());
+    return phase_ == tocsin::Phase::open && clock_ >= ready_at_ &&
+           (!outgoing_.empty() || ended_ || idle_over());
   }
 
   // ---- Stream ----
@@ -274,9 +276,9 @@ class ScriptStream final : public tocsin::Stream {
     }
     const Reply reply = service_.take(request);
     if (!reply.silent) {
-      std::string bytes_ = "HTTP/1.1 " + std::to_string(reply.status) + " Said\r\nContent-Type: application/json\r\n" +
-                           reply.fields + "Content-Length: " + std::to_string(reply.body.size()) + "\r\n\r\n" +
-                           reply.body;
+      std::string bytes_ = "HTTP/1.1 " + std::to_string(reply.status) +
+                           " Said\r\nContent-Type: application/json\r\n" + reply.fields +
+                           "Content-Length: " + std::to_string(reply.body.size()) + "\r\n\r\n" + reply.body;
       if (bytes_.size() > reply.cut_at) bytes_.resize(reply.cut_at);
       outgoing_ += bytes_;
     }
