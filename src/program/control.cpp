@@ -70,6 +70,11 @@ Status clear_place(const sockaddr_un& address, TextWriter& why) {
   return {};
 }
 
+bool hung_up(const Fd& fd) {
+  pollfd peer{fd.number(), 0, 0};
+  return ::poll(&peer, 1, 0) > 0 && (peer.revents & (POLLHUP | POLLERR)) != 0;
+}
+
 }  // namespace
 
 Status ControlServer::open(std::string_view path, TextWriter& why) {
@@ -137,8 +142,7 @@ Result<ControlServer::Client> ControlServer::next(Instant now) {
     Slot& slot = slots_[(first + n) % kMaxControlClients];
     if (!slot.fd.is_open()) continue;
     if (slot.waiting) {
-      pollfd gone{slot.fd.number(), 0, 0};
-      if (::poll(&gone, 1, 0) > 0 && (gone.revents & (POLLHUP | POLLERR)) != 0) slot.fd.reset();
+      if (hung_up(slot.fd)) slot.fd.reset();
       continue;
     }
     if (const Status received = receive(slot, now); received.ok()) {
@@ -170,6 +174,10 @@ Status ControlServer::receive(Slot& slot, Instant now) {
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && errno == EAGAIN) return Code::again;
     if (n <= 0) {
+      slot.fd.reset();
+      return Code::closed;
+    }
+    if (hung_up(slot.fd)) {  // it gave up waiting and said that nothing was done
       slot.fd.reset();
       return Code::closed;
     }

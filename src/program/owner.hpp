@@ -93,6 +93,7 @@ class Owner final : public Observer {
   // owner_control.cpp
   void serve(Instant now);
   void answer(ControlServer::Client client, Instant now);
+  bool crowded() const;
   void look_after(Waiting& waiting, Instant now);
   void reply(ControlServer::Client client, Exit exit, std::string_view out, std::string_view err, Instant now);
   // owner_lines.cpp

@@ -74,10 +74,18 @@ void Owner::answer(ControlServer::Client client, Instant now) {
     waiting.posted = posted;
     waiting.medium_until = now + Millis{Queue::kStall.count + 300};
     waiting.to_the_end = request.ask == Ask::send && request.wait > milliseconds(0);
-    waiting.until = now + request.wait;
+    waiting.until = crowded() ? now : now + request.wait;
     return;
   }
   TOCSIN_ASSERT(false);  // as many places as clients
+}
+
+// Commands that wait for the service may be there for a day. They never take every place, or an alarm would
+// find none.
+bool Owner::crowded() const {
+  std::size_t patient = 0;
+  for (const Waiting& waiting : waiting_) patient += waiting.used && waiting.to_the_end ? 1U : 0U;
+  return patient > kMaxControlClients / 2;
 }
 
 // A client is told as soon as its messages are on the medium, or that the medium does not take them, or,
