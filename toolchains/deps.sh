@@ -57,6 +57,10 @@ sqlite3 sqlite3
 <rapidjson/rapidjson.h> rapidjson-dev
 <http_parser.h> libhttp-parser-dev
 <h2o/version.h> libh2o-dev
+<sqlite3.h> libsqlite3-dev
+<lmdb.h> liblmdb-dev
+mkfs.ext4 e2fsprogs
+losetup mount
 LIST
       ;;
     package:*) package=${1#package:}; echo "${package#*=}" "${package%%=*}" ;;  # package:NAME=COMMAND
