@@ -205,6 +205,19 @@ class Ends(Case):
         self.assertTrue(service.wait(distinct=5))
         self.assertEqual({m["text"] for m in service.messages()}, {"changed"})
 
+    def test_sighup_lets_a_request_under_way_finish(self):
+        service = self.service()
+        service.rule("slow", delay=0.5, count=1)
+        device = self.device(service).start()
+        ids = device.send("on its way", "oncall")
+        self.assertTrue(service.wait(copies=1))
+        device.hang_up()
+        device.log.wait("running as", after=1)
+        ids += device.send("behind it")
+        self.assertTrue(service.wait(distinct=6))
+        self.assertEqual({m["state"] for m in device.wait_ended()}, {"accepted"})
+        self.assertEqual(service.report(expect=ids)["accepted"], 6)
+
     def test_bad_file_at_reload_leaves_delivery_as_it_was(self):
         service = self.service()
         device = self.device(service).start()
@@ -276,7 +289,7 @@ class WaitStatus(Case):
             self.assertEqual(device.message(identifier)["state"], "accepted")
 
     def test_unreachable(self):
-        for device, identifier in self.both(self.service(start=False), 69, seconds="2"):
+        for device, identifier in self.both(self.service(start=False), 69, seconds="1"):
             self.assertEqual(device.message(identifier)["state"], "queued")
 
     def test_refused_by_the_service(self):
@@ -289,7 +302,7 @@ class WaitStatus(Case):
 
     def test_token_refused(self):
         service = self.service()
-        for device, identifier in self.both(service, 77, seconds="2", token="wrong-tkn-0021aa"):
+        for device, identifier in self.both(service, 77, seconds="1", token="wrong-tkn-0021aa"):
             self.assertEqual(device.message(identifier)["state"], "queued")
 
     def test_not_yet(self):
