@@ -277,12 +277,10 @@ void Owner::poll() {
   log_.poll(clocks.now);
 }
 
-Instant Owner::wake(Instant now) const {
+Instant Owner::wake() const {
   Instant at = earlier(earlier(queue_.wake(), log_.due()), retry_lines_);
   if (control_.is_open()) at = earlier(at, control_.due());
   for (std::size_t i = 0; i < stream_count_; ++i) at = earlier(at, senders_[i]->wake());
-  // A medium that does not answer changes what may be sent and said, once its time is over.
-  if (!queue_.idle() && !queue_.stalled(now)) at = earlier(at, now + milliseconds(100));
   for (const Waiting& waiting : waiting_)
     if (waiting.used) at = earlier(at, waiting.acknowledged ? waiting.until : waiting.medium_until);
   return at;
@@ -290,7 +288,7 @@ Instant Owner::wake(Instant now) const {
 
 bool Owner::turn(Instant until, int extra) {
   const Instant now = read_clocks().now;
-  const Instant at = earlier(until, wake(now));
+  const Instant at = earlier(until, wake());
   pollfd fds[kMaxHandles + 1];
   std::size_t n = handles(Span<pollfd>{fds, kMaxHandles});
   const std::size_t extra_at = n;

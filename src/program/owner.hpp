@@ -46,7 +46,7 @@ class Owner final : public Observer {
   static constexpr std::size_t kMaxHandles = kMaxControlClients + kMaxStreams + kMaxAlarms + 3;
   std::size_t handles(Span<pollfd> into) const;
   void poll();
-  Instant wake(Instant now) const;
+  Instant wake() const;
   // Waits for handles() and wake(), `most` at the longest, then poll()s. `extra`: one more handle, or -1.
   // Returns whether `extra` is readable.
   bool turn(Instant until, int extra);
