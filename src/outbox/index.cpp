@@ -7,7 +7,10 @@ namespace tocsin {
 
 std::size_t Index::position(std::uint32_t number) const {
   if (size_ == 0 || entries()[size_ - 1].number < number) return size_;  // numbers grow: the usual case
-  std::size_t low = 0, high = size_;
+  // Most numbers follow each other without a gap, counted from the newest: then it is this one at once.
+  const std::uint32_t newest = entries()[size_ - 1].number;
+  std::size_t low = newest - number < size_ ? size_ - 1 - (newest - number) : 0, high = size_;
+  if (entries()[low].number >= number) return low;
   while (low < high) {
     const std::size_t middle = low + (high - low) / 2;
     if (entries()[middle].number < number) {
