@@ -197,12 +197,14 @@ void Queue::place_staged() {
         entry->body_at = record.at;
         entry->body_staged = false;
       }
-      const auto event = decode_event({p + kStagedHeadBytes, record.size});
-      if (event.ok() && event.value().transition != Transition::none)
-        if (Alarm* alarm = note_alarm(event.value().alarm)) {
+      const Bytes payload{p + kStagedHeadBytes, record.size};
+      if (transition_of(payload) != Transition::none) {
+        const auto event = decode_event(payload);
+        if (Alarm* alarm = event.ok() ? note_alarm(event.value().alarm) : nullptr) {
           alarm->safe_last = event.value().transition;
           alarm->safe_since = event.value().queued;
         }
+      }
     } else if (record.kind == RecordKind::state || record.kind == RecordKind::ended) {
       Entry* entry = index_.find(record.number);
       if (entry != nullptr && entry->state_staged && entry->state_at == staged_at) {

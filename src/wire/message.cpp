@@ -104,6 +104,10 @@ std::size_t encode_event(const Event& event, MutBytes into) {
   return static_cast<std::size_t>(p - into.data());
 }
 
+Transition transition_of(Bytes event) {
+  return event.size() < kEventHeadBytes ? Transition::none : static_cast<Transition>(event[1]);
+}
+
 Result<Event> decode_event(Bytes payload) {
   if (payload.size() < kEventHeadBytes) return Code::corrupt;
   const std::uint8_t* p = payload.data();

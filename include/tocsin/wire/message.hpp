@@ -66,6 +66,8 @@ std::size_t event_size(const Event& event);
 // Asserts room. Returns the bytes written.
 std::size_t encode_event(const Event& event, MutBytes into);
 Result<Event> decode_event(Bytes payload);  // corrupt
+// Of an event that was encoded here, without reading the rest of it.
+Transition transition_of(Bytes event);
 
 // What is known of one message.
 struct MessageState {
