@@ -86,14 +86,14 @@ class Token(Case):
             resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         device = self.device(self.service())
         sleeper = subprocess.Popen(["sleep", "60"], preexec_fn=limit, cwd=device.folder)
-        sleeper.send_signal(signal.SIGSEGV)
+        sleeper.send_signal(signal.SIGABRT)
         control = os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT).si_code
         sleeper.wait()
         for path in device.folder.glob("core*"):
             path.unlink()
         device.start(preexec_fn=limit, cwd=device.folder)
         device.wait_state(device.send("hello")[0], "accepted")
-        device.process.send_signal(signal.SIGSEGV)
+        device.process.send_signal(signal.SIGABRT)
         code = os.waitid(os.P_PID, device.process.pid, os.WEXITED | os.WNOWAIT).si_code
         device.gone()
         self.assertEqual(code, os.CLD_KILLED)
