@@ -161,7 +161,9 @@ class Sqlite final : public Contender {
   void record() override { measured_sqlite(insert_); }
 
  private:
-  void run(const std::string& sql) { want(sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK, sql.c_str()); }
+  void run(const std::string& sql) {
+    want(sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK, sql.c_str());
+  }
   sqlite3* db_ = nullptr;
   sqlite3_stmt* insert_ = nullptr;
 };
