@@ -8,8 +8,8 @@
             device.ok("send", "--to", "anna", "Hello")
             ...
 
-What is waited for is a condition (a line of the log, a message at the service), never a time. Whatever a device
-printed, logged or stored is searched for its token when it is closed.
+What is waited for is a condition (a line of the log, a message at the service), never a time. Whatever a
+device printed, logged or stored is searched for its token when it is closed.
 """
 import collections
 import json
@@ -54,7 +54,7 @@ SEED = _seed_from_words()
 
 
 def wait_until(condition, what, seconds=PATIENCE_S):
-    """Asks again and again, for what has nothing that could be waited on. Returns what the condition returned."""
+    """Asks again and again, where there is nothing to wait on. Returns what the condition returned."""
     until = time.monotonic() + seconds
     while True:
         found = condition()
@@ -88,14 +88,18 @@ class Log:
 
     def wait(self, words, seconds=PATIENCE_S, after=0):
         """The first line from `after` on that holds `words`; AssertionError when it does not come."""
+
         def found():
             return next((line for line in self.lines[after:] if words in line), None)
+
         with self.changed:
             self.changed.wait_for(lambda: found() or self.ended, seconds)
             line = found()
             if line is None:
                 said = "\n".join(self.lines[-20:])
-                raise AssertionError(f"the daemon did not say {words!r}" + (" and ended" if self.ended else "") + ":\n" + said)
+                raise AssertionError(
+                    f"the daemon did not say {words!r}" + (" and ended" if self.ended else "") + ":\n" + said
+                )
             return line
 
 
@@ -107,7 +111,7 @@ class Device:
         self.config = self.folder / "tocsin.conf"
         self.token_file = self.folder / "sms.token"
         self.log_file = self.folder / "daemon.log"
-        self.said = []        # every line of every command, for the audit
+        self.said = []  # every line of every command, for the audit
         self.process = None
         self.log = None
         self.kills = 0
@@ -122,18 +126,48 @@ class Device:
     def sections(self, device=None, stream=None, alarm=None, more=""):
         """The configuration that is written unless a test gives another one; the dicts change single keys."""
         parts = [
-            ("device", {"name": "dev", "state": self.state, "control": self.folder / "control",
-                        "queue_size": "512K", **(device or {})}),
-            ("stream sms", {"type": "marketing", "base_url": self.url, "token_file": self.token_file,
-                            "sender": "GLOBAL", "ca_file": self.ca_file, "timeout": "5s", "retry_min": "1s",
-                            "retry_max": "1s", **(stream or {})}),
+            (
+                "device",
+                {
+                    "name": "dev",
+                    "state": self.state,
+                    "control": self.folder / "control",
+                    "queue_size": "512K",
+                    **(device or {}),
+                },
+            ),
+            (
+                "stream sms",
+                {
+                    "type": "marketing",
+                    "base_url": self.url,
+                    "token_file": self.token_file,
+                    "sender": "GLOBAL",
+                    "ca_file": self.ca_file,
+                    "timeout": "5s",
+                    "retry_min": "1s",
+                    "retry_max": "1s",
+                    **(stream or {}),
+                },
+            ),
             *((f"contact {name}", {"phone": "+" + phone}) for name, phone in PHONES.items()),
             ("group oncall", {"members": ", ".join(PHONES)}),
-            ("alarm high-level", {"to": "oncall", "text": "{device}: sump level high",
-                                  "clear_text": "{device}: sump level normal again", **(alarm or {})}),
+            (
+                "alarm high-level",
+                {
+                    "to": "oncall",
+                    "text": "{device}: sump level high",
+                    "clear_text": "{device}: sump level normal again",
+                    **(alarm or {}),
+                },
+            ),
         ]
-        text = "".join(f"[{title}]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items() if value is not None)
-                       + "\n" for title, keys in parts)
+        text = "".join(
+            f"[{title}]\n"
+            + "".join(f"{key} = {value}\n" for key, value in keys.items() if value is not None)
+            + "\n"
+            for title, keys in parts
+        )
         return text + more
 
     def write_config(self, **changes):
@@ -149,12 +183,24 @@ class Device:
     # -- commands --------------------------------------------------------------------------------------------
 
     def command(self, *words, program=()):
-        return [*program, TOCSIN, "-c", str(self.config), *[w if isinstance(w, bytes) else str(w) for w in words]]
+        return [
+            *program,
+            TOCSIN,
+            "-c",
+            str(self.config),
+            *[w if isinstance(w, bytes) else str(w) for w in words],
+        ]
 
     def run(self, *words, stdin=None, timeout=60, program=(), cwd=None):
         """A command to its end: (exit status, stdout, stderr)."""
-        done = subprocess.run(self.command(*words, program=program), input=stdin.encode() if isinstance(stdin, str) else stdin,
-                              stdin=subprocess.DEVNULL if stdin is None else None, capture_output=True, timeout=timeout, cwd=cwd)
+        done = subprocess.run(
+            self.command(*words, program=program),
+            input=stdin.encode() if isinstance(stdin, str) else stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            timeout=timeout,
+            cwd=cwd,
+        )
         return self._note(words, done.returncode, done.stdout, done.stderr)
 
     def _note(self, words, status, out, err):
@@ -165,12 +211,16 @@ class Device:
     def ok(self, *words, **options):
         result = self.run(*words, **options)
         if result.exit != 0:
-            raise AssertionError(f"tocsin {' '.join(map(str, words))} -> {result.exit}\n{result.out}{result.err}")
+            raise AssertionError(
+                f"tocsin {' '.join(map(str, words))} -> {result.exit}\n{result.out}{result.err}"
+            )
         return result
 
     def begin(self, *words):
         """A command that goes on beside the test; end it with finish()."""
-        process = subprocess.Popen(self.command(*words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process = subprocess.Popen(
+            self.command(*words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
         process.words = words
         return process
 
@@ -195,13 +245,19 @@ class Device:
         return next(s for s in self.status()["streams"] if s["name"] == name)
 
     def wait_state(self, identifier, state, seconds=PATIENCE_S):
-        return wait_until(lambda: (m := self.message(identifier)) and m["state"] == state and m, f"{identifier} {state}", seconds)
+        return wait_until(
+            lambda: (m := self.message(identifier)) and m["state"] == state and m,
+            f"{identifier} {state}",
+            seconds,
+        )
 
     def wait_ended(self, seconds=PATIENCE_S):
         """The queue, as soon as nothing waits in it."""
+
         def found():
             queue = self.queue()
             return queue if all(m["state"] != "queued" for m in queue) else None
+
         return wait_until(found, "the end of every message", seconds)
 
     # -- the daemon ------------------------------------------------------------------------------------------
@@ -209,8 +265,13 @@ class Device:
     def launch(self, program=(), **options):
         """Starts the daemon and does not wait for anything."""
         assert self.process is None
-        self.process = subprocess.Popen(self.command("run", program=program), stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
+        self.process = subprocess.Popen(
+            self.command("run", program=program),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            **options,
+        )
         self.log = Log(self.process.stdout, self.log_file)
         return self
 
@@ -252,7 +313,11 @@ class Device:
         found = []
         for secret in self.secrets:
             found += [f"output of {said.splitlines()[0]}" for said in self.said if secret in said]
-            places = [self.log_file, *(p for p in self.state.rglob("*") if p.is_file())] if self.state.exists() else [self.log_file]
+            places = (
+                [self.log_file, *(p for p in self.state.rglob("*") if p.is_file())]
+                if self.state.exists()
+                else [self.log_file]
+            )
             found += [str(p) for p in places if p.exists() and secret.encode() in p.read_bytes()]
         return found
 
@@ -274,7 +339,9 @@ class Case(unittest.TestCase):
         make_certificates(str(CERTS))
         folder = tempfile.mkdtemp(prefix="tocsin-service-")
         self.addCleanup(shutil.rmtree, folder, True)
-        service = Simulator(folder, certificates=str(CERTS), cert=cert, tls=tls, tokens=(token,), options=options)
+        service = Simulator(
+            folder, certificates=str(CERTS), cert=cert, tls=tls, tokens=(token,), options=options
+        )
         self.addCleanup(service.__exit__)
         return service.start() if start else service
 
@@ -286,8 +353,9 @@ class Case(unittest.TestCase):
         return device
 
     def _close(self, device):
-        failed = any(error for _, error in self._outcome.result.failures + self._outcome.result.errors if error) and \
-            bool(os.environ.get("KEEP"))
+        failed = any(
+            error for _, error in self._outcome.result.failures + self._outcome.result.errors if error
+        ) and bool(os.environ.get("KEEP"))
         device.close(keep=failed)
 
     def figures(self, text):
@@ -311,7 +379,9 @@ class _Told(unittest.TextTestResult):
     def _tell(self, test):
         if isinstance(test, Case):
             path = pathlib.Path(sys.argv[0]).resolve().relative_to(ROOT)
-            self.stream.writeln(f"\nagain: python3 {path} {type(test).__name__}.{test._testMethodName} SEED={SEED}")
+            self.stream.writeln(
+                f"\nagain: python3 {path} {type(test).__name__}.{test._testMethodName} SEED={SEED}"
+            )
 
     def addFailure(self, test, error):
         super().addFailure(test, error)

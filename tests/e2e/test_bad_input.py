@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Bad input: one clear line, the right exit status, nothing lost and nothing changed."""
-import fcntl
 import os
-import shutil
 import subprocess
 import unittest
 
-from device import TOCSIN, TOKEN, Case, Runner
+from device import TOCSIN, Case, Runner
 
 LONG = "x" * 1025
 
@@ -15,22 +13,51 @@ class CommandLine(Case):
     def test_usage(self):
         device = self.device()
         for words, shown in (
-            (["frobnicate"], "frobnicate"), (["sned", "--to", "anna", "x"], "send"), ([], "tocsin help"),
-            (["send", "text without a phone"], "--to"), (["send", "--to", "anna"], "TEXT"), (["send", "--to"], "--to"),
-            (["send", "--to", "anna", "--frob", "x"], "--frob"), (["send", "--to", "anna", "two", "texts"], "quotes"),
-            (["send", "--to", "anna", "--wait", "soon", "x"], "soon"), (["send", "--to", "anna", "--wait", "0", "x"], "0"),
-            (["send", "--to", "anna", "--class", "grave", "x"], "grave"), (["send", "--to", "anna", "-5 degrees"], "--"),
-            (["status", "--to", "anna"], "--to"), (["run", "fast"], "fast"), (["raise"], "ALARM"), (["token"], "token set"),
-            (["token", "forget", "sms"], "forget"), (["queue", "shwo", "1"], "show"), (["queue", "show"], "ID"),
-            (["run", "--json"], "--json"), (["--json=yes", "status"], "--json"), (["--memory", "status"], "--memory"),
+            (["frobnicate"], "frobnicate"),
+            (["sned", "--to", "anna", "x"], "send"),
+            ([], "tocsin help"),
+            (["send", "text without a phone"], "--to"),
+            (["send", "--to", "anna"], "TEXT"),
+            (["send", "--to"], "--to"),
+            (["send", "--to", "anna", "--frob", "x"], "--frob"),
+            (["send", "--to", "anna", "two", "texts"], "quotes"),
+            (["send", "--to", "anna", "--wait", "soon", "x"], "soon"),
+            (["send", "--to", "anna", "--wait", "0", "x"], "0"),
+            (["send", "--to", "anna", "--class", "grave", "x"], "grave"),
+            (["send", "--to", "anna", "-5 degrees"], "--"),
+            (["status", "--to", "anna"], "--to"),
+            (["run", "fast"], "fast"),
+            (["raise"], "ALARM"),
+            (["token"], "token set"),
+            (["token", "forget", "sms"], "forget"),
+            (["queue", "shwo", "1"], "show"),
+            (["queue", "show"], "ID"),
+            (["run", "--json"], "--json"),
+            (["--json=yes", "status"], "--json"),
+            (["--memory", "status"], "--memory"),
         ):
             with self.subTest(words=words):
                 self.one_line(device.run(*words), 64, shown)
 
     def test_commands_of_later_versions(self):
         device = self.device()
-        for words in ("ack high-level", "alarms", "log", "setup", "doctor", "test", "text hello", "simulate", "otp", "queue retry 1",
-                      "queue drop 1", "queue purge", "queue check", "token import", "token check sms"):
+        for words in (
+            "ack high-level",
+            "alarms",
+            "log",
+            "setup",
+            "doctor",
+            "test",
+            "text hello",
+            "simulate",
+            "otp",
+            "queue retry 1",
+            "queue drop 1",
+            "queue purge",
+            "queue check",
+            "token import",
+            "token check sms",
+        ):
             with self.subTest(words=words):
                 self.one_line(device.run(*words.split()), 64, "not supported yet")
 
@@ -40,10 +67,14 @@ class CommandLine(Case):
             if daemon:
                 device.start()
             for words, status, shown in (
-                (["queue", "show", "9999"], 65, "9999"), (["queue", "show", "dev-aaaa-1"], 65, "dev-aaaa-1"),
-                (["raise", "no-such-alarm"], 65, "no-such-alarm"), (["clear", "no-such-alarm"], 65, "no-such-alarm"),
-                (["send", "--to", "annna", "x"], 65, "anna"), (["send", "--to", "nobody", "x"], 65, "nobody"),
-                (["send", "--to", "anna", "--stream", "fax", "x"], 65, "fax"), (["token", "show", "fax"], 78, "fax"),
+                (["queue", "show", "9999"], 65, "9999"),
+                (["queue", "show", "dev-aaaa-1"], 65, "dev-aaaa-1"),
+                (["raise", "no-such-alarm"], 65, "no-such-alarm"),
+                (["clear", "no-such-alarm"], 65, "no-such-alarm"),
+                (["send", "--to", "annna", "x"], 65, "anna"),
+                (["send", "--to", "nobody", "x"], 65, "nobody"),
+                (["send", "--to", "anna", "--stream", "fax", "x"], 65, "fax"),
+                (["token", "show", "fax"], 78, "fax"),
                 (["token", "set", "fax", "-"], 78, "fax"),
             ):
                 with self.subTest(words=words, daemon=daemon):
@@ -55,7 +86,18 @@ class CommandLine(Case):
         for daemon in (False, True):
             if daemon:
                 device.start()
-            for phone in ("12", "+44 7700 90012x", "0", "+", "447700900123456789", "anna,", ",", "anna,,ben", "07700 900123", " "):
+            for phone in (
+                "12",
+                "+44 7700 90012x",
+                "0",
+                "+",
+                "447700900123456789",
+                "anna,",
+                ",",
+                "anna,,ben",
+                "07700 900123",
+                " ",
+            ):
                 with self.subTest(phone=phone, daemon=daemon):
                     self.one_line(device.run("send", "--to", phone, "x"), 65)
         self.assertEqual(device.queue(), [])
@@ -65,10 +107,21 @@ class CommandLine(Case):
         for daemon in (False, True):
             if daemon:
                 device.start()
-            for text, shown in ((b"caf\xe9", "UTF-8"), (LONG, "1025"), ("", "empty"), (b"\xed\xa0\x80", "UTF-8"), ("a\x01b", "control")):
+            for text, shown in (
+                (b"caf\xe9", "UTF-8"),
+                (LONG, "1025"),
+                ("", "empty"),
+                (b"\xed\xa0\x80", "UTF-8"),
+                ("a\x01b", "control"),
+            ):
                 with self.subTest(text=text[:10], daemon=daemon):
                     self.one_line(device.run("send", "--to", "anna", "--", text), 65, shown)
-            for text, shown in ((b"a\0b", "NUL"), (b"x" * 5000, "bytes"), (b"", "empty"), (b"\xff\xfe", "UTF-8")):
+            for text, shown in (
+                (b"a\0b", "NUL"),
+                (b"x" * 5000, "bytes"),
+                (b"", "empty"),
+                (b"\xff\xfe", "UTF-8"),
+            ):
                 with self.subTest(stdin=text[:10], daemon=daemon):
                     self.one_line(device.run("send", "--to", "anna", "-", stdin=text), 65, shown)
         self.assertEqual(device.queue(), [])
@@ -95,7 +148,13 @@ class Configuration(Case):
         result = device.run("check")
         self.one_line(result, 78, *shown)
         self.assertRegex(result.err, rf"^tocsin: {device.config}:({where or '[0-9]+'}:)? ")
-        for words in (["send", "--to", "anna", "x"], ["status"], ["queue"], ["raise", "high-level"], ["token", "show", "sms"]):
+        for words in (
+            ["send", "--to", "anna", "x"],
+            ["status"],
+            ["queue"],
+            ["raise", "high-level"],
+            ["token", "show", "sms"],
+        ):
             self.assertEqual(device.run(*words), (78, "", result.err))
         device.launch()
         self.assertEqual((device.gone(), device.log.lines), (78, result.err.splitlines()))
@@ -131,7 +190,11 @@ class Configuration(Case):
             ({"device": {"queue_size": "33M"}}, "queue_size", ("32M",)),
             ({"device": {"control": "/" + "c" * 108}}, "control", ("107",)),
             ({"alarm": {"text": "since {tmie}"}}, "text", ("{tmie}",)),
-            ({"device": {"name": "x" * 20}, "alarm": {"text": "x" * 880 + 15 * "{device}"}}, "text", ("1180 bytes",)),
+            (
+                {"device": {"name": "x" * 20}, "alarm": {"text": "x" * 880 + 15 * "{device}"}},
+                "text",
+                ("1180 bytes",),
+            ),
             ({"alarm": {"class": "grave"}}, "class", ("grave",)),
             ({"alarm": {"stream": "smss"}}, "stream = ", ("sms",)),
             ({"alarm": {"gpio": "a" * 33}}, "gpio", ("line",)),
@@ -168,17 +231,19 @@ class Configuration(Case):
             ("65 contacts", self.with_text(more=contacts), "64"),
             ("17 groups", self.with_text(more=groups), "16"),
             ("65 alarms", self.with_text(more=alarms), "64"),
-            ("17 members", self.with_text(more=contacts[:17 * 36 + 200].rsplit("[", 1)[0] + members), "16"),
+            ("17 members", self.with_text(more=contacts[: 17 * 36 + 200].rsplit("[", 1)[0] + members), "16"),
             ("a line of 1,025 bytes", self.with_text(more="# " + "x" * 1023 + "\n"), "1024"),
             ("65,537 bytes", self.with_text(more="# x\n" * 17000)[:65537], "65536"),
         ):
             with self.subTest(name):
                 self.refused(text, shown)
-        for name, text in (("4 streams", self.with_text(more=streams.split("[stream s3]")[0])),
-                           ("64 contacts", self.with_text(more=contacts.split("[contact c59]")[0])),
-                           ("64 alarms", self.with_text(more=alarms.split("[alarm a63]")[0])),
-                           ("1,024 bytes", self.with_text(more="# " + "x" * 1022 + "\n")),
-                           ("65,536 bytes", (self.with_text() + "# x\n" * 17000)[:65536])):
+        for name, text in (
+            ("4 streams", self.with_text(more=streams.split("[stream s3]")[0])),
+            ("64 contacts", self.with_text(more=contacts.split("[contact c59]")[0])),
+            ("64 alarms", self.with_text(more=alarms.split("[alarm a63]")[0])),
+            ("1,024 bytes", self.with_text(more="# " + "x" * 1022 + "\n")),
+            ("65,536 bytes", (self.with_text() + "# x\n" * 17000)[:65536]),
+        ):
             with self.subTest(name):
                 device = self.device()
                 device.write_text(text)
@@ -207,161 +272,21 @@ class Configuration(Case):
 
     def test_every_mistake_is_shown_with_its_line(self):
         device = self.device()
-        device.write_config(device={"nmae": "x"}, stream={"timeout": "soon"}, more="[contact carl]\nphone = 12\n")
+        device.write_config(
+            device={"nmae": "x"}, stream={"timeout": "soon"}, more="[contact carl]\nphone = 12\n"
+        )
         result = device.run("check")
         self.assertEqual((result.exit, len(result.err.splitlines())), (78, 3), result)
 
     def test_found_by_environment(self):
         device = self.device()
-        done = subprocess.run([TOCSIN, "check"], env={**os.environ, "TOCSIN_CONFIG": str(device.config)}, capture_output=True, text=True)
+        done = subprocess.run(
+            [TOCSIN, "check"],
+            env={**os.environ, "TOCSIN_CONFIG": str(device.config)},
+            capture_output=True,
+            text=True,
+        )
         self.assertEqual((done.returncode, done.stdout), (0, f"{device.config}: good\n"), done)
-
-
-class Token(Case):
-    def test_surroundings_are_taken_off(self):
-        service = self.service()
-        for raw in (TOKEN, TOKEN + "\r\n", TOKEN + "\n\n", f" \t{TOKEN} \t", f"\ufeff{TOKEN}\r\n", f"\ufeff \r\n{TOKEN}\r\n"):
-            with self.subTest(raw=raw):
-                device = self.device(service)
-                device.token_file.unlink()
-                device.ok("token", "set", "sms", "-", stdin=raw)
-                self.assertEqual(device.token_file.read_text(), TOKEN + "\n")
-                device.token_file.write_text(raw)  # as an editor would leave it
-                device.start()
-                device.wait_state(device.send("hello")[0], "accepted")
-                device.stop()
-
-    def test_what_cannot_be_a_token_changes_nothing(self):
-        device = self.device()
-        for raw, shown in ((f"{TOKEN[:5]} {TOKEN[5:]}", "inside"), ("", "empty"), (" \r\n", "empty"), ("\ufeff", "empty"), ("x" * 513, "512"),
-                           ("x" * 5000, "512"), ("caf\u00e9", "ASCII"), ("a\x01b", "control"), ("first\nsecond", "inside")):
-            with self.subTest(raw=raw[:20]):
-                self.one_line(device.run("token", "set", "sms", "-", stdin=raw), 65, shown)
-                self.assertEqual(device.token_file.read_text(), TOKEN + "\n")
-        self.one_line(device.run("token", "set", "sms", device.folder / "none.txt"), 65, "none.txt")
-
-    def test_file_that_cannot_be_used(self):
-        service = self.service()
-        device = self.device(service)
-        for name, spoil, shown in (
-            ("missing", device.token_file.unlink, "token set"),
-            ("readable by others", lambda: (device.write_token(), device.token_file.chmod(0o644)), "chmod 600"),
-            ("writable by the group", lambda: device.token_file.chmod(0o620), "chmod 600"),
-            ("empty", lambda: (device.token_file.write_text("\n"), device.token_file.chmod(0o600)), "empty"),
-            ("two words", lambda: device.token_file.write_text("two words"), "inside"),
-        ):
-            with self.subTest(name):
-                spoil()
-                self.one_line(device.run("check"), 78, str(device.token_file), shown)
-                self.one_line(device.run("token", "show", "sms"), 78, str(device.token_file), shown)
-                waited = device.run("send", "--to", "anna", "--wait", "1", f"kept: {name}")
-                self.assertEqual((waited.exit, len(waited.out.split())), (78, 1), waited)
-                self.assertIn(shown, waited.err.splitlines()[-1])
-        device.start()
-        device.log.wait("held")
-        self.assertEqual([m["state"] for m in device.queue()], 5 * ["queued"])
-        device.ok("token", "set", "sms", "-", stdin=TOKEN)
-        self.assertTrue(service.wait(distinct=5))
-
-    def test_folder_that_does_not_exist(self):
-        device = self.device(stream={"token_file": "/nonexistent-folder/sms.token"})
-        self.one_line(device.run("token", "set", "sms", "-", stdin=TOKEN), 73, "/nonexistent-folder")
-
-
-class State(Case):
-    def nobody(self):
-        if os.geteuid() != 0:
-            return ()
-        if shutil.which("setpriv") is None:
-            self.skipTest("no setpriv (Debian: util-linux)")
-        return ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
-
-    def test_directory_that_cannot_be_written(self):
-        device = self.device()
-        device.folder.chmod(0o755)
-        device.state.mkdir()
-        device.state.chmod(0o555)
-        device.config.chmod(0o644)
-        program = self.nobody()
-        binary = device.folder / "tocsin"  # where that user may run it
-        shutil.copy(TOCSIN, binary)
-        binary.chmod(0o755)
-        for words in (["send", "--to", "anna", "x"], ["raise", "high-level"], ["run"]):
-            done = subprocess.run([*program, str(binary), "-c", str(device.config), *words], stdin=subprocess.DEVNULL, capture_output=True, text=True)
-            self.assertEqual((done.returncode, done.stdout, len(done.stderr.splitlines())), (73, "", 1), done)
-            self.assertIn(str(device.state), done.stderr)
-            self.assertIn("ermission denied", done.stderr)
-        self.assertEqual(list(device.state.iterdir()), [])
-
-    def test_a_file_or_nothing_in_the_way(self):
-        for state, shown in (("file", "ot a directory"), ("none/deeper", "o such file")):
-            with self.subTest(state):
-                device = self.device()
-                (device.folder / "file").write_text("mine\n")
-                device.write_config(device={"state": device.folder / state})
-                for words in (["send", "--to", "anna", "x"], ["raise", "high-level"], ["run"]):
-                    self.one_line(device.run(*words), 73, str(device.folder / state), shown)
-                self.assertEqual((device.folder / "file").read_text(), "mine\n")
-
-    def test_lock_held_by_a_daemon(self):
-        service = self.service()
-        device = self.device(service).start()
-        second = device.run("run")
-        self.one_line(second, 75, str(device.process.pid))
-        device.wait_state(device.send("the first still works")[0], "accepted")
-
-    def test_lock_held_by_somebody_who_does_not_answer(self):
-        device = self.device()
-        device.send("make the files")
-        before = device.queue()
-        with open(device.state / "lock", "r+") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            processes = [device.begin(*words) for words in (["send", "--to", "anna", "x"], ["raise", "high-level"], ["run"])]
-            for process in processes:
-                self.one_line(device.finish(process), 75, str(device.state))
-            self.assertEqual(device.queue(), before)  # reading needs no lock
-        device.send("free again")
-
-    def test_unknown_line(self):
-        device = self.device(alarm={"gpio": "NO_SUCH_LINE"})
-        result = device.run("run")
-        self.one_line(result, 78, "high-level")
-        device.write_config(alarm={"gpio": "gpiochip97:3"})
-        self.one_line(device.run("run"), 78, "gpiochip97")
-
-    def test_full_queue(self):
-        for daemon in (False, True):
-            with self.subTest(daemon=daemon):
-                service = self.service(start=False)
-                device = self.device(service, device={"queue_size": "64K"})
-                if daemon:
-                    device.start()
-                ids = []
-                for n in range(200):
-                    result = device.run("send", "--to", "anna", f"{n} " + "y" * 600)
-                    if result.exit != 0:
-                        break
-                    ids += result.out.split()
-                self.one_line(result, 75, "full", "nothing was stored")
-                self.one_line(device.run("raise", "high-level"), 75, "full")
-                self.assertEqual([m["id"] for m in device.queue()], ids)
-                self.assertFalse(device.status()["alarms"], "an alarm that was refused is not active")
-                service.start()
-                if not daemon:
-                    device.start()
-                device.wait_ended()
-                self.assertEqual(service.report(expect=ids)["lost"], [])
-                device.ok("raise", "high-level")  # room again
-                self.assertTrue(service.wait(distinct=len(ids) + 5))
-                self.figures(f"64K queue, {'a' if daemon else 'no'} daemon: {len(ids)} messages of 600 bytes, then 75; all {len(ids)} arrived")
-
-    def test_control_socket_that_cannot_be_made_is_said_and_delivery_goes_on(self):
-        service = self.service()
-        device = self.device(service, device={"control": "/proc/tocsin-cannot-be-here"})
-        device.send("stored before")
-        device.start()
-        device.log.wait("other commands cannot talk to this process")
-        self.assertTrue(service.wait(distinct=1))
 
 
 if __name__ == "__main__":

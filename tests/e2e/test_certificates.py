@@ -70,11 +70,30 @@ class Good(Case):
     def test_verification_cannot_be_switched_off(self):
         device = self.device()
         texts = [device.ok("help").out]
-        texts += [device.run("help", *about).out for about in
-                  (["run"], ["send"], ["raise"], ["clear"], ["status"], ["queue"], ["token", "set"], ["check"], ["version"])]
+        texts += [
+            device.run("help", *about).out
+            for about in (
+                ["run"],
+                ["send"],
+                ["raise"],
+                ["clear"],
+                ["status"],
+                ["queue"],
+                ["token", "set"],
+                ["check"],
+                ["version"],
+            )
+        ]
         for word in ("insecure", "verify", "no-check", "skip"):
             self.assertNotIn(word, "".join(texts).lower())
-        for key in ("verify", "verify_peer", "insecure", "tls_verify", "check_certificate", "ca_file = none\nverification"):
+        for key in (
+            "verify",
+            "verify_peer",
+            "insecure",
+            "tls_verify",
+            "check_certificate",
+            "ca_file = none\nverification",
+        ):
             device.write_config(stream={key: "no"})
             result = device.run("check")
             self.assertEqual(result.exit, 78, result)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Commands and the process that owns the queue: crowds, callers that gave up, packets that are no requests."""
+"""Commands and the process that owns the queue: crowds, callers that gave up, noise."""
 import random
 import signal
 import socket
@@ -66,7 +66,9 @@ class Control(Case):
             size = chance.choice((1, 2, 3, 5, 20, 100, 2000, 4096, 5000))
             packet = chance.randbytes(size)
             if chance.random() < 0.7:
-                packet = bytes((1, chance.choice((2, 3, 4)))) + packet[2:]  # send, raise, clear; the fields are noise
+                packet = (
+                    bytes((1, chance.choice((2, 3, 4)))) + packet[2:]
+                )  # send, raise, clear; the fields are noise
             channel.send(packet)
             if chance.random() < 0.8:
                 answered += len(channel.recv(1 << 15)) > 0

@@ -21,8 +21,10 @@ class Normal(Case):
             here = device.wait_state(identifier, "accepted")
             there = next(m for m in service.messages() if m["internal_id"] == identifier)
             self.assertEqual((here["uuid"], here["to"], here["attempts"]), (there["uuid"], phone, 1))
-            self.assertEqual((there["recipient"], there["text"], there["sender"]),
-                             (phone, "Pump 3 was serviced: \u00e4\u20ac\U0001f514", "GLOBAL"))
+            self.assertEqual(
+                (there["recipient"], there["text"], there["sender"]),
+                (phone, "Pump 3 was serviced: \u00e4\u20ac\U0001f514", "GLOBAL"),
+            )
         self.assertEqual(service.report()["accepted"], 2)
 
     def test_queue_list_has_the_documented_keys(self):
@@ -37,7 +39,9 @@ class Normal(Case):
         self.assertRegex(message["ended_at"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
         number = identifier.rsplit("-", 1)[1]
         self.assertIn(identifier, device.ok("queue", "show", number).out)
-        self.assertEqual(json.loads(device.ok("queue", "show", identifier, "--json").out)["uuid"], message["uuid"])
+        self.assertEqual(
+            json.loads(device.ok("queue", "show", identifier, "--json").out)["uuid"], message["uuid"]
+        )
 
     def test_text_from_stdin_and_text_behind_two_dashes(self):
         service = self.service()
@@ -81,7 +85,10 @@ class Normal(Case):
         device.start()
         self.assertTrue(service.wait(distinct=11))
         texts = [m["text"] for m in service.messages()]
-        self.assertEqual(texts, 5 * ["dev: sump level high"] + 5 * ["dev: sump level normal again"] + ["later and less urgent"])
+        self.assertEqual(
+            texts,
+            5 * ["dev: sump level high"] + 5 * ["dev: sump level normal again"] + ["later and less urgent"],
+        )
 
     def test_many_messages_leave_in_batches(self):
         service = self.service()
@@ -103,8 +110,10 @@ class Normal(Case):
         device = self.device(first)
         other = device.folder / "other.token"
         device.secrets.append("another-tkn-8820xyz")
-        device.write_config(more=f"[stream chat]\ntype = two-way\nbase_url = {second.url}\ntoken_file = {other}\n"
-                                 f"ca_file = {second.ca_file}\nsender = OTHER\nretry_min = 1s\nretry_max = 1s\n")
+        device.write_config(
+            more=f"[stream chat]\ntype = two-way\nbase_url = {second.url}\ntoken_file = {other}\n"
+            f"ca_file = {second.ca_file}\nsender = OTHER\nretry_min = 1s\nretry_max = 1s\n"
+        )
         stored = device.run("token", "set", "chat", "-", stdin="another-tkn-8820xyz\n")
         self.assertEqual(stored.exit, 0, stored)
         device.start()
@@ -366,7 +375,9 @@ class Token(Case):
         device = self.device()
         stored = device.ok("token", "set", "sms", "-", stdin=TOKEN).out
         shown = device.ok("token", "show", "sms").out
-        self.assertEqual(stored.split("fingerprint ")[1].split()[0], shown.split("fingerprint ")[1].split()[0])
+        self.assertEqual(
+            stored.split("fingerprint ")[1].split()[0], shown.split("fingerprint ")[1].split()[0]
+        )
 
     def test_file_on_a_stick(self):
         device = self.device()

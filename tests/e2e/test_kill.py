@@ -25,7 +25,7 @@ class Flow:
         self.lock = threading.Condition()
         self.allowed = self.begun = 0
         self.accepted = {}  # id -> text, as `send` printed it with exit 0
-        self.twice = []     # ids that were given out again
+        self.twice = []  # ids that were given out again
         self.exits = collections.Counter()
         self.error = None
         self.threads = [threading.Thread(target=self.work, args=(n,), daemon=True) for n in range(SENDERS)]
@@ -41,7 +41,9 @@ class Flow:
         try:
             for attempt in range(MESSAGES * 20):
                 with self.lock:
-                    if not self.lock.wait_for(lambda: len(self.accepted) >= MESSAGES or len(self.accepted) < self.allowed, 60):
+                    if not self.lock.wait_for(
+                        lambda: len(self.accepted) >= MESSAGES or len(self.accepted) < self.allowed, 60
+                    ):
                         raise AssertionError("the kills do not go on")
                     if len(self.accepted) >= MESSAGES:
                         return
@@ -75,7 +77,9 @@ class Kill(Case):
     def storm(self, kills, queue_size):
         chance = random.Random(SEED)
         service = self.service()
-        service.rule("slow", delay=0.05, p=0.5, seed=SEED)  # so that many kills fall between acceptance and answer
+        service.rule(
+            "slow", delay=0.05, p=0.5, seed=SEED
+        )  # so that many kills fall between acceptance and answer
         device = self.device(service, device={"queue_size": queue_size})
         flow = Flow(device)
         starts = 0
@@ -113,31 +117,48 @@ class Kill(Case):
         if queue_size == "4M":
             unrecorded = [i for i in flow.accepted if i not in mine or mine[i]["text"] != flow.accepted[i]]
             self.assertEqual(unrecorded, [], "acknowledged, and not in the queue with its text")
-        wrong = [i for i, m in mine.items() if m["state"] == "accepted" and m["uuid"] not in [c["uuid"] for c in copies[i]]]
+        wrong = [
+            i
+            for i, m in mine.items()
+            if m["state"] == "accepted" and m["uuid"] not in [c["uuid"] for c in copies[i]]
+        ]
         self.assertEqual(wrong, [], "said to be accepted, and the service does not know")
-        texts = {i: {c["text"].removesuffix(" (repeat)") for c in found} for i, found in copies.items() if found}
-        foreign = [i for i, found in texts.items() if len(found) > 1 or (i in flow.accepted and found != {flow.accepted[i]})
-                   or (i not in mine and queue_size == "4M")]
+        texts = {
+            i: {c["text"].removesuffix(" (repeat)") for c in found} for i, found in copies.items() if found
+        }
+        foreign = [
+            i
+            for i, found in texts.items()
+            if len(found) > 1
+            or (i in flow.accepted and found != {flow.accepted[i]})
+            or (i not in mine and queue_size == "4M")
+        ]
         self.assertEqual(foreign, [], "at the service under an id that is not this message's")
         self.assertEqual(len(set().union(*texts.values())), len(texts), "one message under two ids")
         self.assertLessEqual(max(len(c) for c in copies.values()), 3)
-        # An answer that the service sent is lost on its way only when the kill fell in between: then nothing came
-        # behind it on its connection.
+        # An answer that the service sent is lost on its way only when the kill fell in between: then nothing
+        # came behind it on its connection.
         last = {}
         for copy in service.messages():
             last[copy["connection"]] = max(copy["request"], last.get(copy["connection"], 0))
-        needless = [(c[n]["internal_id"], c[n]["time"]) for c in copies.values() for n in range(len(c) - 1)
-                    if c[n]["answer"] == "sent" and c[n]["request"] < last[c[n]["connection"]]]
+        needless = [
+            (c[n]["internal_id"], c[n]["time"])
+            for c in copies.values()
+            for n in range(len(c) - 1)
+            if c[n]["answer"] == "sent" and c[n]["request"] < last[c[n]["connection"]]
+        ]
         self.assertEqual(needless, [], "sent again although the answer had arrived")
 
         repeated = [c for c in copies.values() if len(c) > 1]
         answers = collections.Counter(copy["answer"] for c in repeated for copy in c[:-1])
         without = sum(1 for i in flow.accepted if not copies[i])
         self.figures(
-            f"{queue_size} queue, {kills} kills ({starts} of a running daemon, the others while it started), {len(flow.accepted)} messages acknowledged, "
-            f"{len(set(mine) - set(flow.accepted))} more stored though `send` could not say so; lost 0, accepted wrongly 0, "
-            f"not sent and on record why {without}; {len(repeated)} messages more than once (before the repetition the answer "
-            f"was {dict(answers)}), most copies {max(len(c) for c in copies.values())}; exits of send {dict(flow.exits)}; SEED={SEED}")
+            f"{queue_size} queue, {kills} kills ({starts} of a running daemon, the others while it started), "
+            f"{len(flow.accepted)} messages acknowledged, {len(set(mine) - set(flow.accepted))} more stored "
+            f"though `send` could not say so; lost 0, accepted wrongly 0, not sent and on record {without}; "
+            f"{len(repeated)} messages more than once (the answer before was {dict(answers)}), "
+            f"most copies {max(map(len, copies.values()))}; exits of send {dict(flow.exits)}; SEED={SEED}"
+        )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The brown-out ledger: the process is cut every 0.3 to 3 s while the service loses answers and says 524 after accepting.
+"""The brown-out ledger: the process is cut every 0.3 to 3 s while the service loses answers, or says 524.
 
-Every alarm and every send has five recipients. LEDGER_S=N sets how long the cuts go on; `make ledger` takes 300 s and
-prints the whole ledger. The run is random: SEED=N draws the same cuts again.
+Every alarm and every send has five recipients. LEDGER_S=N sets how long the cuts go on; `make ledger` takes
+300 s and prints the whole ledger. The run is random: SEED=N draws the same cuts again.
 """
 import collections
 import os
@@ -16,9 +16,9 @@ from device import PHONES, SEED, Case, Runner
 SECONDS = float(os.environ.get("LEDGER_S", "15"))
 ALARMS = 6
 FAULTS = (
-    dict(do="drop", at="accepted", p=0.25),        # accepted, the answer lost
+    dict(do="drop", at="accepted", p=0.25),  # accepted, the answer lost
     dict(do="status", code=524, accept=True, p=0.2),  # accepted, a front end's word for "who knows"
-    dict(do="drop", at="body", p=0.15),            # not accepted, and no answer
+    dict(do="drop", at="body", p=0.15),  # not accepted, and no answer
     dict(do="drop", at="answer", bytes=70, p=0.1),  # accepted, half an answer
 )
 
@@ -45,7 +45,11 @@ class Watchman(threading.Thread):
                     self.once(f"send {sends}", "send", "--to", "oncall", f"send {sends}")
                 else:
                     n = self.chance.randrange(ALARMS)
-                    self.once(f"alarm a{n} {'over' if active[n] else 'high'}", "clear" if active[n] else "raise", f"a{n}")
+                    self.once(
+                        f"alarm a{n} {'over' if active[n] else 'high'}",
+                        "clear" if active[n] else "raise",
+                        f"a{n}",
+                    )
                     active[n] = not active[n]
                 self.done.wait(self.chance.uniform(0, 0.4))
         except Exception as error:
@@ -73,7 +77,10 @@ class Ledger(Case):
     def test_per_alarm_and_phone_never_none_and_never_more_than_three(self):
         chance = random.Random(SEED)
         service = self.service()
-        alarms = "".join(f"[alarm a{n}]\nto = oncall\ntext = alarm a{n} high\nclear_text = alarm a{n} over\n" for n in range(ALARMS))
+        alarms = "".join(
+            f"[alarm a{n}]\nto = oncall\ntext = alarm a{n} high\nclear_text = alarm a{n} over\n"
+            for n in range(ALARMS)
+        )
         device = self.device(service, device={"queue_size": "8M"}, more=alarms)
         for n, fault in enumerate(FAULTS):
             service.rule(fault["do"], **{"seed": SEED + n, **{k: v for k, v in fault.items() if k != "do"}})
@@ -103,26 +110,43 @@ class Ledger(Case):
         self.assertEqual(half, {}, "half a group")
         events = collections.Counter(text for text, _, _ in groups)
         self.assertEqual(events, watchman.events, "an event is missing or was recorded twice")
-        self.assertEqual([i for i in watchman.ids if i not in {m["id"] for m in queue}], [], "acknowledged, not in the queue")
+        self.assertEqual(
+            [i for i in watchman.ids if i not in {m["id"] for m in queue}],
+            [],
+            "acknowledged, not in the queue",
+        )
 
-        silent = [m for m in queue if not copies[m["id"]] and not (m["state"] in ("unknown", "failed", "expired") and m["reason"])]
+        silent = [
+            m
+            for m in queue
+            if not copies[m["id"]] and not (m["state"] in ("unknown", "failed", "expired") and m["reason"])
+        ]
         self.assertEqual(silent, [], "no copy, and no record that says why")
         many = {m["id"]: len(copies[m["id"]]) for m in queue if len(copies[m["id"]]) > 3}
         self.assertEqual(many, {}, "more than three copies")
-        wrong = [m for m in queue if m["state"] == "accepted" and m["uuid"] not in [c["uuid"] for c in copies[m["id"]]]]
+        wrong = [
+            m
+            for m in queue
+            if m["state"] == "accepted" and m["uuid"] not in [c["uuid"] for c in copies[m["id"]]]
+        ]
         self.assertEqual(wrong, [], "said to be accepted, and the service does not know")
-        self.assertEqual([i for i in copies if copies[i] and i not in {m["id"] for m in queue}], [], "an id that nobody queued")
+        self.assertEqual(
+            [i for i in copies if copies[i] and i not in {m["id"] for m in queue}],
+            [],
+            "an id that nobody queued",
+        )
 
         table = collections.Counter((m["state"], len(copies[m["id"]])) for m in queue)
         if SECONDS > 60:
             print("  copies on the phone     0       1       2       3")
             for state in sorted({state for state, _ in table}):
                 print(f"  {state:<18}" + "".join(f"{table[(state, n)]:8}" for n in range(4)))
+        by_copies = ", ".join(f"{n}: {sum(c for (_, k), c in table.items() if k == n)}" for n in range(4))
         self.figures(
-            f"{device.kills} cuts in {SECONDS:.0f} s, {len(groups)} alarms and sends, {len(queue)} messages: copies "
-            + ", ".join(f"{n}: {sum(c for (_, k), c in table.items() if k == n)}" for n in range(4))
-            + f"; without a copy and without a record 0, above 3 copies 0, half groups 0; starts without the lock 0; "
-            f"exits of the commands {dict(watchman.exits)}; SEED={SEED}")
+            f"{device.kills} cuts in {SECONDS:.0f} s, {len(groups)} alarms and sends, {len(queue)} messages: "
+            f"copies {by_copies}; without a copy and without a record 0, above 3 copies 0, half groups 0; "
+            f"starts without the lock 0; exits of the commands {dict(watchman.exits)}; SEED={SEED}"
+        )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A medium that freezes, fills up or fails while alarms come. Needs root for a loop mount and strace for failing syncs.
+"""A medium that freezes, fills up or fails while alarms come. Needs root (a loop mount) and strace.
 
 FREEZE_S=N sets how long the medium is frozen at least; `make freeze` takes 30 s.
 """
@@ -52,7 +52,11 @@ class MediumCase(Case):
                         pass
                 except OSError:
                     pass
-        self.assertIn("No space", sh("cp", "/etc/hostname", str(mount / "more")).stderr + sh("sh", "-c", f"yes | head -c 9999 > {mount}/more").stderr)
+        self.assertIn(
+            "No space",
+            sh("cp", "/etc/hostname", str(mount / "more")).stderr
+            + sh("sh", "-c", f"yes | head -c 9999 > {mount}/more").stderr,
+        )
         (mount / "more").unlink(missing_ok=True)
 
     def durable(self, device, ids):
@@ -76,7 +80,9 @@ class Frozen(MediumCase):
         self.assertTrue(service.wait(distinct=6, timeout=5), "not at the service within 5 s")
         arrived = time.monotonic() - frozen
         raised = device.finish(raising)
-        self.assertEqual((raised.exit, len(raised.out.split()), len(raised.err.splitlines())), (74, 5, 1), raised)
+        self.assertEqual(
+            (raised.exit, len(raised.out.split()), len(raised.err.splitlines())), (74, 5, 1), raised
+        )
         self.assertIn("memory only", raised.err)
         status = device.status()
         self.assertEqual(status["medium"], "not answering")
@@ -96,17 +102,25 @@ class Frozen(MediumCase):
         ids = before + raised.out.split() + sent.out.split() + after
         self.durable(device, ids)
         device.start()
-        self.assertEqual(device.run("raise", "high-level").out, "", "the alarm is active: the record of it is there")
+        self.assertEqual(
+            device.run("raise", "high-level").out, "", "the alarm is active: the record of it is there"
+        )
         report = service.report(expect=ids)
         self.assertEqual((report["lost"], report["accepted"]), ([], 8))
-        self.figures(f"frozen for {lasted:.1f} s, alarm at the service after {arrived:.2f} s, raise and send said 74, then all durable; "
-                     f"0 lost, 0 duplicates")
+        self.figures(
+            f"frozen for {lasted:.1f} s, alarm at the service after {arrived:.2f} s, raise and send said 74, "
+            f"then all durable; "
+            f"0 lost, 0 duplicates"
+        )
 
     def test_many_alarms_while_the_medium_is_frozen_are_never_lost(self):
         mount = self.medium()
         service = self.service()
-        device = self.device(service, state=mount / "state",
-                             more="".join(f"[alarm a{n}]\nto = anna\ntext = alarm {n}\n" for n in range(12))).start()
+        device = self.device(
+            service,
+            state=mount / "state",
+            more="".join(f"[alarm a{n}]\nto = anna\ntext = alarm {n}\n" for n in range(12)),
+        ).start()
         self.assertEqual(sh("fsfreeze", "-f", str(mount)).returncode, 0)
         raising = [device.begin("raise", f"a{n}") for n in range(6)]
         done = [device.finish(process) for process in raising]
@@ -117,7 +131,6 @@ class Frozen(MediumCase):
         device.wait_ended()
         self.durable(device, [r.out.strip() for r in done])
         self.assertEqual(service.report()["duplicates"], 0)
-
 
     def test_start_on_a_frozen_medium(self):
         mount = self.medium()
@@ -130,7 +143,10 @@ class Frozen(MediumCase):
         self.assertEqual(device.status()["medium"], "not answering")
         raised = device.run("raise", "high-level")
         self.assertEqual((raised.exit, len(raised.out.split())), (74, 5), raised)
-        wait_until(lambda: sum(m["text"] == "dev: sump level high" for m in service.messages()) == 5, "the alarm at the service")
+        wait_until(
+            lambda: sum(m["text"] == "dev: sump level high" for m in service.messages()) == 5,
+            "the alarm at the service",
+        )
         self.one_line(device.run("run"), 75, str(device.process.pid))  # the lock is held all the same
         self.assertEqual(sh("fsfreeze", "-u", str(mount)).returncode, 0)
         device.log.wait("the medium works again")
@@ -195,8 +211,20 @@ class Failing(Case):
         device.stop()
         trace = device.folder / "trace"
         # -D: strace is the grandchild, so that signals and exit status are the daemon's own.
-        device.start(program=("strace", "-D", "-f", "-qq", "-o", str(trace), "-e", f"trace={call}",
-                              "-e", f"inject={call}:error={error}:when={when}"))
+        device.start(
+            program=(
+                "strace",
+                "-D",
+                "-f",
+                "-qq",
+                "-o",
+                str(trace),
+                "-e",
+                f"trace={call}",
+                "-e",
+                f"inject={call}:error={error}:when={when}",
+            )
+        )
         return device, trace
 
     def survive(self, when, call, error):
@@ -216,7 +244,9 @@ class Failing(Case):
         self.durable_after(device, ids)
         report = service.report(expect=ids)
         self.assertEqual((report["lost"], report["duplicates"]), ([], 0))
-        self.figures(f"{call} number {when} failed with {error}: 9 messages, 0 lost, 0 duplicates, exits {exits}")
+        self.figures(
+            f"{call} number {when} failed with {error}: 9 messages, 0 lost, 0 duplicates, exits {exits}"
+        )
 
     def durable_after(self, device, ids):
         device.kill()
@@ -236,9 +266,13 @@ class Failing(Case):
     def test_medium_that_fails_for_good_still_sends_and_says_so(self):
         service = self.service()
         device, _ = self.failing(service, "3+")
-        wait_until(lambda: device.run("send", "--to", "anna", "until it fails").exit == 74, "a send that says so")
+        wait_until(
+            lambda: device.run("send", "--to", "anna", "until it fails").exit == 74, "a send that says so"
+        )
         raised = device.run("raise", "high-level")
-        self.assertEqual((raised.exit, len(raised.out.split()), len(raised.err.splitlines())), (74, 5, 1), raised)
+        self.assertEqual(
+            (raised.exit, len(raised.out.split()), len(raised.err.splitlines())), (74, 5, 1), raised
+        )
         self.assertTrue(service.wait(distinct=7))
         device.log.wait("fails (")
         self.assertEqual(device.status()["medium"], "failing")

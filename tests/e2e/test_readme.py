@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What README.md says: its commands are run as they stand there, its configurations are checked, what it names exists."""
+"""README.md: its commands are run as they stand there, its configurations checked, what it names exists."""
 import os
 import re
 import subprocess
@@ -19,9 +19,13 @@ def blocks(text):
 
 
 def commands(text):
-    """The lines of its shell blocks that run `tocsin` or `make`, continued lines joined, prompts taken off."""
-    lines = [line for language, content in blocks(text) if language in SHELL
-             for line in content.replace("\\\n", " ").splitlines()]
+    """The lines of its shell blocks that run `tocsin` or `make`, joined where continued, without prompts."""
+    lines = [
+        line
+        for language, content in blocks(text)
+        if language in SHELL
+        for line in content.replace("\\\n", " ").splitlines()
+    ]
     lines = [re.sub(r"^\s*(\$ |# (?=tocsin|make))?(sudo )?", "", line) for line in lines]
     return [line for line in lines if re.match(r"(.*\| *)?(tocsin|make)( |$)", line)]
 
@@ -34,8 +38,14 @@ class Readme(Case):
 
     def own(self, text, device, **keys):
         """A configuration of README with this device's paths and this service's address."""
-        own = {"state": device.state, "control": device.folder / "control", "token_file": device.token_file,
-               "base_url": device.url, "ca_file": device.ca_file, **keys}
+        own = {
+            "state": device.state,
+            "control": device.folder / "control",
+            "token_file": device.token_file,
+            "base_url": device.url,
+            "ca_file": device.ca_file,
+            **keys,
+        }
         for key, value in own.items():
             text = re.sub(rf"^(\s*{key}\s*=).*$", rf"\1 {value}", text, flags=re.M)
         for section, key in (("device", "state"), ("device", "control"), ("stream sms", "ca_file")):
@@ -47,7 +57,10 @@ class Readme(Case):
         return [content for _, content in blocks(self.text) if "[device]" in content]
 
     def test_has_commands_and_a_configuration(self):
-        self.assertTrue([c for c in commands(self.text) if "tocsin " in c], "README.md has no shell block with a tocsin command")
+        self.assertTrue(
+            [c for c in commands(self.text) if "tocsin " in c],
+            "README.md has no shell block with a tocsin command",
+        )
         self.assertTrue(self.configurations(), "README.md has no configuration with [device]")
 
     def test_every_tocsin_command_does_what_it_says(self):
@@ -60,33 +73,52 @@ class Readme(Case):
         # As installed, but that -c names another file than on this machine.
         (programs / "tocsin").write_text(f'#!/bin/sh\n[ "$1" = -c ] && shift 2\nexec "{TOCSIN}" "$@"\n')
         (programs / "tocsin").chmod(0o755)
-        environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "TOCSIN_CONFIG": str(device.config)}
+        environment = {
+            **os.environ,
+            "PATH": f"{programs}:{os.environ['PATH']}",
+            "TOCSIN_CONFIG": str(device.config),
+        }
         count = 0
-        for line in [line for line in commands(self.text) if "tocsin" in line.split("#")[0].split("make ")[0]]:
+        for line in [
+            line for line in commands(self.text) if "tocsin" in line.split("#")[0].split("make ")[0]
+        ]:
             with self.subTest(line=line):
                 count += 1
                 if re.match(r"tocsin (-c \S+ )?(-s )?run\b", line):
                     if device.process is None:
                         device.start()
                     continue
-                done = subprocess.run(["sh", "-c", line], env=environment, input=TOKEN + "\n", capture_output=True, text=True, timeout=60,
-                                      cwd=device.folder)
+                done = subprocess.run(
+                    ["sh", "-c", line],
+                    env=environment,
+                    input=TOKEN + "\n",
+                    capture_output=True,
+                    text=True,
+                    timeout=60,
+                    cwd=device.folder,
+                )
                 device.said.append(f"$ {line}\n{done.stdout}{done.stderr}")
                 self.assertEqual(done.returncode, 0, done)
         self.assertIsNotNone(device.process, "README.md never says `tocsin run`")
         device.wait_ended()
-        self.figures(f"{count} tocsin commands of README.md, {service.report()['accepted']} messages at the service")
+        self.figures(
+            f"{count} tocsin commands of README.md, {service.report()['accepted']} messages at the service"
+        )
 
     def test_every_make_target_exists(self):
         targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.M))
-        lines = [line for line in commands(self.text) if line.startswith("make")] + re.findall(r"`(make\b[^`]*)`", self.text)
+        lines = [line for line in commands(self.text) if line.startswith("make")] + re.findall(
+            r"`(make\b[^`]*)`", self.text
+        )
         for line in lines:
             for part in re.split(r"&&|;|#", line):
                 words = part.split()
                 if words[:1] != ["make"]:
                     continue
                 named = [w for w in words[1:] if "=" not in w and not w.startswith("-")]
-                self.assertEqual([w for w in named if w not in targets and not w.startswith("build/")], [], line)
+                self.assertEqual(
+                    [w for w in named if w not in targets and not w.startswith("build/")], [], line
+                )
 
     def test_every_configuration_is_good(self):
         for text in self.configurations():

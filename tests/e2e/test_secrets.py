@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The token is in no output, log, argument, state file, environment or core; phones are masked in the log.
 
-Every device of every end-to-end test is searched for its token when it is closed (device.py, audit()); here are the
-places that need a look while the program runs, and the services that say the token themselves.
+Every device of every end-to-end test is searched for its token when it is closed (device.py, audit()); here
+are the places that need a look while the program runs, and the services that say the token themselves.
 """
 import os
 import pathlib
@@ -44,22 +44,32 @@ class Token(Case):
         self.assertNotIn(TOKEN[:6], shown)
         device.start()
         device.wait_state(device.send("hello")[0], "accepted")
-        self.assertIn(TOKEN, (pathlib.Path(service.directory) / "requests.jsonl").read_text(), "the token was used")
+        self.assertIn(
+            TOKEN, (pathlib.Path(service.directory) / "requests.jsonl").read_text(), "the token was used"
+        )
         looked = 0
         for process in self.processes(device):
             for name in ("cmdline", "environ", "comm"):
-                self.assertNotIn(TOKEN.encode(), pathlib.Path(f"/proc/{process}/{name}").read_bytes(), (process, name))
+                self.assertNotIn(
+                    TOKEN.encode(), pathlib.Path(f"/proc/{process}/{name}").read_bytes(), (process, name)
+                )
                 looked += 1
         self.nowhere(device)
-        device.ok("status"), device.ok("status", "--json"), device.ok("queue", "show", "1"), device.ok("version", "--memory")
+        device.ok("status"), device.ok("status", "--json"), device.ok("queue", "show", "1"), device.ok(
+            "version", "--memory"
+        )
         self.nowhere(device)
-        self.figures(f"{looked} files under /proc, {sum(1 for p in device.folder.rglob('*') if p.is_file())} files of the device, "
-                     f"{len(device.said)} outputs: no token")
+        self.figures(
+            f"{looked} files under /proc, {sum(p.is_file() for p in device.folder.rglob('*'))} of the device, "
+            f"{len(device.said)} outputs: no token"
+        )
 
     def test_service_that_repeats_the_token_in_its_answer(self):
-        for name, rule in (("a refusal", dict(do="status", code=403, body={"detail": f"token {TOKEN} is not valid"})),
-                           ("a refused message", dict(do="refuse", details=f"sent with {TOKEN}")),
-                           ("an outage", dict(do="status", code=503, body=f"{TOKEN}", retry_after=1))):
+        for name, rule in (
+            ("a refusal", dict(do="status", code=403, body={"detail": f"token {TOKEN} is not valid"})),
+            ("a refused message", dict(do="refuse", details=f"sent with {TOKEN}")),
+            ("an outage", dict(do="status", code=503, body=f"{TOKEN}", retry_after=1)),
+        ):
             with self.subTest(name):
                 service = self.service()
                 service.rule(rule.pop("do"), **rule)
@@ -84,6 +94,7 @@ class Token(Case):
     def test_no_core(self):
         def limit():
             resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
         device = self.device(self.service())
         sleeper = subprocess.Popen(["sleep", "60"], preexec_fn=limit, cwd=device.folder)
         sleeper.send_signal(signal.SIGABRT)
