@@ -263,12 +263,16 @@ $(SHIP)/gpio_events: $(SHIP)/tests/device/gpio_events.o
 	$(call say,LINK,$@)
 	$(Q)$(LINK) -s -o $@ $<
 
-.PHONY: device-selftest demo-device
+.PHONY: device-selftest device-lines demo-device
 ON_BOARD = DEPS=$(BUILD)/deps GPIO_EVENTS=$(BUILD)/aarch64/gpio_events TOCSIN=$(BUILD)/aarch64/tocsin.stripped \
            OUT=$(BUILD)/board python3
-device-selftest: $(BOARD)              ## shows that the emulated ARM board does what the device tests rely on
+device-selftest: $(BOARD)              ## shows that the emulated ARM board does what the device tests rely on; device-lines
 	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=aarch64 $(BUILD)/aarch64/gpio_events
 	$(Q)$(ON_BOARD) tests/device/selftest.py
+	$(Q)$(if $(HAVE_PROGRAM),$(MAKE) --no-print-directory device-lines)
+device-lines: $(BOARD)                 ## the program's input lines on the emulated ARM board [CASE=pattern] [SEED=N]
+	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=aarch64 $(BUILD)/aarch64/tocsin.stripped $(BUILD)/aarch64/gpio_events
+	$(Q)SEED=$(SEED) $(ON_BOARD) tests/device/test_line.py $(if $(CASE),-k '$(CASE)')
 demo-device: $(BOARD)                  ## the program on the emulated ARM board: edge to message, power cut, delivery
 	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=aarch64 $(BUILD)/aarch64/tocsin.stripped
 	$(Q)$(ON_BOARD) tests/device/demo_device.py

@@ -11,6 +11,7 @@ QEMU's `virt` machine by software emulation, Debian's arm64 kernel as it ships, 
 (/dev/gpiochip0, 8 lines) driven through the emulator's test protocol. The host's loopback is 10.0.2.2 from inside.
 The disk (/var/lib, ext4) stays over power cuts, and so do the levels of the lines.
 """
+import codecs
 import contextlib
 import gzip
 import itertools
@@ -26,10 +27,13 @@ import tempfile
 import threading
 import time
 
+from device_tree import string_list, with_property
 from disk import Disk
 
 HERE = pathlib.Path(__file__).resolve().parent
 DISK_BYTES = 32 << 20
+MACHINE = ["qemu-system-aarch64", "-accel", "tcg", "-M", "virt", "-cpu", "cortex-a53", "-m", "128", "-nodefaults",
+           "-display", "none"]
 
 
 class BoardError(Exception):
@@ -37,8 +41,11 @@ class BoardError(Exception):
 
 
 class Board:
-    def __init__(self, folder, deps, files=None):
-        """`files`: path on the board -> path here (becomes executable), or bytes (become a file of mode 600)."""
+    def __init__(self, folder, deps, files=None, line_names=()):
+        """`files`: path on the board -> path here (becomes executable), or bytes (become a file of mode 600).
+
+        `line_names`: of lines 0, 1, ...; "" for one without a name.
+        """
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.images = pathlib.Path(deps) / "device"
@@ -55,6 +62,12 @@ class Board:
         mkfs = shutil.which("mkfs.ext4", path=os.environ["PATH"] + ":/usr/sbin:/sbin")
         subprocess.run([mkfs, "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0", str(image)], check=True)
         self.disk = Disk(image, str(self.sockets / "disk"))
+        self.machine = MACHINE
+        if line_names:
+            tree = self.folder / "board.dtb"
+            subprocess.run([*MACHINE, "-M", f"dumpdtb={tree}"], check=True, capture_output=True)
+            tree.write_bytes(with_property(tree.read_bytes(), "pl061@", "gpio-line-names", string_list(line_names)))
+            self.machine = [*MACHINE, "-dtb", str(tree)]
 
     def __enter__(self):
         return self
@@ -76,11 +89,10 @@ class Board:
             with contextlib.suppress(FileNotFoundError):
                 (self.sockets / name).unlink()
         self.seen = 0
-        self.output = b""
+        self.output = ""
         self.changed = threading.Condition()
         self.process = subprocess.Popen(
-            ["qemu-system-aarch64", "-accel", "tcg", "-M", "virt", "-cpu", "cortex-a53", "-m", "128",
-             "-nodefaults", "-display", "none", "-no-reboot", "-S", "-serial", "stdio",
+            [*self.machine, "-no-reboot", "-S", "-serial", "stdio",
              "-kernel", str(self.images / "vmlinuz"), "-initrd", str(self.folder / "initrd.gz"),
              "-append", "console=ttyAMA0 quiet cma=0 panic=-1 rdinit=/init",
              "-drive", f"if=none,id=disk,format=raw,cache=none,file.driver=nbd,file.server.type=unix,"
@@ -128,6 +140,15 @@ class Board:
                 raise BoardError(f"set_line: the emulator answered {answer!r}")
         return time.monotonic()
 
+    # ---- network
+
+    def pull_cable(self):
+        """Nothing arrives any more, in either direction, and nobody says so. Power on plugs it in again."""
+        self._qmp("set_link", name="net", up=False)
+
+    def plug_cable(self):
+        self._qmp("set_link", name="net", up=True)
+
     # ---- serial console
 
     def wait_serial(self, pattern, timeout=30):
@@ -135,8 +156,7 @@ class Board:
         deadline = time.monotonic() + timeout
         with self.changed:
             while True:
-                text = self.output.decode(errors="replace")
-                match = re.compile(pattern).search(text, self.seen)
+                match = re.compile(pattern).search(self.output, self.seen)
                 if match:
                     self.seen = match.end()
                     return match
@@ -144,7 +164,7 @@ class Board:
                 ended = self.process.poll() is not None
                 if left <= 0 or ended:
                     why = "the emulator ended" if ended else f"not said within {timeout} s"
-                    raise BoardError(f"{pattern!r}: {why}; see {self.console_log}. Last lines:\n{text[-2000:]}")
+                    raise BoardError(f"{pattern!r}: {why}; see {self.console_log}. Last lines:\n{self.output[-2000:]}")
                 self.changed.wait(min(left, 0.2))
 
     def send(self, text):
@@ -155,12 +175,14 @@ class Board:
         """A shell command, one line, on the board: (output, exit status)."""
         mark = f"done-{next(self.serial_numbers)}"
         self.send(f"{command}; echo {mark} $?")
-        match = self.wait_serial(rf"(?s)(.*?){mark} (\d+)\r?\n", timeout)
-        return match.group(1).replace("\r", ""), int(match.group(2))
+        start = self.seen
+        match = self.wait_serial(rf"{mark} (\d+)\r?\n", timeout)
+        return match.string[start:match.start()].replace("\r", ""), int(match.group(1))
 
     # ---- inside
 
     def _read_console(self, process, changed):
+        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         with open(self.console_log, "ab") as log:
             while True:
                 data = os.read(process.stdout.fileno(), 65536)
@@ -170,7 +192,7 @@ class Board:
                 log.write(data)
                 log.flush()
                 with changed:
-                    self.output += data
+                    self.output += decoder.decode(data)
                     changed.notify_all()
 
     def _connect(self, name):
@@ -185,7 +207,7 @@ class Board:
             except OSError:
                 connection.close()
                 if self.process.poll() is not None or time.monotonic() > deadline:
-                    raise BoardError(f"the emulator does not start: {self.output.decode(errors='replace')}") from None
+                    raise BoardError(f"the emulator does not start: {self.output}") from None
                 time.sleep(0.02)
 
     def _qmp(self, command, **arguments):
