@@ -60,7 +60,7 @@ class Token(Case):
         )
         self.nowhere(device)
         self.figures(
-            f"{looked} files under /proc, {sum(p.is_file() for p in device.folder.rglob('*'))} of the device, "
+            f"{looked} files of /proc, {sum(p.is_file() for p in device.folder.rglob('*'))} of the device, "
             f"{len(device.said)} outputs: no token"
         )
 
