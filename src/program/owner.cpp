@@ -253,8 +253,9 @@ std::size_t Owner::handles(Span<pollfd> into) const {
   }
   for (std::size_t i = 0; i < stream_count_; ++i)
     if (senders_[i]->want() != Want::nothing) add(senders_[i]->handle(), senders_[i]->want());
-  for (const Line* line : lines_)
-    if (line != nullptr) add(line->handle(), Want::readable);
+  for (std::size_t i = 0; i < config_->alarm_count; ++i)
+    if (lines_[i] != nullptr && !input_pending_[i])  // its next edges wait until there is room for this one
+      add(lines_[i]->handle(), Want::readable);
   return n;
 }
 

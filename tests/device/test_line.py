@@ -103,7 +103,8 @@ class LineTest(unittest.TestCase):
         self.case = self.id().split(".")[-1].removeprefix("test_")
         self.tocsin = f"tocsin -c /tmp/{self.case}.conf"
         self.log = f"/run/{self.case}.log"
-        service.clear()
+        if service.process is None:
+            service.start()
         service.reset()
         for offset in range(8):
             board.set_line(offset, 0)
@@ -289,6 +290,33 @@ class LineTest(unittest.TestCase):
             self.assertLessEqual(len(self.told()), KEPT_EDGES + 1)
             service.reset()
         self.assertIn("edges came faster than they could be read", board.run(f"cat {self.log}")[0])
+
+    def test_full_queue_makes_edges_wait_not_vanish(self):
+        self.configure(alarm("pump", "gpiochip0:2"))
+        self.configuration = self.configuration.replace("[device]", "[device]\nqueue_size = 64K")
+        self.write_configuration()
+        service.stop()
+        self.start()
+        for _ in range(KEPT_EDGES + 45):
+            board.set_line(2, 1 - board.levels[2])
+            time.sleep(0.002)
+        self.wait(lambda: "the queue is full" in board.run(f"cat {self.log}")[0], "the queue is full")
+        ticks = "cut -d' ' -f14,15 /proc/$(cat /run/pid)/stat"
+        output, _ = board.run(f"{ticks}; sleep 2; {ticks}")
+        before, after = (sum(map(int, line.split())) for line in output.splitlines())
+        say(f"queue full, edges wait: {10 * (after - before)} ms of processor time in 2 s; {len(self.waiting())} messages wait")
+        self.assertLess(after - before, 50)  # of 200 ticks: it does not spin
+        service.start()
+        self.wait(lambda: self.is_active("pump") and not self.waiting(), "the alarm is active and all is told")
+        self.assertEqual(self.told()[-1], "pump raised")
+
+    def test_lost_line_is_said(self):
+        self.configure(alarm("pump", "gpiochip0:2"), FENCE)
+        self.start()
+        self.addCleanup(board.run, "echo 9030000.pl061 >/sys/bus/amba/drivers/pl061_gpio/bind 2>/dev/null")
+        board.run("echo 9030000.pl061 >/sys/bus/amba/drivers/pl061_gpio/unbind")
+        self.wait(lambda: self.status() and "alarm pump: line lost" in board.run(f"cat {self.log}")[0], "the log says it")
+        self.assert_told([])
 
     # ---- between edge and message
 
