@@ -22,6 +22,13 @@ def sh(*words):
 
 
 class MediumCase(Case):
+    def setUp(self):
+        self.mounts = []
+
+    def tearDown(self):  # before the daemon is ended: on a frozen medium it cannot end
+        for mount in self.mounts:
+            sh("fsfreeze", "-u", mount)
+
     def medium(self, megabytes=16):
         """A mounted ext4 of its own."""
         if os.geteuid() != 0:
@@ -40,7 +47,7 @@ class MediumCase(Case):
         if mounted.returncode != 0:
             self.skipTest("no loop device: " + mounted.stderr.strip())
         self.addCleanup(sh, "umount", "-l", str(mount))
-        self.addCleanup(sh, "fsfreeze", "-u", str(mount))  # a test that fails leaves nothing frozen
+        self.mounts.append(str(mount))
         return mount
 
     def fill(self, mount):
