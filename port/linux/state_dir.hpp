@@ -23,7 +23,8 @@ class StateDir {
   void unlock();
   bool is_locked() const { return lock_.is_open(); }
 
-  // The process that held it when the last lock() met `busy`; 0 when the kernel does not say (proc(5), locks).
+  // The process that held it when the last lock() met `busy`; 0 when the kernel does not say (proc(5),
+  // locks).
   std::uint32_t holder() const { return holder_; }
 
   int fd() const { return dir_.number(); }  // for openat(2); -1 before open()

@@ -33,8 +33,8 @@ bool is_raised(const Queue& queue, std::string_view alarm) {
   return state != nullptr && state->last == Transition::raised;
 }
 
-void write_alarm_text(std::string_view text, std::string_view device_name, std::string_view alarm, const Clocks& at,
-                      Result<Millis> duration, TextWriter& into) {
+void write_alarm_text(std::string_view text, std::string_view device_name, std::string_view alarm,
+                      const Clocks& at, Result<Millis> duration, TextWriter& into) {
   while (!text.empty()) {
     into.text(take_until(text, '{'));
     if (text.empty()) return;
@@ -52,13 +52,14 @@ void write_alarm_text(std::string_view text, std::string_view device_name, std::
   }
 }
 
-Result<Queue::Pushed> change_alarm(Outbox& outbox, const AlarmRule& rule, Transition to, std::string_view device_name,
-                                   const Clocks& clocks) {
+Result<Queue::Pushed> change_alarm(Outbox& outbox, const AlarmRule& rule, Transition to,
+                                   std::string_view device_name, const Clocks& clocks) {
   const bool raise = to == Transition::raised;
   if (is_raised(outbox.queue(), rule.name) == raise) return Code::empty;
   const Queue::Alarm* state = outbox.queue().alarm(rule.name);
-  const Result<Millis> duration =
-      state != nullptr ? time_since(state->since, outbox.queue().run().boot, clocks) : Result<Millis>{Code::not_found};
+  const Result<Millis> duration = state != nullptr
+                                      ? time_since(state->since, outbox.queue().run().boot, clocks)
+                                      : Result<Millis>{Code::not_found};
   char text[kMaxText];
   TextWriter writer(text);
   write_alarm_text(raise ? rule.text : rule.clear_text, device_name, rule.name, clocks, duration, writer);

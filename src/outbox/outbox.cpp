@@ -21,7 +21,8 @@ void Outbox::load(const Clocks& clocks) {
     // The run before may have sent it once without a record, unless its class asks for one every time.
     if (entry.sends == 0 && on_unknown(entry.cls) == OnUnknown::resend) entry.sends = 1;
     if (entry.sends >= most_sends(entry.cls))
-      end(entry, State::unknown, {}, "the device stopped while it was being sent; it may have arrived", clocks);
+      end(entry, State::unknown, {}, "the device stopped while it was being sent; it may have arrived",
+          clocks);
   }
 }
 
@@ -122,7 +123,9 @@ void Outbox::put_on_record(const Entry& entry, std::string_view reason, const Cl
   now.sends = entry.sends;
   now.attempts = entry.attempts;
   now.reason = reason;
-  queue_.update(entry.number, now, clocks).status().ignore();  // no room: a copy too many is counted, none is sent
+  queue_.update(entry.number, now, clocks)
+      .status()
+      .ignore();  // no room: a copy too many is counted, none is sent
 }
 
 void Outbox::not_sent(std::uint32_t number, Instant due, const Clocks& clocks) {
@@ -146,7 +149,8 @@ void Outbox::held_alone(std::uint32_t number, Instant due, std::string_view reas
   if (uncount(*entry) || first) put_on_record(*entry, reason, clocks);
 }
 
-void Outbox::outcome_unknown(std::uint32_t number, Instant due, std::string_view reason, const Clocks& clocks) {
+void Outbox::outcome_unknown(std::uint32_t number, Instant due, std::string_view reason,
+                             const Clocks& clocks) {
   Entry* entry = index_.find(number);
   if (entry == nullptr || ended(entry->state)) return;
   if (entry->sends >= most_sends(entry->cls)) return end(*entry, State::unknown, {}, reason, clocks);
@@ -155,7 +159,8 @@ void Outbox::outcome_unknown(std::uint32_t number, Instant due, std::string_view
   if (entry->failures < UINT8_MAX) ++entry->failures;
 }
 
-void Outbox::accepted(std::uint32_t number, std::string_view uuid, std::string_view reason, const Clocks& clocks) {
+void Outbox::accepted(std::uint32_t number, std::string_view uuid, std::string_view reason,
+                      const Clocks& clocks) {
   if (Entry* entry = index_.find(number)) end(*entry, State::accepted, uuid, reason, clocks);
 }
 
@@ -168,7 +173,8 @@ unsigned Outbox::failures(std::uint32_t number) const {
   return entry == nullptr ? 0 : entry->failures;
 }
 
-void Outbox::end(Entry& entry, State state, std::string_view uuid, std::string_view reason, const Clocks& clocks) {
+void Outbox::end(Entry& entry, State state, std::string_view uuid, std::string_view reason,
+                 const Clocks& clocks) {
   if (ended(entry.state)) return;
   const std::uint32_t number = entry.number;
   alignas(8) std::uint8_t scratch[kBlock];
@@ -180,8 +186,8 @@ void Outbox::end(Entry& entry, State state, std::string_view uuid, std::string_v
   last.uuid = uuid;
   last.reason = reason;
   queue_.update(number, last, clocks).status().ignore();  // no room now: the queue writes it later, shortened
-  observer_.message_ended(body.ok() ? message_id(body.value().event.id_prefix, number) : MessageId{}, number, state,
-                          reason);
+  observer_.message_ended(body.ok() ? message_id(body.value().event.id_prefix, number) : MessageId{}, number,
+                          state, reason);
 }
 
 }  // namespace tocsin

@@ -47,13 +47,16 @@ std::size_t Queue::live_limit() const {
 Result<Queue::Pushed> Queue::push(Event event, std::string_view device_name, const Clocks& clocks) {
   const std::size_t count = event.phones.size();
   if ((count == 0 && event.transition == Transition::none) || count > kMaxPhones) return Code::bad_value;
-  if (event.stream.size() > kMaxName || event.alarm.size() > kMaxName) return Code::bad_value;  // no reader takes it
+  if (event.stream.size() > kMaxName || event.alarm.size() > kMaxName)
+    return Code::bad_value;  // no reader takes it
 
   char prefix[kMaxDeviceName + 5];
   TextWriter id_prefix(prefix);
   // The id must stay unique even if this very record is lost after the id was told to somebody.
   const bool reserved = settled() && next_number_ + count <= synced_ceiling_;
-  id_prefix.text(head(device_name, kMaxDeviceName)).character('-').text({reserved ? run_.tag : other_tag_, 4});
+  id_prefix.text(head(device_name, kMaxDeviceName))
+      .character('-')
+      .text({reserved ? run_.tag : other_tag_, 4});
   event.id_prefix = id_prefix.view();
   event.queued = {run_.boot, run_.run, clocks};
   const std::size_t size = event_size(event);
@@ -63,7 +66,8 @@ Result<Queue::Pushed> Queue::push(Event event, std::string_view device_name, con
   const std::size_t share = record_space(size) / (count == 0 ? 1 : count) + kStateShare;
   if (live_bytes_ + share * count > live_limit()) return Code::full;
   if (index_.size() + count > kMaxMessages) {
-    turn_wanted_ = live_count_ + count <= kMaxMessages;  // lets go of ended messages: the next push finds room
+    turn_wanted_ =
+        live_count_ + count <= kMaxMessages;  // lets go of ended messages: the next push finds room
     return Code::full;
   }
   TRY_LET(payload, stage(RecordKind::event, next_number_, count, size, kStagingBytes / 4));

@@ -67,7 +67,8 @@ std::uint32_t Queue::take_slot() {
   std::uint32_t slot = log.spare_slot;
   if (slot != 0) {
     log.spare_slot = 0;
-  } else if (log.fresh_slot + (phase_ == Phase::copying ? 2 : 0) < slots(*job_store_)) {  // two for seal and tail
+  } else if (log.fresh_slot + (phase_ == Phase::copying ? 2 : 0) <
+             slots(*job_store_)) {  // two for seal and tail
     slot = log.fresh_slot++;
   }
   return slot;

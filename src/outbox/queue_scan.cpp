@@ -25,7 +25,9 @@ namespace {
 // A bit for each LSN of the generation, in memory that is not in use yet.
 constexpr std::size_t kSeenBits = kStagingBytes * 8;
 bool seen(const std::uint8_t* bits, std::size_t at) { return (bits[at / 8] >> (at % 8) & 1) != 0; }
-void see(std::uint8_t* bits, std::size_t at) { bits[at / 8] = static_cast<std::uint8_t>(bits[at / 8] | 1U << (at % 8)); }
+void see(std::uint8_t* bits, std::size_t at) {
+  bits[at / 8] = static_cast<std::uint8_t>(bits[at / 8] | 1U << (at % 8));
+}
 
 }  // namespace
 
@@ -40,7 +42,8 @@ Result<Queue::Found> Queue::load() {
   std::uint32_t newest = 0;
   for (unsigned which = 0; which < 2; ++which) {
     Store& store = *store_[which];
-    if (store.capacity() / kBlock < kMinBlocks || store.capacity() / kBlock > kMaxBlocks) return Code::too_big;
+    if (store.capacity() / kBlock < kMinBlocks || store.capacity() / kBlock > kMaxBlocks)
+      return Code::too_big;
     // The head lies twice, in blocks that are not written again while the file counts.
     for (const std::uint32_t at : {0U, slots(store) * kBlock}) {
       std::uint8_t bytes[kFileHeadBytes];
@@ -51,7 +54,8 @@ Result<Queue::Found> Queue::load() {
       if (n > 0 && candidates[n - 1].which == which) {
         // Two heads of one file may differ: a turn was cut off just when it began. The newer generation
         // has no seal then, and the older one was not the active file any more.
-        if (head.value().generation > candidates[n - 1].head.generation) candidates[n - 1].head = head.value();
+        if (head.value().generation > candidates[n - 1].head.generation)
+          candidates[n - 1].head = head.value();
       } else {
         candidates[n++] = {which, head.value()};
       }
@@ -151,7 +155,8 @@ void Queue::apply(const Record& record, std::uint32_t at, Scan& into) {
         entry->bytes = static_cast<std::uint16_t>(record.space / count + kStateShare);
         entry->stream = stream_hash(event.value().stream);
       }
-      if (head.number + count > into.next_number) into.next_number = head.number + static_cast<std::uint32_t>(count);
+      if (head.number + count > into.next_number)
+        into.next_number = head.number + static_cast<std::uint32_t>(count);
       if (event.value().transition == Transition::none) return;
       Alarm* alarm = note_alarm(event.value().alarm);
       if (alarm == nullptr || head.lsn < alarm->lsn) return;
@@ -205,7 +210,8 @@ void Queue::finish_load(Scan& into) {
   }
   // Appending goes on behind everything that was found, in slots that hold nothing.
   log_.next_block = log_.fresh_slot = into.last_block + 1;
-  for (std::uint32_t block = 0; block <= into.last_block; ++block) slot_of_[block] = static_cast<std::uint16_t>(block);
+  for (std::uint32_t block = 0; block <= into.last_block; ++block)
+    slot_of_[block] = static_cast<std::uint16_t>(block);
 }
 
 }  // namespace tocsin

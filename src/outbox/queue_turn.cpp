@@ -70,7 +70,8 @@ bool Queue::turn_next() {
   } else if (--i < alarm_count_) {
     const Alarm& alarm = alarms_[i];
     if (alarm.safe_last != Transition::none) {
-      const std::size_t n = encode_alarm_state({alarm.name.view(), alarm.safe_last, alarm.safe_since}, payload);
+      const std::size_t n =
+          encode_alarm_state({alarm.name.view(), alarm.safe_last, alarm.safe_since}, payload);
       if (!append(RecordKind::alarm, 0, Bytes{payload}.first(n), at)) return false;
     }
   } else if ((i -= alarm_count_) < index_.size()) {
@@ -94,7 +95,8 @@ bool Queue::turn_entry(Entry& entry) {
       if (!record.ok()) {
         entry.lost = true;
         ++lost_;
-      } else if (!append(RecordKind::event, record.value().head.number, record.value().payload, entry.moved_body_at)) {
+      } else if (!append(RecordKind::event, record.value().head.number, record.value().payload,
+                         entry.moved_body_at)) {
         return false;
       } else {
         turn_body_from_ = entry.body_at;
@@ -123,7 +125,8 @@ void Queue::turn_done() {
   active_ ^= 1;
   generation_ = moved_generation_;
   log_ = moved_;
-  for (std::uint32_t block = 1; block < log_.next_block; ++block) slot_of_[block] = static_cast<std::uint16_t>(block);
+  for (std::uint32_t block = 1; block < log_.next_block; ++block)
+    slot_of_[block] = static_cast<std::uint16_t>(block);
   slot_of_[log_.block] = static_cast<std::uint16_t>(log_.slot);
   log_.synced = log_.used;
   if (job_freed_slot_ != 0) log_.spare_slot = job_freed_slot_;

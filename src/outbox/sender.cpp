@@ -37,7 +37,8 @@ Want Sender::want() const {
     case State::connecting:
     case State::sending: return stream_.want();
     case State::receiving: return stream_.want() == Want::nothing ? Want::readable : stream_.want();
-    case State::preparing: return Want::nothing;  // it waits for the medium; send() looks before it risks anything
+    case State::preparing:
+      return Want::nothing;  // it waits for the medium; send() looks before it risks anything
     case State::idle:
     case State::backing_off:
     case State::held: return connected_ ? Want::readable : Want::nothing;  // the peer may close it
@@ -67,8 +68,8 @@ void Sender::urgent(Instant now) {
 void Sender::poll(const Clocks& clocks, std::uint32_t random) {
   const Instant now = clocks.now;
   for (;;) {
-    const bool under_way = state_ == State::connecting || state_ == State::preparing || state_ == State::sending ||
-                           state_ == State::receiving;
+    const bool under_way = state_ == State::connecting || state_ == State::preparing ||
+                           state_ == State::sending || state_ == State::receiving;
     if (under_way && now >= deadline_) return give_up({}, clocks, random);
     switch (state_) {
       case State::backing_off:
@@ -112,7 +113,8 @@ void Sender::poll(const Clocks& clocks, std::uint32_t random) {
             enter(State::idle, now);
             break;
           }
-          if (!prepared.ok()) return give_up("the request cannot be written: look at token and address", clocks, random);
+          if (!prepared.ok())
+            return give_up("the request cannot be written: look at token and address", clocks, random);
         }
         if (wait_for_ != 0 && !outbox_.on_medium(wait_for_)) {
           if (!outbox_.stalled(now)) return;
@@ -128,7 +130,8 @@ void Sender::poll(const Clocks& clocks, std::uint32_t random) {
         const Status sent = send();
         if (sent.code() == Code::again) return;
         if (!sent.ok()) {
-          return give_up(exchange_.may_have_left() ? words_for(sent) : "the service ended the connection before the request",
+          return give_up(exchange_.may_have_left() ? words_for(sent)
+                                                   : "the service ended the connection before the request",
                          clocks, random);
         }
         enter(State::receiving, deadline_);

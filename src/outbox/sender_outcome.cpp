@@ -37,7 +37,8 @@ void hide(std::string_view token, FixedText<N>& words) {
 std::string_view Sender::words_for(Status failure) const {
   const char* fault = exchange_.response().fault();
   if (fault[0] != '\0') return fault;
-  if (failure.code() == Code::closed) return "the service ended the connection before its answer was complete";
+  if (failure.code() == Code::closed)
+    return "the service ended the connection before its answer was complete";
   if (failure.code() == Code::too_big) return "the answer is longer than 16 KiB";
   return stream_.problem();
 }
@@ -51,8 +52,8 @@ void Sender::judge_answer(const Clocks& clocks, std::uint32_t random) {
   answer.encoded = response.encoded();
   answer.retry_after = response.retry_after();
   answer.body = response.body();
-  Judgement judgement =
-      judge(answer, Span<const std::string_view>{ids, batch_size_}, Span<MessageVerdict>{verdicts_, batch_size_}, arena_);
+  Judgement judgement = judge(answer, Span<const std::string_view>{ids, batch_size_},
+                              Span<MessageVerdict>{verdicts_, batch_size_}, arena_);
   hide(settings_.token, judgement.reason);
   for (std::size_t i = 0; i < batch_size_; ++i) hide(settings_.token, verdicts_[i].reason);
   const std::string_view reason = judgement.reason.view();
@@ -100,7 +101,8 @@ void Sender::judge_answer(const Clocks& clocks, std::uint32_t random) {
   enter(State::idle, clocks.now);
 }
 
-void Sender::judge_message(std::size_t at, std::string_view whole_reason, const Clocks& clocks, std::uint32_t random) {
+void Sender::judge_message(std::size_t at, std::string_view whole_reason, const Clocks& clocks,
+                           std::uint32_t random) {
   const MessageVerdict& verdict = verdicts_[at];
   const std::uint32_t number = batch_[at];
   const std::string_view reason = verdict.reason.empty() ? whole_reason : verdict.reason.view();
@@ -109,7 +111,8 @@ void Sender::judge_message(std::size_t at, std::string_view whole_reason, const 
     case Fate::refused: return outbox_.refused(number, reason, clocks);
     case Fate::later: return outbox_.not_sent(number, clocks.now, clocks);  // the stream itself backs off
     case Fate::unknown: {
-      const Millis wait = full_jitter(settings_.retry_min, settings_.retry_max, outbox_.failures(number), random);
+      const Millis wait =
+          full_jitter(settings_.retry_min, settings_.retry_max, outbox_.failures(number), random);
       return outbox_.outcome_unknown(number, clocks.now + wait, reason, clocks);
     }
   }
@@ -126,7 +129,8 @@ void Sender::succeeded(const Clocks& clocks) {
 
 void Sender::all_unknown(std::string_view reason, const Clocks& clocks, std::uint32_t random) {
   for (std::size_t i = 0; i < batch_size_; ++i) {
-    const Millis wait = full_jitter(settings_.retry_min, settings_.retry_max, outbox_.failures(batch_[i]), spread(random, i));
+    const Millis wait =
+        full_jitter(settings_.retry_min, settings_.retry_max, outbox_.failures(batch_[i]), spread(random, i));
     outbox_.outcome_unknown(batch_[i], clocks.now + wait, reason, clocks);
   }
   // One message may be what makes the service fail: from here on each stands for itself.
@@ -150,7 +154,9 @@ void Sender::give_up(std::string_view reason, const Clocks& clocks, std::uint32_
                                                            : ": the connection to ");
         words.text(settings_.endpoint.host).text(" did not finish");
         break;
-      case State::preparing: words.text(": the medium did not take the record that must precede the request"); break;
+      case State::preparing:
+        words.text(": the medium did not take the record that must precede the request");
+        break;
       case State::sending: words.text(": the service did not take the whole request"); break;
       case State::idle:
       case State::receiving:
@@ -158,7 +164,8 @@ void Sender::give_up(std::string_view reason, const Clocks& clocks, std::uint32_
       case State::held: words.text(": the service did not answer"); break;
     }
   }
-  const bool may_have_left = (state_ == State::sending || state_ == State::receiving) && exchange_.may_have_left();
+  const bool may_have_left =
+      (state_ == State::sending || state_ == State::receiving) && exchange_.may_have_left();
   disconnect();
   if (may_have_left) {
     all_unknown(words.view(), clocks, random);
@@ -182,9 +189,12 @@ void Sender::hold(std::uint16_t status, std::string_view reason, const Clocks& c
   TextWriter words(text);
   words.text(reason);
   if (status == 401 || status == 403)
-    words.text(". Set the token again (tocsin token set ").text(settings_.name).text(") or look at the stream's allowed IPs");
+    words.text(". Set the token again (tocsin token set ")
+        .text(settings_.name)
+        .text(") or look at the stream's allowed IPs");
   if (status == 404 || status == 405) words.text(". Look at base_url of this stream");
-  batch_limit_ = 1;  // enough to ask again, for years if need be; each message of a request may cost two records
+  batch_limit_ =
+      1;  // enough to ask again, for years if need be; each message of a request may cost two records
   const Millis spread_by = full_jitter(kHeldSpread, kHeldSpread, 0, random);
   retry_at_ = clocks.now + Millis{kHeldAtLeast.count + spread_by.count};
   enter(State::held, retry_at_);

@@ -376,7 +376,9 @@ Exit check_text(std::string_view text, TextWriter& why) {
   } else if (!is_utf8(text)) {
     why.text("the text is not UTF-8: set the terminal or the script to UTF-8");
   } else if (const std::size_t at = control_character(text); at != kNotFound) {
-    why.text(text[at] == '\t' ? "the text has a tab" : "the text has a control character").text(" at byte ").number(at + 1);
+    why.text(text[at] == '\t' ? "the text has a tab" : "the text has a control character")
+        .text(" at byte ")
+        .number(at + 1);
     why.text(": of these a text may have line ends only");
   } else {
     return Exit::done;

@@ -77,8 +77,8 @@ std::string_view config_path(const Arguments& arguments, const char* environment
 // Whether this may be a message: not empty, UTF-8, no NUL, up to kMaxText bytes. Errors: bad_data.
 Exit check_text(std::string_view text, TextWriter& why);
 
-// Reads TEXT to the end of `fd`, without its last line end and with CR LF as LF, and checks it. Waits. Errors:
-// bad_data.
+// Reads TEXT to the end of `fd`, without its last line end and with CR LF as LF, and checks it. Waits.
+// Errors: bad_data.
 Exit read_text(int fd, Span<char> into, std::string_view& text, TextWriter& why);
 
 // What `tocsin help` says, or `tocsin help COMMAND` for "send", "queue", "queue show", ...; empty when there

@@ -51,7 +51,8 @@ void time_field(JsonWriter& json, std::string_view key, const Clocks& at, bool k
   json.text_or_null(key, known && at.wall_trusted ? writer.view() : std::string_view{});
 }
 
-void write_message_json(const Reader::Message& message, const Entry& entry, std::string_view reason, JsonWriter& json) {
+void write_message_json(const Reader::Message& message, const Entry& entry, std::string_view reason,
+                        JsonWriter& json) {
   const Event& event = message.body.event;
   const bool over = ended(message.state.state);
   json.open_object();
@@ -124,7 +125,9 @@ Exit show_message(const Call& call) {
   const Exit opened = reader.open(call.config, why);
   const Entry* entry = opened == Exit::done ? reader.find(call.arguments.subject) : nullptr;
   if (opened == Exit::done && entry == nullptr)
-    why.text("there is no message ").text(call.arguments.subject).text(" in the queue: see `tocsin queue list`");
+    why.text("there is no message ")
+        .text(call.arguments.subject)
+        .text(" in the queue: see `tocsin queue list`");
   if (entry == nullptr) {
     complain(why.view());
     return opened == Exit::done ? Exit::bad_data : opened;
@@ -150,7 +153,9 @@ Exit show_message(const Call& call) {
   out.text("id        ").text(m.id.view()).text("\nto        ").text(m.phone.view());
   out.text("\nstream    ").text(event.stream).text("\nclass     ").text(word(event.cls));
   if (!event.alarm.empty())
-    out.text("\nalarm     ").text(event.alarm).text(event.transition == Transition::raised ? " raised" : " cleared");
+    out.text("\nalarm     ")
+        .text(event.alarm)
+        .text(event.transition == Transition::raised ? " raised" : " cleared");
   out.text("\ntext      ").text(event.text).text("\nqueued    ");
   write_when(event.queued, out);
   out.text("\nattempts  ").number(entry->attempts).text("\nstate     ").text(word(m.state.state));
@@ -186,7 +191,8 @@ Exit show_status(const Call& call) {
   }
   static char text[kMaxControlReply];
   TextWriter out(text);
-  write_status(call.config, reader.queue(), reader.index(), reader.found(), nullptr, read_clocks(), request.json, out);
+  write_status(call.config, reader.queue(), reader.index(), reader.found(), nullptr, read_clocks(),
+               request.json, out);
   print(out.view());
   return Exit::done;
 }

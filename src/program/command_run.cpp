@@ -77,9 +77,15 @@ Exit run_daemon(const Call& call) {
   }
   TextWriter ready(words);
   std::size_t waiting = 0;
-  for (std::size_t at = 0; at < owner.index().size(); ++at) waiting += ended(owner.index()[at].state) ? 0U : 1U;
-  ready.text("running as ").text(call.config.device.name).text(", ").number(waiting).text(waiting == 1 ? " message waits" : " messages wait");
-  if (owner.found().damaged > 0) ready.text(", ").number(owner.found().damaged).text(" damaged records left out");
+  for (std::size_t at = 0; at < owner.index().size(); ++at)
+    waiting += ended(owner.index()[at].state) ? 0U : 1U;
+  ready.text("running as ")
+      .text(call.config.device.name)
+      .text(", ")
+      .number(waiting)
+      .text(waiting == 1 ? " message waits" : " messages wait");
+  if (owner.found().damaged > 0)
+    ready.text(", ").number(owner.found().damaged).text(" damaged records left out");
   say(LogLevel::info, ready.view());
 
   Wish wish = Wish::none;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// `tocsin send`, `raise` and `clear`: through the owner when there is one, else by being the owner for a moment.
+// `tocsin send`, `raise` and `clear`: through the owner when there is one, else by being the owner for a
+// moment.
 #include <poll.h>
 
 #include "port/linux/clock.hpp"
@@ -56,13 +57,16 @@ Exit as_owner(const Call& call, const ControlRequest& request) {
   const Owner::Posted posted =
       request.ask == Ask::send
           ? owner.post(request, why)
-          : owner.change(request.subject, request.ask == Ask::raise ? Transition::raised : Transition::cleared, why);
+          : owner.change(request.subject,
+                         request.ask == Ask::raise ? Transition::raised : Transition::cleared, why);
   exit = posted.exit;
-  if (exit == Exit::done && posted.pushed.ticket == 0) why.text(request.subject).text(" is in that state already: nothing changed");
+  if (exit == Exit::done && posted.pushed.ticket == 0)
+    why.text(request.subject).text(" is in that state already: nothing changed");
   if (exit == Exit::done && posted.pushed.ticket != 0) {
     exit = owner.settle(posted.pushed.ticket);
     if (exit == Exit::medium) {
-      why.text("the medium does not take it, and no daemon keeps it in memory: it is lost when this command ends");
+      why.text(
+          "the medium does not take it, and no daemon keeps it in memory: it is lost when this command ends");
     } else {
       char ids[kMaxPhones * (kMaxId + 1)];
       TextWriter out(ids);
@@ -90,8 +94,8 @@ Exit as_owner(const Call& call, const ControlRequest& request) {
 
 Exit through_owner(const Call& call, const ControlRequest& request) {
   static std::uint8_t memory[kMaxControlReply];
-  const auto reply =
-      call_control(call.config.device.control, request, Millis{kControlTimeout.count + request.wait.count}, memory);
+  const auto reply = call_control(call.config.device.control, request,
+                                  Millis{kControlTimeout.count + request.wait.count}, memory);
   if (reply.ok()) {
     print(reply.value().out);
     if (!reply.value().err.empty()) complain(reply.value().err);

@@ -21,7 +21,11 @@ const StreamConfig* find_stream(const Call& call) {
   if (at != kNotFound) return &call.config.streams[at];
   char words[200];
   TextWriter why(words);
-  complain(why.text("there is no [stream ").text(call.arguments.subject).text("] in ").text(call.config_path).view());
+  complain(why.text("there is no [stream ")
+               .text(call.arguments.subject)
+               .text("] in ")
+               .text(call.config_path)
+               .view());
   return nullptr;
 }
 
@@ -55,7 +59,8 @@ Result<std::size_t> read_raw(std::string_view from, Span<char> into) {
   const bool is_stdin = from == "-";
   const Fd file(is_stdin ? -1 : ::open(Path(from).c_str(), O_RDONLY | O_CLOEXEC));
   if (!is_stdin && !file.is_open()) return last_error();
-  return read_whole(is_stdin ? 0 : file.number(), {reinterpret_cast<std::uint8_t*>(into.data()), into.size()});
+  return read_whole(is_stdin ? 0 : file.number(),
+                    {reinterpret_cast<std::uint8_t*>(into.data()), into.size()});
 }
 
 }  // namespace
@@ -83,7 +88,11 @@ Exit set_token(const Call& call) {
   } else {
     char text[400];
     TextWriter out(text);
-    out.text("token of stream ").text(stream->name).text(" stored in ").text(stream->token_file).text(", fingerprint ");
+    out.text("token of stream ")
+        .text(stream->name)
+        .text(" stored in ")
+        .text(stream->token_file)
+        .text(", fingerprint ");
     write_fingerprint(token.value(), out);
     print(out.text("\n").view());
   }

@@ -100,13 +100,19 @@ Exit Owner::open(const Config& config, Role role, TextWriter& why) {
       const auto reply = call_control(config.device.control, request, seconds(1),
                                       {reinterpret_cast<std::uint8_t*>(reply_), sizeof reply_});
       if (reply.ok() && reply.value().exit != Exit::done) {
-        why.text("another tocsin (process ").number(state_.holder()).text(") runs on ").text(config.device.state);
+        why.text("another tocsin (process ")
+            .number(state_.holder())
+            .text(") runs on ")
+            .text(config.device.state);
         why.text(": stop it first");
         return Exit::later;
       }
     }
     if (read_clocks().now >= until) {
-      why.text("the queue in ").text(config.device.state).text(" is locked by process ").number(state_.holder());
+      why.text("the queue in ")
+          .text(config.device.state)
+          .text(" is locked by process ")
+          .number(state_.holder());
       why.text(", which does not answer: nothing was stored; look at that process");
       return Exit::later;
     }
@@ -134,8 +140,11 @@ Exit Owner::open(const Config& config, Role role, TextWriter& why) {
   if (even_.capacity() + odd_.capacity() != config.device.queue_bytes) {
     char text[Log::kMaxLine];
     TextWriter line(text);
-    line.text("queue_size is ").number(config.device.queue_bytes / 1024).text(" KiB, but the queue was made with ");
-    line.number((even_.capacity() + odd_.capacity()) / 1024).text(" KiB and keeps that: a new state directory takes it");
+    line.text("queue_size is ")
+        .number(config.device.queue_bytes / 1024)
+        .text(" KiB, but the queue was made with ");
+    line.number((even_.capacity() + odd_.capacity()) / 1024)
+        .text(" KiB and keeps that: a new state directory takes it");
     log_line(LogLevel::warning, line.view());
   }
   const auto found = queue_.load();
@@ -200,7 +209,8 @@ Exit Owner::open_streams(TextWriter& why) {
   for (std::size_t i = 0; i < config_->stream_count; ++i) {
     const StreamConfig& stream = config_->streams[i];
     std::size_t context = 0;
-    while (context < context_count_ && config_->streams[context_of_[context]].ca_file != stream.ca_file) ++context;
+    while (context < context_count_ && config_->streams[context_of_[context]].ca_file != stream.ca_file)
+      ++context;
     char words[400];
     TextWriter problem(words);
     if (context == context_count_) {
@@ -243,7 +253,11 @@ std::size_t Owner::handles(Span<pollfd> into) const {
   std::size_t n = 0;
   const auto add = [&](int fd, Want want) {
     if (fd < 0 || n == into.size()) return;
-    into[n++] = {fd, static_cast<short>(want == Want::writable ? POLLOUT : want == Want::readable ? POLLIN : 0), 0};
+    into[n++] = {fd,
+                 static_cast<short>(want == Want::writable   ? POLLOUT
+                                    : want == Want::readable ? POLLIN
+                                                             : 0),
+                 0};
   };
   add(worker_.handle(), Want::readable);
   if (control_.is_open()) {
@@ -325,7 +339,9 @@ void Owner::stream_changed(std::string_view stream, std::string_view condition, 
   TextWriter line(text);
   line.text("stream ").text(stream).text(" ").text(condition).text(": ");
   write_without_phones(reason, line);
-  log_line(condition == "held" ? LogLevel::error : condition == "working" || condition == "resumed" ? LogLevel::info : LogLevel::warning,
+  log_line(condition == "held"                                ? LogLevel::error
+           : condition == "working" || condition == "resumed" ? LogLevel::info
+                                                              : LogLevel::warning,
            line.view());
 }
 

@@ -63,7 +63,8 @@ class Owner final : public Observer {
   // Waits until it is on the medium, or 2 s and a little: done, or medium.
   Exit settle(Queue::Ticket ticket);
   void write_ids(const Posted& posted, TextWriter& into) const;
-  // How far `count` messages from `first` are: done when all are accepted, later while one waits, else the worst.
+  // How far `count` messages from `first` are: done when all are accepted, later while one waits, else the
+  // worst.
   Exit outcome(std::uint32_t first, std::size_t count) const;
   bool decided(const Posted& posted) const;  // none of them waits any more
   void write_outcome(const Posted& posted, Exit exit, TextWriter& into) const;
@@ -76,7 +77,8 @@ class Owner final : public Observer {
   std::size_t stream_count() const { return stream_count_; }
   const Sender& sender(std::size_t at) const { return *senders_[at]; }
 
-  void message_ended(const MessageId& id, std::uint32_t number, State state, std::string_view reason) override;
+  void message_ended(const MessageId& id, std::uint32_t number, State state,
+                     std::string_view reason) override;
   void stream_changed(std::string_view stream, std::string_view condition, std::string_view reason) override;
 
  private:
@@ -95,7 +97,8 @@ class Owner final : public Observer {
   void answer(ControlServer::Client client, Instant now);
   bool crowded() const;
   void look_after(Waiting& waiting, Instant now);
-  void reply(ControlServer::Client client, Exit exit, std::string_view out, std::string_view err, Instant now);
+  void reply(ControlServer::Client client, Exit exit, std::string_view out, std::string_view err,
+             Instant now);
   // owner_lines.cpp
   void poll_lines(Instant now);
   Exit not_posted(Code code, std::string_view what, TextWriter& why) const;

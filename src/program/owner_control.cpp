@@ -15,7 +15,8 @@ void Owner::serve(Instant now) {
   }
 }
 
-void Owner::reply(ControlServer::Client client, Exit exit, std::string_view out, std::string_view err, Instant now) {
+void Owner::reply(ControlServer::Client client, Exit exit, std::string_view out, std::string_view err,
+                  Instant now) {
   ControlReply answer_to;
   answer_to.exit = exit;
   answer_to.out = out;
@@ -59,11 +60,14 @@ void Owner::answer(ControlServer::Client client, Instant now) {
     case Ask::clear: break;
   }
 
-  const Posted posted = request.ask == Ask::send
-                            ? post(request, why)
-                            : change(request.subject, request.ask == Ask::raise ? Transition::raised : Transition::cleared, why);
+  const Posted posted =
+      request.ask == Ask::send
+          ? post(request, why)
+          : change(request.subject, request.ask == Ask::raise ? Transition::raised : Transition::cleared,
+                   why);
   if (posted.exit != Exit::done || posted.pushed.ticket == 0) {
-    if (posted.exit == Exit::done) why.text(request.subject).text(" is in that state already: nothing changed");
+    if (posted.exit == Exit::done)
+      why.text(request.subject).text(" is in that state already: nothing changed");
     return reply(client, posted.exit, {}, why.view(), now);
   }
   for (Waiting& waiting : waiting_) {
@@ -102,7 +106,8 @@ void Owner::look_after(Waiting& waiting, Instant now) {
     if (!queue_.on_medium(waiting.posted.pushed.ticket)) {
       if (now < waiting.medium_until && !queue_.failing()) return;
       exit = Exit::medium;
-      why.text("the medium does not take it: kept in memory only, a power cut would lose it; look at the disk");
+      why.text(
+          "the medium does not take it: kept in memory only, a power cut would lose it; look at the disk");
     }
     waiting.acknowledged = true;
   }
@@ -146,7 +151,8 @@ void Owner::write_ids(const Posted& posted, TextWriter& into) const {
   alignas(8) std::uint8_t scratch[kBlock];
   for (std::uint32_t i = 0; i < posted.count; ++i) {
     const Entry* entry = index_.find(posted.pushed.first_number + i);
-    const auto body = entry != nullptr ? queue_.read_body(*entry, scratch) : Result<Queue::Body>{Code::not_found};
+    const auto body =
+        entry != nullptr ? queue_.read_body(*entry, scratch) : Result<Queue::Body>{Code::not_found};
     if (body.ok()) into.text(message_id(body.value().event.id_prefix, entry->number).view()).text("\n");
   }
 }

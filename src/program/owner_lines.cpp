@@ -29,7 +29,8 @@ Exit Owner::open_lines(TextWriter& why) {
     } else {
       char text[Log::kMaxLine];
       TextWriter line(text);
-      log_line(LogLevel::error, line.text("alarm ").text(alarm.name).text(": ").text(gpio_[i]->problem()).view());
+      log_line(LogLevel::error,
+               line.text("alarm ").text(alarm.name).text(": ").text(gpio_[i]->problem()).view());
     }
   }
   return worst;
@@ -52,11 +53,14 @@ AlarmRule Owner::rule(const AlarmConfig& alarm, PhoneList& phones) const {
 Exit Owner::not_posted(Code code, std::string_view what, TextWriter& why) const {
   why.text(what);
   if (code == Code::full && queue_.stalled(read_clocks().now)) {
-    why.text(": the medium does not take anything and the memory for new messages is full: nothing was stored");
+    why.text(
+        ": the medium does not take anything and the memory for new messages is full: nothing was stored");
     return Exit::medium;
   }
   if (code == Code::full) {
-    why.text(": the queue is full (").number(queue_.live_bytes() / 1024).text(" KiB wait): nothing was stored");
+    why.text(": the queue is full (")
+        .number(queue_.live_bytes() / 1024)
+        .text(" KiB wait): nothing was stored");
     why.text("; look why messages do not leave (tocsin status)");
     return Exit::later;
   }
@@ -98,7 +102,10 @@ Owner::Posted Owner::change(std::string_view name, Transition to, TextWriter& wh
   posted.count = told ? phones.count : 0;
   char text[Log::kMaxLine];
   TextWriter line(text);
-  line.text("alarm ").text(name).text(to == Transition::raised ? " raised: " : " cleared: ").number(posted.count);
+  line.text("alarm ")
+      .text(name)
+      .text(to == Transition::raised ? " raised: " : " cleared: ")
+      .number(posted.count);
   line.text(posted.count == 1 ? " message" : " messages");
   log_line(LogLevel::info, line.view());
   hurry(rule_of_it.stream, alarm.cls, clocks.now);
@@ -123,7 +130,9 @@ void Owner::poll_lines(Instant now) {
           break;
         }
         if (change.value().lost_edges) {
-          line.text("alarm ").text(config_->alarms[i].name).text(": edges came faster than they could be read");
+          line.text("alarm ")
+              .text(config_->alarms[i].name)
+              .text(": edges came faster than they could be read");
           log_line(LogLevel::warning, line.view());
         }
         input_[i] = change.value().input;
@@ -132,7 +141,8 @@ void Owner::poll_lines(Instant now) {
       char words[300];
       TextWriter why(words);
       const bool active = input_[i] == Line::Input::active;
-      const Posted posted = change(config_->alarms[i].name, active ? Transition::raised : Transition::cleared, why);
+      const Posted posted =
+          change(config_->alarms[i].name, active ? Transition::raised : Transition::cleared, why);
       if (posted.exit != Exit::done) {  // kept, and made up for as soon as there is room
         log_line(LogLevel::error, why.view());
         retry_lines_ = now + kRetryLine;

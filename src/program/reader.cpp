@@ -11,7 +11,8 @@ Exit Reader::open(const Config& config, TextWriter& why) {
   Status failure = opened;
   for (std::size_t i = 0; i < 2 && failure.ok(); ++i) {
     const auto file = open_store_to_read(state_.fd(), names[i]);
-    if (file.code() == Code::not_found || (file.code() == Code::io && file.status().detail() == ENOENT)) return Exit::done;
+    if (file.code() == Code::not_found || (file.code() == Code::io && file.status().detail() == ENOENT))
+      return Exit::done;
     failure = file.status();
     if (file.ok()) stores[i]->open(file.value());
   }
@@ -54,7 +55,8 @@ const Entry* Reader::find(std::string_view id) const {
   alignas(8) std::uint8_t scratch[kBlock];
   for (std::size_t at = 0; at < index_.size(); ++at) {
     const auto body = queue_.read_body(index_[at], scratch);
-    if (body.ok() && message_id(body.value().event.id_prefix, index_[at].number).view() == id) return &index_[at];
+    if (body.ok() && message_id(body.value().event.id_prefix, index_[at].number).view() == id)
+      return &index_[at];
   }
   return nullptr;
 }

@@ -74,8 +74,10 @@ void write_json(const Config& config, const Queue& queue, const Index& index, co
       json.text_or_null("reason", sender.reason());
       TextWriter last(number);
       write_rfc3339(sender.last_accepted().wall, last);
-      json.text_or_null("last_accepted", sender.last_accepted().now.ms != 0 && sender.last_accepted().wall_trusted
-                                             ? last.view() : std::string_view{});
+      json.text_or_null("last_accepted",
+                        sender.last_accepted().now.ms != 0 && sender.last_accepted().wall_trusted
+                            ? last.view()
+                            : std::string_view{});
       json.field("requests", sender.requests());
     }
     json.close_object();
@@ -105,14 +107,21 @@ void write_status(const Config& config, const Queue& queue, const Index& index, 
   if (json) return write_json(config, queue, index, found, owner, clocks, into);
   const Counts counts = count(index);
   into.text("device   ").text(config.device.name);
-  into.text(owner != nullptr ? ", running" : ", NOT running: nothing is sent (start `tocsin run`)").text("\n");
+  into.text(owner != nullptr ? ", running" : ", NOT running: nothing is sent (start `tocsin run`)")
+      .text("\n");
   into.text("clock    ");
   write_date(clocks.wall, into);
-  into.text(clocks.wall_trusted ? "\n" : ", NOT set: certificates cannot be checked (set the clock or enable NTP)\n");
+  into.text(clocks.wall_trusted
+                ? "\n"
+                : ", NOT set: certificates cannot be checked (set the clock or enable NTP)\n");
   into.text("medium   ").text(config.device.state).text(", ").text(medium_word(queue, owner, clocks.now));
   if (found.damaged > 0) into.text(", ").number(found.damaged).text(" damaged records left out");
   if (queue.lost() > 0) into.text(", ").number(queue.lost()).text(" messages could not be read back");
-  into.text("\nqueue    ").number(counts.total()).text(" waiting (").number(counts.waiting[0]).text(" critical, ");
+  into.text("\nqueue    ")
+      .number(counts.total())
+      .text(" waiting (")
+      .number(counts.waiting[0])
+      .text(" critical, ");
   into.number(counts.waiting[1]).text(" warning, ").number(counts.waiting[2]).text(" info), ");
   into.number(queue.live_bytes() / 1024).text(" of ").number(queue.live_limit() / 1024).text(" KiB; ");
   into.number(counts.ended).text(" ended and kept");
@@ -125,7 +134,9 @@ void write_status(const Config& config, const Queue& queue, const Index& index, 
       const Sender& sender = owner->sender(i);
       into.text(", ").text(Sender::word(sender.state()));
       if (sender.state() == Sender::State::backing_off && sender.retry_at() > clocks.now)
-        into.text(", next try in ").number(static_cast<std::uint64_t>((sender.retry_at() - clocks.now).count / 1000 + 1)).text(" s");
+        into.text(", next try in ")
+            .number(static_cast<std::uint64_t>((sender.retry_at() - clocks.now).count / 1000 + 1))
+            .text(" s");
       if (sender.last_accepted().now.ms != 0) {
         into.text(", last message accepted ");
         write_ago(sender.last_accepted().now, clocks.now, into);
@@ -135,8 +146,11 @@ void write_status(const Config& config, const Queue& queue, const Index& index, 
     into.text("\n");
   }
   for (const Queue::Alarm& alarm : queue.alarms()) {
-    into.text("alarm    ").text(alarm.name.view()).text(alarm.last == Transition::raised ? " ACTIVE since " : " cleared ");
-    alarm.since.clocks.wall_trusted ? write_date(alarm.since.clocks.wall, into) : static_cast<void>(into.text("(clock not set)"));
+    into.text("alarm    ")
+        .text(alarm.name.view())
+        .text(alarm.last == Transition::raised ? " ACTIVE since " : " cleared ");
+    alarm.since.clocks.wall_trusted ? write_date(alarm.since.clocks.wall, into)
+                                    : static_cast<void>(into.text("(clock not set)"));
     into.text("\n");
   }
 }

@@ -7,7 +7,8 @@ Status HttpExchange::begin(const HttpRequest& request, std::size_t body_size) {
   response_.reset();
   to_send_ = {};
   may_have_left_ = false;
-  // The framing of an answer to these depends on the request (RFC 9112 6.3), which HttpResponse does not know.
+  // The framing of an answer to these depends on the request (RFC 9112 6.3), which HttpResponse does not
+  // know.
   if (request.method == "HEAD" || request.method == "CONNECT") return Code::bad_value;
   if (body_size > body_room().size()) return Code::too_big;
   const MutBytes room = request_.first(kRequestHeadBytes);

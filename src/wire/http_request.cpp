@@ -38,8 +38,8 @@ bool is_host(std::string_view text) {
 
 Result<std::size_t> write_request_head(const HttpRequest& request, std::size_t body_size, MutBytes into) {
   if (!is_token(request.method) || !starts_with(request.target, "/") || !all_visible(request.target) ||
-      find(request.target, '#') != kNotFound || !is_host(request.host) || !is_field_value(request.authorization) ||
-      !is_field_value(request.content_type))
+      find(request.target, '#') != kNotFound || !is_host(request.host) ||
+      !is_field_value(request.authorization) || !is_field_value(request.content_type))
     return Code::bad_value;
 
   using namespace std::string_view_literals;

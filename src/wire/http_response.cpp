@@ -50,7 +50,8 @@ inline T load(const void* p) {
 struct Window {
   Window(const std::uint8_t* begin, const std::uint8_t* its_end)
       : end(its_end),
-        wide(its_end - begin < static_cast<std::ptrdiff_t>(sizeof(Word)) ? begin : its_end - (sizeof(Word) - 1)) {}
+        wide(its_end - begin < static_cast<std::ptrdiff_t>(sizeof(Word)) ? begin
+                                                                         : its_end - (sizeof(Word) - 1)) {}
   const std::uint8_t* end;
   const std::uint8_t* wide;
 };
@@ -283,7 +284,8 @@ HttpResponse::Step HttpResponse::fields() {
     }
     const std::uint8_t* value_end = p;
     while (value_end != value && is_blank(value_end[-1])) --value_end;
-    if (stage_ == Stage::fields && !take_field(text_of(line, colon), text_of(value, value_end))) return Step::wait;
+    if (stage_ == Stage::fields && !take_field(text_of(line, colon), text_of(value, value_end)))
+      return Step::wait;
     p += 2;
   }
   at_ = offset(p + 2);
@@ -308,7 +310,8 @@ bool HttpResponse::take_field(std::string_view name, std::string_view value) {
       if (is_named(name, "content-length")) return take_length(value);
       break;
     case 16:
-      if (is_named(name, "content-encoding") && !value.empty() && !is_named(value, "identity")) encoded_ = true;
+      if (is_named(name, "content-encoding") && !value.empty() && !is_named(value, "identity"))
+        encoded_ = true;
       break;
     case 17:
       if (!is_named(name, "transfer-encoding")) break;
@@ -329,7 +332,8 @@ bool HttpResponse::take_length(std::string_view value) {
   bool digits = !value.empty();
   for (const char c : value) {
     if (!is_digit(c)) digits = false;
-    if (length <= kAnswerBytes) length = length * 10 + static_cast<std::uint64_t>(c - '0');  // beyond, it only matters that it is
+    if (length <= kAnswerBytes)
+      length = length * 10 + static_cast<std::uint64_t>(c - '0');  // beyond, it only matters that it is
   }
   if (!digits || (has_length_ && length != length_)) {
     fail(Code::protocol, digits ? "two different Content-Lengths" : "Content-Length is not a number");
@@ -394,7 +398,8 @@ HttpResponse::Step HttpResponse::take_data() {
   const std::size_t n = here < length_ ? here : static_cast<std::size_t>(length_);
   if (body_size_ == 0) body_at_ = at_;
   // Chunks are joined in place; the first one stays where it came.
-  if (body_at_ + body_size_ != at_) std::memmove(buffer_.data() + body_at_ + body_size_, buffer_.data() + at_, n);
+  if (body_at_ + body_size_ != at_)
+    std::memmove(buffer_.data() + body_at_ + body_size_, buffer_.data() + at_, n);
   body_size_ += n;
   at_ += n;
   length_ -= n;
@@ -414,7 +419,8 @@ HttpResponse::Step HttpResponse::chunk_size() {
   for (; p != end; ++p) {
     const int digit = hex_value(*p);
     if (digit < 0) break;
-    if (size <= kAnswerBytes) size = size * 16 + static_cast<unsigned>(digit);  // beyond, it only matters that it is
+    if (size <= kAnswerBytes)
+      size = size * 16 + static_cast<unsigned>(digit);  // beyond, it only matters that it is
   }
   if (p == line) return bad_line("chunk without a size");
   const Window window(line, end);

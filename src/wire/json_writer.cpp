@@ -8,7 +8,9 @@ namespace {
 
 constexpr unsigned kDeepest = 32;
 
-constexpr bool is_plain(char c) { return c >= 0x20 && static_cast<unsigned char>(c) < 0x80 && c != '"' && c != '\\'; }
+constexpr bool is_plain(char c) {
+  return c >= 0x20 && static_cast<unsigned char>(c) < 0x80 && c != '"' && c != '\\';
+}
 
 // Several bytes looked at in one step: a machine word, or two side by side where the machine can do that
 // in one instruction (the compiler splits them where it cannot).
@@ -195,7 +197,8 @@ void JsonWriter::open(Kind kind) {
 
 void JsonWriter::close(Kind kind) {
   // Depths that were pushed out of the 32 bits cannot be told any more; the text is refused then.
-  TOCSIN_ASSERT(depth_ > 0 && (((objects_ & 1) != 0) == (kind == Kind::object) || first_error_ == Code::too_big));
+  TOCSIN_ASSERT(depth_ > 0 &&
+                (((objects_ & 1) != 0) == (kind == Kind::object) || first_error_ == Code::too_big));
   --depth_;
   comma_due_ >>= 1;
   objects_ >>= 1;

@@ -112,9 +112,9 @@ Result<Event> decode_event(Bytes payload) {
   if (payload.size() < kEventHeadBytes) return Code::corrupt;
   const std::uint8_t* p = payload.data();
   const std::size_t phones = p[2], prefix = p[3], stream = p[4], alarm = p[5], text = load16(p + 6);
-  if (p[0] > static_cast<std::uint8_t>(Class::info) || p[1] > static_cast<std::uint8_t>(Transition::cleared) ||
-      phones > kMaxPhones || stream > kMaxName || alarm > kMaxName ||
-      payload.size() != kEventHeadBytes + phones * 8 + prefix + stream + alarm + text)
+  if (p[0] > static_cast<std::uint8_t>(Class::info) ||
+      p[1] > static_cast<std::uint8_t>(Transition::cleared) || phones > kMaxPhones || stream > kMaxName ||
+      alarm > kMaxName || payload.size() != kEventHeadBytes + phones * 8 + prefix + stream + alarm + text)
     return Code::corrupt;
   Event event;
   event.cls = static_cast<Class>(p[0]);

@@ -9,7 +9,8 @@ namespace {
 constexpr std::uint8_t kMagic[8] = {'t', 'o', 'c', 's', 'i', 'n', 'Q', '\n'};
 
 bool known(std::uint8_t kind) {
-  return kind >= static_cast<std::uint8_t>(RecordKind::start) && kind <= static_cast<std::uint8_t>(RecordKind::alarm);
+  return kind >= static_cast<std::uint8_t>(RecordKind::start) &&
+         kind <= static_cast<std::uint8_t>(RecordKind::alarm);
 }
 
 }  // namespace

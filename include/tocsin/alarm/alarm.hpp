@@ -4,7 +4,7 @@
 // transition; there is no second copy that could differ.
 //
 //   cleared -> raised    the input became active, or `raise`     text goes to everybody
-//   raised  -> cleared   the input became inactive, or `clear`   clear_text goes to everybody, if there is one
+//   raised  -> cleared   the input became inactive, or `clear`   clear_text, if there is one, to everybody
 //
 // Memory: none; 1 KiB of stack for the text. Threads: none.
 #pragma once
@@ -27,12 +27,12 @@ bool is_raised(const Queue& queue, std::string_view alarm);
 
 // Makes the transition. Errors: empty (it is in that state already, nothing to do); as Outbox::post():
 // nothing changed then, and the same call later makes up for it.
-Result<Queue::Pushed> change_alarm(Outbox& outbox, const AlarmRule& rule, Transition to, std::string_view device_name,
-                                   const Clocks& clocks);
+Result<Queue::Pushed> change_alarm(Outbox& outbox, const AlarmRule& rule, Transition to,
+                                   std::string_view device_name, const Clocks& clocks);
 
 // Fills an alarm's text. {time} is the wall clock, or says that the clock is not set; {duration} is how
 // long the alarm has been active, "12 min 5 s", or says that it is not known.
-void write_alarm_text(std::string_view text, std::string_view device_name, std::string_view alarm, const Clocks& at,
-                      Result<Millis> duration, TextWriter& into);
+void write_alarm_text(std::string_view text, std::string_view device_name, std::string_view alarm,
+                      const Clocks& at, Result<Millis> duration, TextWriter& into);
 
 }  // namespace tocsin

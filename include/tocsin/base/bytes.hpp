@@ -36,7 +36,9 @@ class Span {
   }
 
   constexpr Span first(std::size_t n) const { return {data_, n < size_ ? n : size_}; }
-  constexpr Span drop(std::size_t n) const { return n < size_ ? Span{data_ + n, size_ - n} : Span{data_ + size_, 0}; }
+  constexpr Span drop(std::size_t n) const {
+    return n < size_ ? Span{data_ + n, size_ - n} : Span{data_ + size_, 0};
+  }
 
  private:
   T* data_ = nullptr;

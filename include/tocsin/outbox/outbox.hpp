@@ -24,9 +24,11 @@ namespace tocsin {
 // What the loop wants to know for log, status and waiting callers. Called from inside poll().
 class Observer {
  public:
-  virtual void message_ended(const MessageId& id, std::uint32_t number, State state, std::string_view reason) = 0;
+  virtual void message_ended(const MessageId& id, std::uint32_t number, State state,
+                             std::string_view reason) = 0;
   // A stream's condition changed: "backing off", with the reason in words.
-  virtual void stream_changed(std::string_view stream, std::string_view condition, std::string_view reason) = 0;
+  virtual void stream_changed(std::string_view stream, std::string_view condition,
+                              std::string_view reason) = 0;
 
  protected:
   ~Observer() = default;
@@ -39,7 +41,8 @@ constexpr unsigned most_sends(Class c) { return on_unknown(c) == OnUnknown::hold
 
 class Outbox {
  public:
-  Outbox(Queue& queue, Index& index, Observer& observer) : queue_(queue), index_(index), observer_(observer) {}
+  Outbox(Queue& queue, Index& index, Observer& observer)
+      : queue_(queue), index_(index), observer_(observer) {}
   Outbox(const Outbox&) = delete;
   Outbox& operator=(const Outbox&) = delete;
 

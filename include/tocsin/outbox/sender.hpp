@@ -68,7 +68,9 @@ class Sender {
   void urgent(Instant now);
   // Stops after what has begun; nothing new begins. quiet(): nothing is under way any more.
   void stop() { stopping_ = true; }
-  bool quiet() const { return stopping_ && (state_ == State::idle || state_ == State::backing_off || state_ == State::held); }
+  bool quiet() const {
+    return stopping_ && (state_ == State::idle || state_ == State::backing_off || state_ == State::held);
+  }
 
   State state() const { return state_; }
   static std::string_view word(State state);
@@ -90,7 +92,8 @@ class Sender {
   // sender_outcome.cpp
   std::string_view words_for(Status failure) const;
   void judge_answer(const Clocks& clocks, std::uint32_t random);
-  void judge_message(std::size_t at, std::string_view whole_reason, const Clocks& clocks, std::uint32_t random);
+  void judge_message(std::size_t at, std::string_view whole_reason, const Clocks& clocks,
+                     std::uint32_t random);
   void give_up(std::string_view reason, const Clocks& clocks, std::uint32_t random);
   void all_unknown(std::string_view reason, const Clocks& clocks, std::uint32_t random);
   void back_off(std::string_view reason, Millis at_least, const Clocks& clocks, std::uint32_t random);

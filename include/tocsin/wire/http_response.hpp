@@ -52,11 +52,20 @@ class HttpResponse {
   Bytes body() const { return Bytes{buffer_}.drop(body_at_).first(body_size_); }
   std::string_view retry_after() const { return retry_after_; }  // as it came, or empty (RFC 9110 10.2.3)
   std::string_view date() const { return date_; }                // as it came, or empty
-  const char* fault() const { return fault_; }                   // why it was refused, for the log; "" when it was not
+  const char* fault() const { return fault_; }  // why it was refused, for the log; "" when it was not
 
  private:
   enum class Stage : std::uint8_t {
-    status_line, fields, counted_body, body_until_close, chunk_size, chunk_data, chunk_end, trailers, done, failed
+    status_line,
+    fields,
+    counted_body,
+    body_until_close,
+    chunk_size,
+    chunk_data,
+    chunk_end,
+    trailers,
+    done,
+    failed
   };
   enum class Step : std::uint8_t { on, wait };  // go on with the next stage, or when more bytes came
 

@@ -72,7 +72,8 @@ class JsonWriter {
 
   Span<char> into_;
   std::size_t size_ = 0;         // needed so far; what does not fit is counted, not stored
-  std::uint32_t comma_due_ = 0;  // bit 0: the next value at this depth needs a comma; bit 1: one depth out; ...
+  std::uint32_t comma_due_ =
+      0;  // bit 0: the next value at this depth needs a comma; bit 1: one depth out; ...
   std::uint32_t objects_ = 0;    // the same way: this depth is an object, not an array
   std::uint16_t depth_ = 0;
   Code first_error_ = Code::ok;  // bad_value or too_big; `full` is seen from size_

@@ -70,12 +70,14 @@ struct MessageVerdict {
 struct Judgement {
   Whole whole = Whole::unknown;
   bool rate_limited = false;      // the next request carries one message
-  std::uint32_t retry_after_s = 0;  // from Retry-After in seconds; 0: none (a date is left to a later version), at most a day
+  std::uint32_t retry_after_s =
+      0;  // from Retry-After in seconds; 0: none (a date is left to a later version), at most a day
   FixedText<kMaxReason> reason;   // one line for a technician: "403: Not authenticated"
 };
 
 // `ids` are the messages of the request; verdicts[i] belongs to ids[i] and is set in every case
 // (for held, halve and later to `later`, for unknown to `unknown`).
-Judgement judge(const Answer& answer, Span<const std::string_view> ids, Span<MessageVerdict> verdicts, Arena& arena);
+Judgement judge(const Answer& answer, Span<const std::string_view> ids, Span<MessageVerdict> verdicts,
+                Arena& arena);
 
 }  // namespace tocsin
