@@ -236,7 +236,7 @@ fuzz-replay: $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%)  ## every kept input once more
 # ---- longer runs -----------------------------------------------------------------------------------------
 
 .PHONY: demo bench
-demo: $(BUILD)/deps/demo.ok program    ## the whole story on this machine: line, outage, power cut, delivery
+demo: $(BUILD)/deps/demo.ok program    ## the whole story on this machine: alarm, outage, kill -9, delivery
 	$(Q)TOCSIN=$(abspath $(SHIP)/tocsin) python3 tests/demo/demo.py
 bench: $(BUILD)/deps/bench.ok program  ## sizes, memory, system calls and instructions beside the peers
 	$(Q)TOCSIN=$(abspath $(SHIP)/tocsin) tests/bench/run

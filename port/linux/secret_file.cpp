@@ -127,6 +127,12 @@ Status write_token(std::string_view path, std::string_view token, TextWriter& wh
     return failed(why, "cannot write beside ", path, last_error());
   Fd file{::openat(dir.number(), memory, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR)};
   if (!file.is_open()) return failed(why, "cannot write beside ", path, last_error());
+  // Set by root, the token still belongs to whom it belonged to: the user that the daemon runs as.
+  struct stat owner = {};
+  if (::geteuid() == 0 && (::fstatat(dir.number(), name.c_str(), &owner, AT_SYMLINK_NOFOLLOW) == 0 ||
+                           ::fstat(dir.number(), &owner) == 0) &&
+      ::fchown(file.number(), owner.st_uid, owner.st_gid) != 0)
+    return failed(why, "cannot give its owner to ", path, last_error());
   Status written = fill(Fd{file.release()}, cleaned);
   if (written.ok() && ::renameat(dir.number(), memory, dir.number(), name.c_str()) != 0)
     written = last_error();

@@ -41,6 +41,7 @@ void Queue::start(const Start& start) {
 }
 
 std::size_t Queue::live_limit() const {
+  if (store_[active_]->capacity() < kMinBlocks * kBlock) return 0;  // a reader that found no queue yet
   return (static_cast<std::size_t>(store_[active_]->capacity()) - 2 * kBlock) * 2 / 5;
 }
 

@@ -181,7 +181,9 @@ Exit show_status(const Call& call) {
   }
   char words[300];
   TextWriter why(words);
-  if (reply.code() != Code::not_found)
+  if (reply.code() == Code::io && reply.status().detail() == EACCES)
+    complain("you may not use the daemon's control socket: what follows is read from its files");
+  else if (reply.code() != Code::not_found)
     complain("the daemon does not answer at its control socket: what follows is read from its files");
   Reader& reader = in_place<Reader>();
   const Exit opened = reader.open(call.config, why);

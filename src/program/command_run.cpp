@@ -22,12 +22,38 @@ Wish read_signal(int fd) {
   return info.ssi_signo == SIGHUP ? Wish::reload : Wish::stop;
 }
 
+// What a file that is right in itself would still break: the queue would be another one, or the new start
+// would end at a line that is not there.
+bool suits_running(const Config& now, const Config& next, TextWriter& why) {
+  if (next.device.state != now.device.state || next.device.control != now.device.control) {
+    why.text("`state` and `control` in [device] cannot change while it runs: stop it, then start it anew");
+    return false;
+  }
+  for (std::size_t i = 0; i < next.alarm_count; ++i) {
+    const AlarmConfig& alarm = next.alarms[i];
+    bool is_open = alarm.gpio.empty();
+    for (std::size_t k = 0; k < now.alarm_count; ++k) is_open = is_open || now.alarms[k].gpio == alarm.gpio;
+    GpioLine& line = in_place<GpioLine>();
+    if (is_open || line.open(alarm.gpio, alarm.debounce).ok()) {
+      line.close();
+      continue;
+    }
+    why.text("alarm ").text(alarm.name).text(": ").text(line.problem());
+    return false;
+  }
+  return true;
+}
+
 // A bad file leaves the configuration in force as it is, and says so.
 bool may_reload(const Call& call, Log& log) {
   auto& file = in_place<ConfigFile, 1>();  // place 0 holds the one in force
   auto& errors = in_place<ConfigErrors, 1>();
-  if (load_config(call.config_path, file, errors).ok()) return true;
   char text[Log::kMaxLine];
+  if (load_config(call.config_path, file, errors).ok()) {
+    TextWriter why(text);
+    if (suits_running(call.config, file.config, why)) return true;
+    log.line(read_clocks().now, LogLevel::error, why.view());
+  }
   for (std::size_t at = 0; at < errors.kept(); ++at) {
     TextWriter line(text);
     errors.write(at, line);

@@ -37,10 +37,11 @@ Exit watch_files(const Config& config, std::uint32_t first, std::size_t count, I
 }
 
 // Nobody owns the queue: this command does, for as long as it takes.
-Exit as_owner(const Call& call, const ControlRequest& request) {
+// `met_owner`: meanwhile somebody else does, and answers; nothing was done or said.
+Exit as_owner(const Call& call, const ControlRequest& request, bool& met_owner) {
   static Resolver resolver;
   const bool waits = request.ask == Ask::send && request.wait > milliseconds(0);
-  if (waits && !resolver.start().ok()) {
+  if (waits && resolver.keeper() == 0 && !resolver.start().ok()) {
     complain("cannot start the name resolver process: out of processes or memory?");
     return Exit::internal;
   }
@@ -50,8 +51,9 @@ Exit as_owner(const Call& call, const ControlRequest& request) {
   TextWriter why(words);
   const Instant until = read_clocks().now + request.wait;
   Exit exit = owner.open(call.config, Role::guest, why);
+  met_owner = owner.met_owner();
   if (exit != Exit::done) {
-    complain(why.view());
+    if (!met_owner) complain(why.view());
     return exit;
   }
   const Owner::Posted posted =
@@ -94,16 +96,26 @@ Exit as_owner(const Call& call, const ControlRequest& request) {
 
 Exit through_owner(const Call& call, const ControlRequest& request) {
   static std::uint8_t memory[kMaxControlReply];
-  const auto reply = call_control(call.config.device.control, request,
-                                  Millis{kControlTimeout.count + request.wait.count}, memory);
+  const Millis patience{kControlTimeout.count + request.wait.count};
+  auto reply = call_control(call.config.device.control, request, patience, memory);
+  for (int attempt = 0; reply.code() == Code::not_found && attempt < 3; ++attempt) {
+    bool met_owner = false;
+    const Exit exit = as_owner(call, request, met_owner);
+    if (!met_owner) return exit;
+    reply = call_control(call.config.device.control, request, patience, memory);
+  }
   if (reply.ok()) {
     print(reply.value().out);
     if (!reply.value().err.empty()) complain(reply.value().err);
     return reply.value().exit;
   }
-  if (reply.code() == Code::not_found) return as_owner(call, request);
   char words[300];
   TextWriter why(words);
+  if (reply.code() == Code::io && reply.status().detail() == EACCES) {
+    why.text("you may not use ").text(call.config.device.control);
+    complain(why.text(": nothing was stored; be its user, or in its group").view());
+    return Exit::cannot_create;
+  }
   why.text("the daemon at ").text(call.config.device.control);
   if (reply.code() == Code::timeout) {
     why.text(" does not answer");

@@ -107,8 +107,11 @@ Exit set_token(const Call& call) {
   request.subject = stream->name;
   const auto reply = call_control(call.config.device.control, request, kControlTimeout, memory);
   if (reply.ok() && reply.value().exit == Exit::done) print("the running daemon uses it now\n");
-  if (reply.ok() && reply.value().exit != Exit::done) complain(reply.value().err);
-  return Exit::done;
+  if (!reply.ok() || reply.value().exit == Exit::done) return Exit::done;
+  char refused[500];
+  TextWriter words_of_daemon(refused);
+  complain(words_of_daemon.text("stored, but the running daemon cannot use it: ").text(reply.value().err).view());
+  return Exit::config;
 }
 
 Exit show_token(const Call& call) {

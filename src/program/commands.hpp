@@ -28,6 +28,8 @@ Exit show_version(const Arguments& arguments);
 
 // Whole texts to stdout, and one line "tocsin: ..." to stderr. A closed pipe ends nothing.
 void print(std::string_view text);
+// How the program ends, said and changed to `medium` when print() failed.
+Exit printed(Exit exit);
 void complain(std::string_view line);
 void complain_to_syslog();  // from here on; without a syslog daemon it stays with stderr
 // The finished text of `json`, which was given all of `text` but its last byte, as one line.

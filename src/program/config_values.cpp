@@ -63,6 +63,7 @@ std::string_view url_problem(std::string_view url, StreamConfig& into) {
     port = static_cast<std::uint16_t>(number.value());
   }
   while (ends_with(path, "/")) path.remove_suffix(1);
+  if (ends_with(path, "/simple_send")) return "leave /simple_send/ out, it is added";
   for (const char c : path)
     if (c <= 0x20 || c >= 0x7F) return "its path may hold visible ASCII only";
   if (path.size() > kMaxUrlPath) return "its path is too long";

@@ -26,7 +26,7 @@ struct MemoryRow {
   std::string_view what;
 };
 constexpr MemoryRow kMemory[] = {
-    {"daemon_bytes", sizeof(Owner), "B the daemon in all, in place; pages that are not used cost nothing"},
+    {"daemon_bytes", sizeof(Owner), "B what the daemon works with, in place; pages that are not used cost nothing"},
     {"index_bytes", sizeof(Index), "B of this: the index of messages"},
     {"queue_bytes", sizeof(Queue), "B of this: the queue, what is staged and the blocks being written"},
     {"stream_bytes", sizeof(Sender) + sizeof(TlsStream),
@@ -118,11 +118,35 @@ void print_mistakes(std::string_view path, const ConfigErrors& errors) {
   print_json(json, text);
 }
 
+// A file that is being edited must not keep an alarm from the daemon, which runs with what it has read.
+Exit ask_running(const Arguments& arguments, std::string_view control, bool& answered) {
+  static std::uint8_t memory[kMaxControlReply];
+  static ControlRequest request;
+  request.ask = arguments.command == Command::raise   ? Ask::raise
+                : arguments.command == Command::clear ? Ask::clear
+                                                      : Ask::status;
+  request.subject = arguments.subject;
+  request.json = arguments.json;
+  const auto reply = call_control(control, request, kControlTimeout, memory);
+  answered = reply.ok();
+  if (!answered) return Exit::config;
+  complain("the configuration has mistakes (tocsin check): the running daemon goes on with the one before");
+  print(reply.value().out);
+  if (!reply.value().err.empty()) complain(reply.value().err);
+  return reply.value().exit;
+}
+
 Exit with_configuration(const Arguments& arguments, char** words) {
   auto& file = in_place<ConfigFile>();
   auto& errors = in_place<ConfigErrors>();
   const std::string_view path = config_path(arguments, ::getenv("TOCSIN_CONFIG"));
   if (!load_config(path, file, errors).ok()) {
+    if (arguments.command == Command::raise || arguments.command == Command::clear ||
+        arguments.command == Command::status) {
+      bool answered = false;
+      const Exit exit = ask_running(arguments, file.config.device.control, answered);
+      if (answered) return exit;
+    }
     if (arguments.command == Command::check && arguments.json) {
       print_mistakes(path, errors);
       return Exit::config;
@@ -174,10 +198,10 @@ int run_program(int argc, char** argv) {
   if (arguments.to_syslog) complain_to_syslog();
   if (arguments.command == Command::help) {
     print(help_text(arguments.subject));
-    return number(Exit::done);
+    return number(printed(Exit::done));
   }
-  if (arguments.command == Command::version) return number(show_version(arguments));
-  return number(with_configuration(arguments, argv));
+  if (arguments.command == Command::version) return number(printed(show_version(arguments)));
+  return number(printed(with_configuration(arguments, argv)));
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "src/program/owner.hpp"
 
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include <new>
@@ -94,9 +95,15 @@ Exit Owner::open(const Config& config, Role role, TextWriter& why) {
       write_errno(locked.detail(), why);
       return Exit::cannot_create;
     }
-    if (role == Role::daemon) {
-      ControlRequest request;
-      request.ask = Ask::give_way;
+    // A daemon that is just starting, or starting anew, has the lock before it has the socket.
+    ControlRequest request;
+    request.ask = role == Role::daemon ? Ask::give_way : Ask::ping;
+    if (role == Role::guest) {
+      met_owner_ = call_control(config.device.control, request, seconds(1),
+                                {reinterpret_cast<std::uint8_t*>(reply_), sizeof reply_})
+                       .ok();
+      if (met_owner_) return Exit::later;
+    } else {
       const auto reply = call_control(config.device.control, request, seconds(1),
                                       {reinterpret_cast<std::uint8_t*>(reply_), sizeof reply_});
       if (reply.ok() && reply.value().exit != Exit::done) {
@@ -176,9 +183,13 @@ Exit Owner::open(const Config& config, Role role, TextWriter& why) {
 }
 
 Exit Owner::load_token(std::size_t stream, TextWriter& why) {
-  const auto size = read_token(config_->streams[stream].token_file, tokens_[stream], why);
-  token_sizes_[stream] = size.ok() ? size.value() : 0;
-  return size.ok() ? Exit::done : Exit::config;
+  char token[kMaxToken];
+  const auto size = read_token(config_->streams[stream].token_file, token, why);
+  if (!size.ok()) return Exit::config;  // the one before, if there is one, stays
+  std::memcpy(tokens_[stream], token, size.value());
+  token_sizes_[stream] = size.value();
+  ::explicit_bzero(token, sizeof token);
+  return Exit::done;
 }
 
 void Owner::configure_sender(std::size_t stream) {

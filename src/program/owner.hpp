@@ -68,6 +68,8 @@ class Owner final : public Observer {
   Exit outcome(std::uint32_t first, std::size_t count) const;
   bool decided(const Posted& posted) const;  // none of them waits any more
   void write_outcome(const Posted& posted, Exit exit, TextWriter& into) const;
+  // open() met an owner that answers at the control socket: ask it instead.
+  bool met_owner() const { return met_owner_; }
   bool gave_way() const { return gave_way_; }
 
   const Config& config() const { return *config_; }
@@ -124,6 +126,7 @@ class Owner final : public Observer {
   ControlServer control_;
   Waiting waiting_[kMaxControlClients];
   bool gave_way_ = false;
+  bool met_owner_ = false;
   bool medium_reported_ = false;
 
   std::size_t stream_count_ = 0;

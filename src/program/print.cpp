@@ -9,10 +9,24 @@ namespace tocsin {
 namespace {
 
 Log* syslog_ = nullptr;
+int lost_ = 0;  // errno of an answer that could not be written
 
 }  // namespace
 
-void print(std::string_view text) { write_whole(1, as_bytes(text)).ignore(); }  // nobody is left to tell
+void print(std::string_view text) {
+  const Status written = write_whole(1, as_bytes(text));
+  if (!written.ok() && written.detail() != EPIPE) lost_ = written.detail();  // a reader may stop reading
+}
+
+Exit printed(Exit exit) {
+  if (lost_ == 0) return exit;
+  char words[100];
+  TextWriter why(words);
+  why.text("cannot write the answer: ");
+  write_errno(lost_, why);
+  complain(why.view());
+  return exit == Exit::done ? Exit::medium : exit;
+}
 
 void print_json(JsonWriter& json, Span<char> text) {
   const auto whole = json.finish();

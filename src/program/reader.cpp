@@ -19,7 +19,7 @@ Exit Reader::open(const Config& config, TextWriter& why) {
   if (!failure.ok()) {
     why.text("cannot read the queue in ").text(config.device.state).text(": ");
     write_errno(failure.detail(), why);
-    why.text(": are you allowed to?");
+    why.text(": only its user and root may read it");
     return Exit::cannot_create;
   }
   // An owner that writes at this moment may leave a half picture: look again.

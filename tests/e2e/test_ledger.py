@@ -74,7 +74,15 @@ class Watchman(threading.Thread):
 
 
 class Ledger(Case):
-    def test_per_alarm_and_phone_never_none_and_never_more_than_three(self):
+    def test_answers_lost_per_alarm_and_phone_never_none_and_never_more_than_three(self):
+        """The service takes every request that reaches it, and loses answers: then nobody may be left out."""
+        self.ledger([fault for fault in FAULTS if fault.get("at") != "body"], none=0)
+
+    def test_requests_lost_too_never_more_than_three_and_none_only_on_record(self):
+        """Requests that vanish look the same from here: three of them end a message, and say so."""
+        self.ledger(FAULTS, none=None)
+
+    def ledger(self, faults, none):
         chance = random.Random(SEED)
         service = self.service()
         alarms = "".join(
@@ -82,7 +90,7 @@ class Ledger(Case):
             for n in range(ALARMS)
         )
         device = self.device(service, device={"queue_size": "8M"}, more=alarms)
-        for n, fault in enumerate(FAULTS):
+        for n, fault in enumerate(faults):
             service.rule(fault["do"], **{"seed": SEED + n, **{k: v for k, v in fault.items() if k != "do"}})
         watchman = Watchman(device, random.Random(SEED + 1))
         watchman.start()
@@ -122,6 +130,9 @@ class Ledger(Case):
             if not copies[m["id"]] and not (m["state"] in ("unknown", "failed", "expired") and m["reason"])
         ]
         self.assertEqual(silent, [], "no copy, and no record that says why")
+        if none is not None:
+            left_out = [m["id"] for m in queue if not copies[m["id"]]]
+            self.assertEqual(len(left_out), none, f"no copy on the phone: {left_out}")
         many = {m["id"]: len(copies[m["id"]]) for m in queue if len(copies[m["id"]]) > 3}
         self.assertEqual(many, {}, "more than three copies")
         wrong = [
