@@ -179,7 +179,7 @@ class Agent final : public tocsin::Observer {
     return entry == nullptr ? tocsin::State::queued : entry->state;
   }
   unsigned sends(std::uint32_t number) const { return index().find(number)->sends; }
-  // What is on record of it; the reason in words.
+  // What is on record of it; the reason in words. Its views hold until the next record().
   tocsin::MessageState record(std::uint32_t number) {
     const tocsin::Entry* entry = index().find(number);
     if (entry == nullptr) return {};
@@ -189,7 +189,8 @@ class Agent final : public tocsin::Observer {
   std::string id(std::uint32_t number) {
     const tocsin::Entry* entry = index().find(number);
     if (entry == nullptr) return {};
-    const auto body = queue.read_body(*entry, {scratch_, sizeof scratch_});
+    std::uint8_t scratch[sizeof scratch_];  // a check compares it with what record() tells
+    const auto body = queue.read_body(*entry, {scratch, sizeof scratch});
     return body.ok() ? std::string(tocsin::message_id(body.value().event.id_prefix, number).view())
                      : std::string();
   }
