@@ -420,6 +420,90 @@ TEST(queue_alarm_states_survive_turns_and_restarts) {
   CHECK_EQ(next.queue.alarm("pump")->since.run, 1);
 }
 
+TEST(queue_of_the_smallest_size_full_with_every_alarm_and_long_reasons_still_turns) {
+  Disk disk(8);
+  {
+    Process run(disk);
+    run.start();
+    for (unsigned i = 0; i < kMaxAlarms; ++i) {
+      const std::string alarm = "alarm-whose-name-has-32-letter" + std::to_string(10 + i);
+      CHECK_OK(run.push(0, "", alarm.c_str(), Transition::raised));
+      run.settle();
+    }
+    std::uint32_t number = 0;
+    for (auto pushed = run.push(1, "x"); pushed.ok(); pushed = run.push(1, "x")) {
+      number = pushed.value().first_number;
+      run.settle();
+      MessageState refused;
+      const std::string reason(kMaxReason, 'r');
+      refused.reason = reason;
+      CHECK_OK(run.queue.update(number, refused, run.clocks()));
+      run.settle();
+    }
+    CHECK(number > 10);
+  }
+  std::uint32_t turns = 0;
+  for (unsigned i = 0; i < 30; ++i) {
+    Process run(disk);
+    run.start();
+    CHECK(!run.queue.failing());
+    CHECK(run.queue.settled());
+    turns += run.queue.turns();
+    CHECK_EQ(run.queue.alarms().size(), kMaxAlarms);
+    CHECK_EQ(run.queue.lost(), 0);
+  }
+  CHECK(turns > 3);
+}
+
+TEST(queue_index_full_of_ended_messages_refuses_nothing) {
+  Disk disk(4096);
+  Process run(disk);
+  run.start();
+  for (unsigned i = 0; i < 2 * kMaxMessages / kMaxPhones; ++i) {
+    const auto pushed = run.push(kMaxPhones, "x");
+    CHECK_OK(pushed);
+    run.settle();
+    for (unsigned k = 0; k < kMaxPhones; ++k) {
+      CHECK_OK(run.end(pushed.value().first_number + k));
+      run.settle();
+    }
+  }
+  CHECK(the_index.size() > kMaxMessages / 3);  // and they stay as history
+}
+
+TEST(queue_ended_messages_make_room_in_the_index_for_those_that_wait) {
+  Disk disk(4096);
+  Process run(disk);
+  run.start();
+  std::size_t waiting = 0;
+  for (unsigned i = 0; i < kMaxMessages / kMaxPhones; ++i) {
+    const auto pushed = run.push(kMaxPhones, "x");
+    CHECK_OK(pushed);
+    run.settle();
+    for (unsigned k = 0; k < kMaxPhones; ++k) {
+      if (i % 3 == 0) {
+        CHECK_OK(run.end(pushed.value().first_number + k));
+        run.settle();
+      } else {
+        ++waiting;
+      }
+    }
+  }
+  unsigned refused = 0;
+  while (waiting + kMaxPhones <= kMaxMessages && refused < 50) {
+    const auto pushed = run.push(kMaxPhones, "x");
+    run.queue.poll(run.now);
+    run.settle();
+    if (pushed.ok()) {
+      waiting += kMaxPhones;
+    } else {
+      ++refused;  // once each time the last of them have to be let go
+    }
+  }
+  CHECK(refused < 20);
+  CHECK(waiting + kMaxPhones > kMaxMessages);
+}
+
 // ---- the medium -------------------------------------------------------------------------------------------
 
 TEST(queue_store_too_small_is_refused) {

@@ -41,8 +41,15 @@ void Queue::start(const Start& start) {
 }
 
 std::size_t Queue::live_limit() const {
-  if (store_[active_]->capacity() < kMinBlocks * kBlock) return 0;  // a reader that found no queue yet
-  return (static_cast<std::size_t>(store_[active_]->capacity()) - 2 * kBlock) * 2 / 5;
+  const std::size_t capacity = store_[active_]->capacity();
+  if (capacity < kMinBlocks * kBlock) return 0;  // a reader that found no queue yet
+  const std::size_t most = (capacity - 2 * kBlock) * 2 / 5;
+  // In a small file the alarms count as well: a turn has to find room for them and for all that waits. It has
+  // two blocks less than a file holds, and a quarter may stay empty at the ends of blocks.
+  const std::size_t alarms = record_space(kRunBytes) + alarm_count_ * record_space(kMaxAlarmStateBytes);
+  const std::size_t room = (capacity - 4 * kBlock) * 3 / 4;
+  const std::size_t beside = room > alarms ? room - alarms : 0;
+  return most < beside ? most : beside;
 }
 
 Result<Queue::Pushed> Queue::push(Event event, std::string_view device_name, const Clocks& clocks) {
@@ -87,6 +94,10 @@ Result<Queue::Pushed> Queue::push(Event event, std::string_view device_name, con
     live_bytes_ += share;
     ++live_count_;
   }
+  // A turn lets go of ended messages before the index is full of them: a push is not refused for their sake.
+  constexpr std::size_t kFewLeft = 512;
+  if (index_.size() + kFewLeft > kMaxMessages && index_.size() - live_count_ >= 2 * kFewLeft)
+    turn_wanted_ = true;
   if (event.transition != Transition::none) {
     if (Alarm* alarm = note_alarm(event.alarm)) {
       alarm->last = event.transition;

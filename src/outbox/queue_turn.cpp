@@ -21,6 +21,8 @@ void Queue::turn_begin() {
 
   // The newest of the ended messages stay as long as they fit beside those that wait.
   const std::size_t most_bytes = turn_with_history_ ? live_limit() : 0;
+  const std::size_t places = kMaxMessages - live_count_;
+  const std::size_t most_kept = places < 4 * kMaxPhones ? 0 : places / 2;  // the other half is for new ones
   std::size_t bytes = live_bytes_, kept = 0;
   turn_keep_from_ = 0;
   for (std::size_t at = index_.size(); at > 0; --at) {
@@ -28,7 +30,7 @@ void Queue::turn_begin() {
     entry.moved_body_at = entry.moved_state_at = 0;
     if (!ended(entry.state) || turn_keep_from_ != 0) continue;
     bytes += entry.bytes;
-    if (bytes > most_bytes || ++kept > kMaxMessages / 2) turn_keep_from_ = entry.number + 1;
+    if (bytes > most_bytes || ++kept > most_kept) turn_keep_from_ = entry.number + 1;
   }
 
   FileHead head;
@@ -44,8 +46,7 @@ void Queue::turn_step(Instant now) {
   Store& store = *store_[active_ ^ 1];
   open_job(moved_, store);
   if (turn_at_ == 0) {
-    for (const std::uint32_t at : {0U, slots(store) * kBlock})
-      writes_[write_count_++] = {at, head_buffer_};
+    for (const std::uint32_t at : {0U, slots(store) * kBlock}) writes_[write_count_++] = {at, head_buffer_};
     written_bytes_ += 2 * kFileHeadBytes;
   }
   const std::size_t began_at = turn_at_;
@@ -106,9 +107,18 @@ bool Queue::turn_entry(Entry& entry) {
   }
   if (!entry.state_staged && entry.state_at != 0 && entry.moved_state_at == 0) {
     const auto record = read_record(entry.state_at, false, scratch);
-    if (record.ok() &&
-        !append(record.value().head.kind, entry.number, record.value().payload, entry.moved_state_at))
-      return false;
+    if (!record.ok()) return true;
+    Bytes payload = record.value().payload;
+    std::uint8_t shorter[kMaxMessageStateBytes];
+    if (!turn_with_history_) {  // with its words it may take more than was reckoned with
+      const auto state = decode_message_state(payload);
+      if (!state.ok()) return true;
+      MessageState without_words = state.value();
+      without_words.reason = {};
+      without_words.uuid = {};
+      payload = Bytes{shorter}.first(encode_message_state(without_words, shorter));
+    }
+    if (!append(record.value().head.kind, entry.number, payload, entry.moved_state_at)) return false;
   }
   return true;
 }
