@@ -89,10 +89,24 @@ Status StateDir::lock() {
     holder_ = find_holder(file.number());
     return Code::busy;
   }
+  // The directory too: somebody may have removed the file under the process that holds it. A file system
+  // that locks files only (NFS) does without.
+  if (::flock(dir_.number(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    holder_ = find_holder(dir_.number());
+    return Code::busy;
+  }
   lock_.reset(file.release());
   return {};
 }
 
-void StateDir::unlock() { lock_.reset(); }
+void StateDir::unlock() {
+  if (is_locked()) ::flock(dir_.number(), LOCK_UN);
+  lock_.reset();
+}
+
+void StateDir::close() {
+  unlock();
+  dir_.reset();
+}
 
 }  // namespace tocsin

@@ -16,11 +16,12 @@ class StateDir {
   // says so. Errors: not_found (with IfAbsent::fail), io.
   Status open(std::string_view path, IfAbsent absent);
 
-  // Takes STATE/lock without waiting; it is held until unlock() or the end of the process, and child
-  // programs do not inherit it. Writes nothing, unless the file is not there yet: it must not wait for a
-  // medium that hangs. Errors: busy (holder() says who), io.
+  // Takes STATE/lock, and the directory as well, without waiting; both are held until unlock() or the end of
+  // the process, and child programs do not inherit it. Writes nothing, unless the file is not there yet: it
+  // must not wait for a medium that hangs. Errors: busy (holder() says who), io.
   Status lock();
   void unlock();
+  void close();
   bool is_locked() const { return lock_.is_open(); }
 
   // The process that held it when the last lock() met `busy`; 0 when the kernel does not say (proc(5),

@@ -52,6 +52,20 @@ TEST(state_dir_lock_in_another_process_is_busy_and_names_it) {
   CHECK_OK(next.lock());
 }
 
+TEST(state_dir_whose_lock_file_was_removed_is_busy_all_the_same) {
+  const std::string path = scratch::path("removed");
+  StateDir mine, other;
+  CHECK_OK(mine.open(path, IfAbsent::make));
+  CHECK_OK(mine.lock());
+  CHECK_EQ(::unlink((path + "/lock").c_str()), 0);
+  CHECK_OK(other.open(path, IfAbsent::fail));
+  CHECK_CODE(other.lock(), Code::busy);
+  CHECK(!other.is_locked());
+  CHECK_EQ(other.holder(), ::getpid());
+  mine.unlock();
+  CHECK_OK(other.lock());
+}
+
 TEST(state_dir_lock_ends_with_its_process_however_it_ends) {
   const std::string path = scratch::path("killed");
   StateDir dir;
