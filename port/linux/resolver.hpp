@@ -7,7 +7,7 @@
 // The keeper is forked first of all, before a lock or a socket is open, and dies with the program.
 // Each look-up has a child and a socket of its own: several go on at once, an answer wakes only the
 // one that waits for it, and a child that dies or is killed at its deadline ends its socket. When the
-// keeper dies every look-up fails, in words; nobody starts another one silently.
+// keeper dies every look-up fails, in words; the daemon starts itself anew to have another one.
 //
 // Memory: an int here; the keeper shares the program's pages. Threads: the loop; start() before any
 // thread exists.

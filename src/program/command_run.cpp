@@ -2,6 +2,7 @@
 // `tocsin run`: the daemon, in the foreground.
 #include <signal.h>
 #include <sys/signalfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "port/linux/clock.hpp"
@@ -13,13 +14,24 @@ namespace tocsin {
 namespace {
 
 constexpr Millis kCloseWithin = seconds(8);
+// Between two starts because the resolver's keeper has ended: where it always does, that costs little.
+constexpr Millis kKeeperPatience = seconds(10);
 
-enum class Wish : std::uint8_t { none, stop, reload };
+enum class Wish : std::uint8_t { none, stop, reload, look_at_children };
 
 Wish read_signal(int fd) {
   signalfd_siginfo info;
   if (::read(fd, &info, sizeof info) != static_cast<ssize_t>(sizeof info)) return Wish::none;
+  if (info.ssi_signo == SIGCHLD) return Wish::look_at_children;
   return info.ssi_signo == SIGHUP ? Wish::reload : Wish::stop;
+}
+
+// Takes in every child that has ended, those of the program before execv() as well. Whether `keeper` is one.
+bool has_ended(pid_t keeper) {
+  bool ended = false;
+  for (pid_t child = ::waitpid(-1, nullptr, WNOHANG); child > 0; child = ::waitpid(-1, nullptr, WNOHANG))
+    ended = ended || child == keeper;
+  return ended;
 }
 
 // What a file that is right in itself would still break: the queue would be another one, or the new start
@@ -66,19 +78,19 @@ bool may_reload(const Call& call, Log& log) {
 }  // namespace
 
 Exit run_daemon(const Call& call) {
+  // Blocked from the first moment, and across execv(): a second SIGHUP while the first is being followed
+  // waits for the program that comes, where by default it would end it.
   sigset_t signals;
   sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGHUP);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) sigaddset(&signals, number);
+  sigprocmask(SIG_BLOCK, &signals, nullptr);
+  ::signal(SIGCHLD, SIG_DFL);  // whoever started this may have had it ignored: then none would be told
 
-  static Resolver resolver;  // forks its keeper: first of all, before signals, lock and threads
+  static Resolver resolver;  // forks its keeper: first of all, before lock and threads
   if (!resolver.start().ok()) {
     complain("cannot start the name resolver process: out of processes or memory?");
     return Exit::internal;
   }
-  sigset_t before;
-  sigprocmask(SIG_BLOCK, &signals, &before);
   const Fd signal_fd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
 
   static Log log;
@@ -114,10 +126,26 @@ Exit run_daemon(const Call& call) {
     ready.text(", ").number(owner.found().damaged).text(" damaged records left out");
   say(LogLevel::info, ready.view());
 
+  const Instant earliest = read_clocks().now + kKeeperPatience;
+  Instant without_keeper = kNever;  // when to start anew to have one again
+  const auto look_at_children = [&] {
+    if (!has_ended(resolver.keeper())) return;
+    say(LogLevel::warning, "the look-up process tocsin-names has ended: starting anew for another one");
+    without_keeper = earliest;
+  };
+  look_at_children();  // the keeper of the program before execv(), too
   Wish wish = Wish::none;
   while (wish == Wish::none) {
-    if (!owner.turn(kNever, signal_fd.number())) continue;
+    if (const Instant now = read_clocks().now; now >= without_keeper) {
+      without_keeper = now + kKeeperPatience;  // a file that is being edited would end the new start
+      if (may_reload(call, log)) break;
+    }
+    if (!owner.turn(without_keeper, signal_fd.number())) continue;
     wish = read_signal(signal_fd.number());
+    if (wish == Wish::look_at_children) {
+      wish = Wish::none;
+      look_at_children();
+    }
     if (wish == Wish::reload && !may_reload(call, log)) wish = Wish::none;
   }
   owner.close(kCloseWithin);
@@ -125,8 +153,7 @@ Exit run_daemon(const Call& call) {
     say(LogLevel::info, "stopped");
     return Exit::done;
   }
-  say(LogLevel::info, "starting anew with the changed configuration");
-  sigprocmask(SIG_SETMASK, &before, nullptr);
+  if (wish == Wish::reload) say(LogLevel::info, "starting anew with the changed configuration");
   ::execv("/proc/self/exe", call.words);
   complain("cannot start anew: stopped instead");
   return Exit::internal;

@@ -31,6 +31,7 @@ Exit watch_files(const Config& config, std::uint32_t first, std::size_t count, I
       }
       if (!waiting) return worst;
     }
+    reader.close();  // it is made anew for the next look
     if (read_clocks().now >= until) return Exit::later;
     ::poll(nullptr, 0, 200);
   }

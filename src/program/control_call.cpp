@@ -62,7 +62,7 @@ Result<ControlReply> call_control(std::string_view path, const ControlRequest& r
   for (;;) {
     const ssize_t n = ::send(fd.number(), memory.data(), size, MSG_NOSIGNAL);
     if (n >= 0) break;
-    if (errno == EPIPE || errno == ECONNRESET) return Status{Code::closed, errno};
+    if (errno == EPIPE || errno == ECONNRESET) return Status{Code::not_found, errno};
     if (errno == EAGAIN) {
       TRY(wait_for(fd.number(), POLLOUT, deadline));
     } else if (errno != EINTR) {
@@ -74,7 +74,9 @@ Result<ControlReply> call_control(std::string_view path, const ControlRequest& r
     if (n > 0 && static_cast<std::size_t>(n) <= memory.size())
       return decode_reply(Bytes{memory.data(), static_cast<std::size_t>(n)});
     if (n > 0) return Code::protocol;
-    if (n == 0 || errno == ECONNRESET) return Code::closed;
+    if (n == 0) return Code::closed;
+    // Linux says so when the other side ended with this request unread: whoever it was did nothing.
+    if (errno == ECONNRESET) return Status{Code::not_found, errno};
     if (errno == EAGAIN) {
       TRY(wait_for(fd.number(), POLLIN, deadline));
     } else if (errno != EINTR) {

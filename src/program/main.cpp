@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // tocsin: an alarm on an input line becomes a text message on a phone.
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -183,8 +184,16 @@ Exit with_configuration(const Arguments& arguments, char** words) {
 
 namespace {
 
+// Where the caller closed one of the three, the next file opened would take its place and what is printed.
+void open_standard_files() {
+  for (int fd = 0; fd <= 2; ++fd)
+    if (::fcntl(fd, F_GETFD) < 0)
+      ::open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY);  // the lowest free: this one
+}
+
 int run_program(int argc, char** argv) {
   using namespace tocsin;
+  open_standard_files();
   ::prctl(PR_SET_DUMPABLE, 0);  // no core with a token in it
   ::signal(SIGPIPE, SIG_IGN);
   static Arguments arguments;

@@ -17,6 +17,8 @@ namespace {
 
 constexpr std::size_t kStreamArena = 40 * 1024;
 constexpr Millis kLockPatience = seconds(5);
+constexpr Millis kGuestLooks = milliseconds(50);
+constexpr Millis kDaemonLooks = milliseconds(5);  // many guests in a row must not keep it out
 constexpr Millis kMediumPatience{Queue::kStall.count + 300};
 
 std::size_t read_file(const char* path, Span<char> into) {
@@ -123,7 +125,7 @@ Exit Owner::open(const Config& config, Role role, TextWriter& why) {
       why.text(", which does not answer: nothing was stored; look at that process");
       return Exit::later;
     }
-    wait_a_little(milliseconds(50));
+    wait_a_little(role == Role::daemon ? kDaemonLooks : kGuestLooks);
   }
   const Status started = worker_.start();
   if (!started.ok()) {

@@ -35,6 +35,12 @@ Exit Reader::open(const Config& config, TextWriter& why) {
   return Exit::done;
 }
 
+void Reader::close() {
+  even_.close();
+  odd_.close();
+  state_.close();
+}
+
 Result<Reader::Message> Reader::message(const Entry& entry, MutBytes body, MutBytes state) const {
   Message message;
   const auto read = queue_.read_body(entry, body);

@@ -21,6 +21,7 @@ class Reader {
 
   // A state directory that is not there yet is an empty queue. Errors: cannot_create (not readable), medium.
   Exit open(const Config& config, TextWriter& why);
+  void close();  // gives the files back; for who looks again and again
 
   const Queue& queue() const { return queue_; }
   const Index& index() const { return index_; }
