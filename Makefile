@@ -199,7 +199,9 @@ gate-selftest: $(BUILD)/deps/test.ok   ## shows that every gate can fail
 	$(Q)sh tests/gates/selftest.sh
 	$(Q)python3 tests/gates/selftest_runner.py
 
-MUTANT_TESTS := $(addprefix $(CHECK)/tests/,test_record test_message test_queue test_outbox test_sender powercut_queue powercut_agent)
+MUTANT_TESTS := $(addprefix $(CHECK)/tests/,test_record test_message test_queue test_queue_numbers \
+  test_queue_medium test_outbox test_sender test_sender_answers test_sender_losses test_sender_medium \
+  powercut_queue powercut_agent)
 .PHONY: mutants
 mutants: $(MUTANT_TESTS)               ## seeded faults: each must make the test fail that it names [T=part of a name]
 	$(Q)CHECK='$(CHECK)' CXX='$(CHECK_CXX)' FLAGS='$(CHECK_FLAGS) $(JSON_CPP)' SANITIZER='$(ARCH) $(SANITIZER)' \

@@ -45,6 +45,19 @@ std::string_view handshake_words(int code) {
   }
 }
 
+// A ticket of TLS 1.3 comes at any time after the handshake, and is taken in by whatever is called next, a
+// write too: nothing was written or read then. What the library holds back already makes no socket readable.
+bool only_took_a_ticket(const mbedtls_ssl_context& ssl, int code) {
+#if MBEDTLS_VERSION_NUMBER >= 0x03000000
+  return code == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET ||
+         (code == MBEDTLS_ERR_SSL_WANT_READ && mbedtls_ssl_check_pending(&ssl) != 0);
+#else
+  static_cast<void>(ssl);
+  static_cast<void>(code);
+  return false;
+#endif
+}
+
 }  // namespace
 
 int TlsStream::handle() const { return phase_ == Phase::looking_up ? ticket_ : socket_.number(); }
@@ -201,7 +214,10 @@ void TlsStream::forget_session() {
 
 Result<std::size_t> TlsStream::write(Bytes from) {
   if (phase_ != Phase::open) return {Code::io, ENOTCONN};
-  const int n = mbedtls_ssl_write(&ssl_, from.data(), from.size());
+  int n = 0;
+  do {
+    n = mbedtls_ssl_write(&ssl_, from.data(), from.size());
+  } while (only_took_a_ticket(ssl_, n));
   if (n < 0) return judge(n);
   want_ = Want::nothing;
   return static_cast<std::size_t>(n);
@@ -219,9 +235,7 @@ Result<std::size_t> TlsStream::read(MutBytes into) {
       want_ = Want::nothing;
       return Code::closed;
     }
-#if MBEDTLS_VERSION_NUMBER >= 0x03000000
-    if (n == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) continue;
-#endif
+    if (only_took_a_ticket(ssl_, n)) continue;
     return judge(n == 0 ? MBEDTLS_ERR_SSL_CONN_EOF : n);
   }
 }

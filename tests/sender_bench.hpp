@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+// A device with a scripted service on the bench: what the sender's tests have in common.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "check.hpp"
+#include "fakes/agent.hpp"
+
+namespace fakes {
+
+using namespace tocsin;
+
+// A device on a fresh medium. boot() again is a power cut or a restart.
+struct Bench {
+  Instant clock{1000};
+  Disk disk{24};
+  Service service;
+  std::unique_ptr<Agent> agent;
+  unsigned boots = 0;
+
+  Bench() { boot(); }
+  Agent& boot() {
+    clock = Instant{clock.ms + 1000};
+    if (boots > 0) disk = disk.image(0);
+    agent = nullptr;
+    agent = std::make_unique<Agent>(disk, service, clock, ++boots);
+    return *agent;
+  }
+  // The configuration is set between boot() and here.
+  Agent& start() {
+    CHECK(agent->start());
+    return *agent;
+  }
+  Agent* operator->() { return agent.get(); }
+};
+
+inline std::size_t total_copies(const Service& service) {
+  std::size_t n = 0;
+  for (const auto& [id, copies] : service.copies) n += copies;
+  return n;
+}
+inline bool has(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
+inline bool condition_seen(const Agent& agent, const char* condition, const char* reason) {
+  for (const Agent::Changed& c : agent.changes)
+    if (c.condition == condition && has(c.reason, reason)) return true;
+  return false;
+}
+
+// What a power cut at this instant would leave of a message: its copies on record.
+inline unsigned sends_on_medium(const Disk& disk, std::uint32_t number) {
+  static Index index;
+  Disk left = disk.image(0);
+  DiskStore even(left, 0), odd(left, 1);
+  const auto queue = std::make_unique<Queue>(even, odd, index);
+  if (!queue->load().ok() || index.find(number) == nullptr) return 99;
+  return index.find(number)->sends;
+}
+
+}  // namespace fakes

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+// The golden file of format version 1.
+#include "queue_bench.hpp"
+
+using namespace tocsin;
+using fakes::Disk;
+using fakes::Process;
+using fakes::the_index;
+
+// ---- the golden file --------------------------------------------------------------------------------------
+// tests/vectors/queue/version1.hex is what this program writes, and what every later one must read.
+
+namespace {
+
+// Lines of offset, up to 16 bytes in hex, and words that are not read. `listed` counts the bytes; with
+// `shown` each must be the same there.
+Disk::Image read_hex(const char* path, std::uint32_t bytes, std::size_t& listed,
+                     const Disk::Image* shown = nullptr) {
+  Disk::Image image(bytes, 0);
+  listed = 0;
+  std::FILE* file = std::fopen(path, "r");
+  if (file == nullptr) {
+    print_error("%s cannot be read: run from the top folder\n", path);
+    CHECK(file != nullptr);
+  }
+  char line[256];
+  while (std::fgets(line, sizeof line, file) != nullptr) {
+    char* p = line;
+    while (*p == ' ') ++p;
+    const auto hex = [](const char* digits, std::size_t n) {
+      return std::strspn(digits, "0123456789abcdef") == n && digits[n] == ' ';
+    };
+    if (!hex(p, 4)) continue;
+    std::size_t at = std::strtoul(p, &p, 16);
+    for (; hex(p + 1, 2); p += 3, ++at, ++listed) {
+      CHECK(at < bytes);
+      image[at] = static_cast<std::uint8_t>(std::strtoul(p, nullptr, 16));
+      if (shown != nullptr) check::at("at=0x%zx", at);
+      if (shown != nullptr) CHECK_EQ(image[at], (*shown)[at]);
+    }
+  }
+  std::fclose(file);
+  return image;
+}
+
+void print_hex_file(const Disk::Image& image) {
+  for (std::size_t at = 0; at < image.size(); at += 16) {
+    bool zero = true;
+    for (std::size_t i = 0; i < 16; ++i) zero = zero && image[at + i] == 0;
+    if (zero) continue;
+    std::printf("%04zx", at);
+    for (std::size_t i = 0; i < 16; ++i) std::printf(" %02x", static_cast<unsigned>(image[at + i]));
+    std::printf("  ");
+    for (std::size_t i = 0; i < 16; ++i)
+      std::printf("%c",
+                  image[at + i] >= 0x20 && image[at + i] < 0x7F ? static_cast<char>(image[at + i]) : '.');
+    std::printf("\n");
+  }
+}
+
+constexpr const char* kGolden = "tests/vectors/queue/version1.hex";
+
+}  // namespace
+
+TEST(queue_writes_the_golden_file) {
+  Disk disk(8);
+  Process run(disk);
+  run.start();
+  const auto number = run.push(2, "sump level high", "high-level", Transition::raised).value().first_number;
+  run.settle();
+  MessageState accepted;
+  accepted.state = State::accepted;
+  accepted.sends = 1, accepted.attempts = 1;
+  accepted.uuid = "0562f2aa-5945-4f41-824a-b774fc2e2b2a";
+  CHECK_OK(run.queue.update(number, accepted, run.clocks()));
+  MessageState again;
+  again.sends = 2, again.attempts = 2;
+  again.reason = "504 (no JSON in the answer)";
+  CHECK_OK(run.queue.update(number + 1, again, run.clocks()));
+  CHECK_OK(run.queue.stop());
+  run.settle();
+  if (check::option("print", 0) != 0) print_hex_file(disk.seen(0));
+  std::size_t listed = 0;
+  const Disk::Image golden = read_hex(kGolden, 8 * kBlock, listed);
+  CHECK_BYTES((Bytes{disk.seen(0).data(), disk.seen(0).size()}), (Bytes{golden.data(), golden.size()}));
+}
+
+TEST(queue_reads_the_golden_file) {
+  Disk disk(8);
+  std::size_t listed = 0;
+  disk.seen(0) = disk.durable(0) = read_hex(kGolden, 8 * kBlock, listed);
+  Process run(disk);
+  CHECK_OK(run.load());
+  CHECK(!run.found.fresh && !run.found.unclean);
+  CHECK_EQ(run.found.damaged, 0);
+  CHECK_EQ(the_index.size(), 2);
+  const auto first = run.queue.read_body(the_index[0], run.scratch);
+  CHECK_OK(first);
+  const Event& event = first.value().event;
+  CHECK(event.cls == Class::critical && event.transition == Transition::raised);
+  CHECK_TEXT(event.text, "sump level high");
+  CHECK_TEXT(event.stream, "sms");
+  CHECK_TEXT(event.alarm, "high-level");
+  CHECK_TEXT(head(event.id_prefix, 9), "boiler-7-");
+  CHECK_TEXT(event.phone(0).view(), "447700900123");
+  CHECK_TEXT(event.phone(1).view(), "447700900124");
+  CHECK_EQ(event.queued.boot, 1);
+  CHECK_EQ(event.queued.run, 1);
+  CHECK_EQ(event.queued.clocks.now.ms, 1000);
+  CHECK_EQ(event.queued.clocks.wall.ms, 1'790'000'000'123);
+  CHECK(event.queued.clocks.wall_trusted);
+  CHECK(the_index[0].state == State::accepted && the_index[1].state == State::queued);
+  const auto state = run.queue.read_state(the_index[0], run.scratch);
+  CHECK_TEXT(state.value().uuid, "0562f2aa-5945-4f41-824a-b774fc2e2b2a");
+  const auto waiting = run.queue.read_state(the_index[1], run.scratch);
+  CHECK_EQ(waiting.value().sends, 2);
+  CHECK_TEXT(waiting.value().reason, "504 (no JSON in the answer)");
+  CHECK(run.queue.alarm("high-level")->last == Transition::raised);
+}
+
+TEST(queue_format_page_shows_the_golden_file) {
+  std::size_t listed = 0;
+  const Disk::Image golden = read_hex(kGolden, 8 * kBlock, listed);
+  read_hex("src/outbox/FORMAT.md", 8 * kBlock, listed, &golden);
+  CHECK_EQ(listed, 40 + 72 + 128 + 48 + 40 + 24 + 32);
+}

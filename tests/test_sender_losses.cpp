@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: MIT
+// The sender: answers and connections that are lost, slow or refused.
+#include "sender_bench.hpp"
+
+using namespace tocsin;
+using fakes::accept_all;
+using fakes::answer;
+using fakes::Bench;
+using fakes::has;
+using fakes::Reply;
+using fakes::Request;
+using fakes::total_copies;
+
+// ---- the answer that does not come ------------------------------------------------------------------------
+
+TEST(sender_connection_lost_at_every_byte_of_the_request_is_never_more_than_three_copies) {
+  for (const Class cls : {Class::critical, Class::info})
+    for (std::size_t cut = 0; cut < 400; ++cut) {
+      check::at("class=%u cut=%zu", static_cast<unsigned>(cls), cut);
+      Bench b;
+      b->faults.end_after_written = cut;
+      b.start();
+      const auto number = b->post(cls, 1, "x");
+      CHECK(b->run(minutes(5)));
+      if (!b->faults.struck) break;  // beyond the end
+      if (cls == Class::critical) {
+        CHECK(b->state(number) == State::accepted);
+        CHECK_EQ(total_copies(b.service), 1);
+        CHECK_TEXT(b.service.requests[0].messages[0].text, "x (repeat)");
+      } else {
+        CHECK(b->state(number) == State::unknown);  // the first write() may have left something
+        CHECK_EQ(total_copies(b.service), 0);
+      }
+    }
+}
+
+TEST(sender_answer_lost_at_every_byte_is_unknown_and_repeated) {
+  for (const bool orderly : {false, true})
+    for (std::size_t cut = 0; cut < 400; ++cut) {
+      check::at("orderly=%d cut=%zu", orderly ? 1 : 0, cut);
+      Bench b;
+      b.service.script = [&](const Request& r) {
+        Reply reply = accept_all(r);
+        if (r.number > 1) return reply;
+        reply.cut_at = cut;
+        reply.end = orderly ? Reply::End::close : Reply::End::broken;
+        return reply;
+      };
+      b.start();
+      const auto number = b->post(Class::critical, 1, "x");
+      CHECK(b->run(minutes(5)));
+      CHECK(b->state(number) == State::accepted);
+      if (b.service.request_count == 1) {
+        CHECK(cut > 100);
+        break;  // the whole answer came
+      }
+      CHECK_EQ(total_copies(b.service), 2);
+      CHECK_TEXT(b.service.requests[1].messages[0].text, "x (repeat)");
+    }
+}
+
+TEST(sender_lost_answer_of_a_batch_makes_each_message_stand_for_itself) {
+  Bench b;
+  b.service.script = [](const Request& r) {
+    Reply reply = accept_all(r);
+    if (r.number == 1) reply.cut_at = 0, reply.end = Reply::End::broken;
+    return reply;
+  };
+  b.start();
+  for (unsigned i = 0; i < 6; ++i) b->post(Class::critical, 1, "x");
+  CHECK(b->run_until_ended(minutes(10)));
+  CHECK_EQ(b.service.requests[0].messages.size(), 6);
+  CHECK_EQ(b.service.requests[1].messages.size(), 1);
+  CHECK_EQ(total_copies(b.service), 12);
+}
+
+TEST(sender_known_failures_any_number_of_times_are_never_counted) {
+  struct Known {
+    const char* name;
+    unsigned status;
+    const char* fields;
+  };
+  const Known known[] = {
+      {"408", 408, ""}, {"425", 425, ""}, {"429", 429, ""}, {"503", 503, "Retry-After: 7\r\n"},
+      {"521", 521, ""}, {"523", 523, ""}, {"525", 525, ""}, {"526", 526, ""}};
+  for (const Known& k : known)
+    for (const Class cls : {Class::critical, Class::info}) {
+      check::at("status=%s class=%u", k.name, static_cast<unsigned>(cls));
+      Bench b;
+      b.service.script = [&](const Request& r) {
+        return r.number <= 40 ? answer(k.status, "", k.fields) : accept_all(r);
+      };
+      b.start();
+      const auto number = b->post(cls, 1, "x");
+      CHECK(b->run_until_ended(hours(48)));
+      CHECK(b->state(number) == State::accepted);
+      CHECK_EQ(b.service.request_count, 41);
+      CHECK_TEXT(b.service.requests[40].messages[0].text, "x");
+    }
+}
+
+TEST(sender_known_failures_across_power_cuts_are_not_counted_either) {
+  // The record that precedes a sending counts it; when the service then said that it took nothing, that has
+  // to be put on record as well, or three reboots during an outage of the service end the alarm as unknown.
+  for (const Class cls : {Class::critical, Class::info}) {
+    check::at("class=%u", static_cast<unsigned>(cls));
+    Bench b;
+    b.service.script = [](const Request&) { return answer(521); };
+    b.start();
+    const auto number = b->post(cls, 1, "x");
+    for (unsigned boots = 0; boots < 10; ++boots) {
+      CHECK(b->run(minutes(10)));
+      CHECK(b->state(number) == State::queued);
+      b.boot();
+      b.start();
+    }
+    b.service.script = accept_all;
+    CHECK(b->run_until_ended(minutes(30)));
+    CHECK(b->state(number) == State::accepted);
+  }
+}
+
+TEST(sender_refused_connection_is_tried_with_growing_waits_and_never_counted) {
+  for (const Code code : {Code::io, Code::tls}) {
+    check::at("code=%s", word(code));
+    Bench b;
+    b->stream.refuse = {code, 111};
+    b->stream.words = "connecting to sms.test: nobody listens";
+    b.start();
+    const auto number = b->post(Class::info, 1, "x");
+    CHECK(b->run(hours(24)));
+    CHECK(b->stream.connects >= 96);  // at most 15 minutes apart
+    CHECK(b->stream.connects <= 400);
+    CHECK(b->state(number) == State::queued);
+    CHECK_TEXT(b->sender.reason(), "connecting to sms.test: nobody listens");
+    CHECK_EQ(b->spins, 0);
+    b->stream.refuse = {};
+    CHECK(b->run_until_ended(minutes(16)));
+    CHECK_EQ(total_copies(b.service), 1);
+    CHECK_EQ(b->sender.reason().size(), 0);
+  }
+}
+
+TEST(sender_retry_after_is_waited_for) {
+  for (const unsigned status : {429U, 503U}) {
+    check::at("status=%u", status);
+    Bench b;
+    b.service.script = [&](const Request& r) {
+      return r.number == 1 ? answer(status, "", "Retry-After: 1234\r\n") : accept_all(r);
+    };
+    b.start();
+    b->post(Class::critical, 1, "x");
+    CHECK(b->run_until_ended(hours(1)));
+    CHECK_EQ((b.service.requests[1].at - b.service.requests[0].at).count / 1000, 1234);
+  }
+}
+
+TEST(sender_timeout_says_in_which_phase) {
+  struct Hang {
+    const char* phase;
+    const char* words;
+    bool counted;
+  };
+  const Hang hangs[] = {
+      {"look-up", "no success within 30s: the name look-up of sms.test did not finish", false},
+      {"connect", "no success within 30s: the connection to sms.test did not finish", false},
+      {"handshake", "no success within 30s: the TLS handshake with sms.test did not finish", false},
+      {"write", "no success within 30s: the service did not take the whole request", true},
+      {"answer", "no success within 30s: the service did not answer", true}};
+  for (unsigned i = 0; i < 5; ++i) {
+    check::at("phase=%s", hangs[i].phase);
+    Bench b;
+    b->settings.retry_min = b->settings.retry_max = minutes(15);
+    b->fixed_random = UINT32_MAX;
+    if (i == 0) b->stream.look_up = hours(9);
+    if (i == 1) b->stream.connect_time = hours(9);
+    if (i == 2) b->stream.handshake = hours(9);
+    if (i == 3) b->stream.stuck_writes = true;
+    b.service.script = [](const Request&) {
+      Reply reply;
+      reply.silent = true;
+      return reply;
+    };
+    b.start();
+    const auto number = b->post(Class::critical, 1, "x");
+    CHECK(b->run(seconds(29)));
+    CHECK_EQ(b->changes.size(), 0);
+    CHECK(b->run(seconds(2)));
+    CHECK_EQ(b->changes.size(), 1);
+    CHECK_TEXT(b->changes[0].reason, hangs[i].words);
+    CHECK_EQ(b->sends(number), hangs[i].counted ? 1 : 0);
+    CHECK(!b->stream.open());
+    CHECK_EQ(b->spins, 0);
+  }
+}
+
+TEST(sender_slow_phases_within_the_timeout_succeed) {
+  Bench b;
+  b->stream.look_up = b->stream.connect_time = b->stream.handshake = seconds(7);
+  b.service.script = [](const Request& r) {
+    Reply reply = accept_all(r);
+    reply.after = seconds(7);
+    return reply;
+  };
+  b.start();
+  b->post(Class::critical, 1, "x");
+  CHECK(b->run_until_ended(seconds(29)));
+  CHECK_EQ(total_copies(b.service), 1);
+}
+
+TEST(sender_one_byte_a_call_and_again_at_every_call_change_nothing) {
+  Bench b;
+  b->faults.per_call = 1;
+  b->faults.again_first = true;
+  b.start();
+  for (unsigned i = 0; i < 3; ++i) b->post(Class::info, 2, "text number " + std::to_string(i));
+  CHECK(b->run_until_ended(minutes(1)));
+  CHECK_EQ(b.service.request_count, 1);
+  CHECK_EQ(total_copies(b.service), 6);
+}
