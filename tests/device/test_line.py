@@ -335,7 +335,7 @@ class LineTest(unittest.TestCase):
         self.configure(alarm("pump", "gpiochip0:2"))
         self.start()
         chance = random.Random(SEED)
-        rounds, copies = 8, 0
+        rounds = 8
         for number in range(1, rounds + 1):
             delay_us = chance.randrange(30_000)
             board.send(f"usleep {delay_us}; kill -KILL $(cat /run/pid)")
