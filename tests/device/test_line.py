@@ -363,7 +363,7 @@ class LineTest(unittest.TestCase):
         board.pull_cable()
         board.set_line(1, 1)
         self.wait(lambda: self.waiting() == ["board: door raised"], "it waits")
-        self.wait(lambda: self.status()["streams"][0]["state"] != "working", "the daemon sees that nothing comes")
+        self.wait(lambda: self.status()["streams"][0]["state"] == "backing off", "it sees that nothing comes")
         board.set_line(2, 0)
         self.wait(lambda: len(self.waiting()) == 2, "two wait")
         board.power_cut()
