@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::uint32_t kMaxCapacity = static_cast<std::uint32_t>(kMaxBlocks * kBlock);
 
+constexpr std::uint32_t kTooShort = 8 * kBlock;  // no queue is shorter
+
 // Without time stamps of reading a frozen or read-only medium is not written to by a read. The kernel
 // grants that to the owner of the file only.
 int open_quietly(int dir_fd, const char* name, int flags) {
@@ -46,6 +48,16 @@ Status make_file(int dir_fd, const Path& name, std::uint32_t bytes) {
   return ::fsync(dir_fd) == 0 ? Status{} : last_error();
 }
 
+// A file that was cut off by somebody, too short to be of use, gets zeros behind what is left of it: what
+// was lost is lost, but the device starts.
+Status fill_up(const Fd& file, std::uint32_t bytes) {
+  struct stat about = {};
+  if (::fstat(file.number(), &about) != 0) return last_error();
+  if (!S_ISREG(about.st_mode) || about.st_size >= static_cast<off_t>(kTooShort)) return {};
+  if (::lseek(file.number(), 0, SEEK_END) < 0) return last_error();
+  return write_zeros(file.number(), bytes - static_cast<std::uint32_t>(about.st_size));
+}
+
 Result<StoreFile> measured(Fd& file) {
   // A block device has its size at its end, but not in stat(2).
   const off_t end = ::lseek(file.number(), 0, SEEK_END);
@@ -70,6 +82,7 @@ Result<StoreFile> open_store(int dir_fd, std::string_view name, std::uint32_t by
     file.reset(open_quietly(dir_fd, path.c_str(), O_RDWR));
   }
   if (!file.is_open()) return last_error();
+  if (bytes >= kTooShort) TRY(fill_up(file, bytes));
   return measured(file);
 }
 

@@ -40,6 +40,7 @@ Result<Queue::Found> Queue::load() {
   Candidate candidates[2];
   std::size_t n = 0;
   std::uint32_t newest = 0;
+  bool garbage = false;
   for (unsigned which = 0; which < 2; ++which) {
     Store& store = *store_[which];
     if (store.capacity() / kBlock < kMinBlocks || store.capacity() / kBlock > kMaxBlocks)
@@ -50,6 +51,7 @@ Result<Queue::Found> Queue::load() {
       TRY(store.read(at, bytes));
       const auto head = decode_file_head(bytes);
       if (head.code() == Code::bad_value) return head.status();
+      if (head.code() == Code::corrupt) garbage = true;
       if (!head.ok() || head.value().block != kBlock) continue;
       if (n > 0 && candidates[n - 1].which == which) {
         // Two heads of one file may differ: a turn was cut off just when it began. The newer generation
@@ -87,6 +89,7 @@ Result<Queue::Found> Queue::load() {
   alarm_count_ = 0;
   Found found;
   found.fresh = true;
+  found.unreadable = garbage;
   return found;
 }
 

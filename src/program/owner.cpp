@@ -170,6 +170,9 @@ Exit Owner::open(const Config& config, Role role, TextWriter& why) {
     return Exit::medium;
   }
   found_ = found.value();
+  if (found_.unreadable)
+    log_line(LogLevel::error,
+             "queue.0 and queue.1 held no queue that can be read: an empty one is begun; look at the medium");
   const Queue::Start start = this_start();
   random_state_ = start.random[0] | 1;
   queue_.start(start);

@@ -62,11 +62,11 @@ TEST(file_store_when_absent_is_made_whole_and_zero) {
 }
 
 TEST(file_store_that_exists_keeps_its_size) {
-  scratch::write_file(scratch::path("kept"), std::string(2 * 4096 + 17, 'k'));
+  scratch::write_file(scratch::path("kept"), std::string(12 * 4096 + 17, 'k'));
   const auto opened = open_store(folder_fd(), "kept", 16 * 4096);
   CHECK_OK(opened);
-  CHECK_EQ(opened.value().capacity, 2 * 4096);
-  CHECK_EQ(scratch::read_file(scratch::path("kept")).size(), 2 * 4096 + 17);
+  CHECK_EQ(opened.value().capacity, 12 * 4096);
+  CHECK_EQ(scratch::read_file(scratch::path("kept")).size(), 12 * 4096 + 17);
   ::close(opened.value().fd);
 }
 
@@ -298,3 +298,22 @@ TEST(file_store_second_job_before_the_first_is_told_panics) {
 }
 
 }  // namespace
+
+TEST(open_store_of_a_file_that_was_cut_off_fills_it_up_and_keeps_what_is_left) {
+  // `truncate -s 0 queue.1`, of the file that was not even in use, kept the device from starting.
+  for (const off_t left : {off_t{0}, off_t{10'000}}) {
+    const auto made = open_store(folder_fd(), "cut", 16 * kBlock);
+    CHECK_OK(made);
+    const std::uint8_t byte[1] = {7};
+    CHECK_EQ(::pwrite(made.value().fd, byte, 1, 9'999), 1);
+    CHECK_EQ(::ftruncate(made.value().fd, left), 0);
+    ::close(made.value().fd);
+    const auto again = open_store(folder_fd(), "cut", 16 * kBlock);
+    CHECK_OK(again);
+    CHECK_EQ(again.value().capacity, 16 * kBlock);
+    std::uint8_t kept[1] = {1};
+    CHECK_EQ(::pread(again.value().fd, kept, 1, 9'999), 1);
+    CHECK_EQ(kept[0], left == 0 ? 0 : 7);
+    ::close(again.value().fd);
+  }
+}

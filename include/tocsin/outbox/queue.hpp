@@ -53,7 +53,8 @@ class Queue {
   struct Found {
     std::uint32_t records = 0;
     std::uint32_t damaged = 0;   // records that had been synced and do not pass their check
-    bool fresh = false;          // nothing there: a new medium
+    bool fresh = false;          // nothing there: a new medium, or one whose files hold no queue any more
+    bool unreadable = false;     // fresh, although something had been written
     bool unclean = false;        // the last run did not let go in good order
   };
   // Grows with everything staged; a record is safe when on_medium(its ticket).
