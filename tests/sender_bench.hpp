@@ -48,14 +48,18 @@ inline bool condition_seen(const Agent& agent, const char* condition, const char
   return false;
 }
 
-// What a power cut at this instant would leave of a message: its copies on record.
-inline unsigned sends_on_medium(const Disk& disk, std::uint32_t number) {
+// What a power cut at this instant would leave of a message; null: nothing.
+inline const Entry* left_of(const Disk& disk, std::uint32_t number) {
   static Index index;
   Disk left = disk.image(0);
   DiskStore even(left, 0), odd(left, 1);
   const auto queue = std::make_unique<Queue>(even, odd, index);
-  if (!queue->load().ok() || index.find(number) == nullptr) return 99;
-  return index.find(number)->sends;
+  return queue->load().ok() ? index.find(number) : nullptr;
+}
+// Its copies on record.
+inline unsigned sends_on_medium(const Disk& disk, std::uint32_t number) {
+  const Entry* left = left_of(disk, number);
+  return left == nullptr ? 99 : left->sends;
 }
 
 }  // namespace fakes

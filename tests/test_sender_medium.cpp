@@ -56,6 +56,45 @@ TEST(sender_intent_is_on_the_medium_before_a_byte_leaves) {
     }
 }
 
+TEST(sender_next_request_waits_until_the_last_answer_is_on_record) {
+  // Requests went out while the end of messages was on its way to the medium; a process killed then sent
+  // messages again whose answers had arrived long before.
+  Bench b;
+  b.start();
+  const auto first = b->post(Class::critical, 15, "a");
+  b->post(Class::critical, 15, "b");
+  CHECK(b->run(seconds(0)));
+  b->even.delay = b->odd.delay = milliseconds(1500);
+  unsigned seen = 0, waiting = 0;
+  b->stream.on_byte = [&] {
+    if (b.service.requests.size() != 1) return;
+    ++seen;
+    for (std::uint32_t i = 0; i < kMaxBatch; ++i) {
+      const Entry* left = left_of(b.disk, first + i);
+      waiting += left == nullptr || !ended(left->state) ? 1U : 0U;
+    }
+  };
+  CHECK(b->run_until_ended(seconds(10)));
+  CHECK(seen > 0);
+  CHECK_EQ(waiting, 0);
+  CHECK_EQ(b.service.requests.size(), 2);
+  CHECK_EQ(total_copies(b.service), 30);
+  CHECK_EQ(b->spins, 0);
+}
+
+TEST(sender_medium_that_hangs_over_an_answer_holds_the_next_request_for_two_seconds) {
+  Bench b;
+  b.start();
+  b->post(Class::critical, 15, "a");
+  b->post(Class::critical, 15, "b");
+  b->stream.on_byte = [&b] { b->even.hangs = b->odd.hangs = true; };
+  CHECK(b->run(minutes(10)));
+  CHECK_EQ(b.service.requests.size(), 2);
+  CHECK_EQ((b.service.requests[1].at - b->over[0].at).count, 2000);
+  CHECK_EQ(total_copies(b.service), 30);
+  CHECK_EQ(b->spins, 0);
+}
+
 TEST(sender_device_that_browns_out_after_every_sending_stops_after_three_copies) {
   for (const Class cls : {Class::critical, Class::warning, Class::info}) {
     check::at("class=%u", static_cast<unsigned>(cls));

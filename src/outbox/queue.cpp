@@ -36,7 +36,7 @@ void Queue::start(const Start& start) {
   const auto payload = stage(RecordKind::start, 0, 0, kRunBytes, 0);
   TOCSIN_ASSERT(payload.ok());  // nothing else is staged yet
   encode_run(run_, payload.value());
-  start_ticket_ = last_ticket();
+  start_ticket_ = newest();
   if (fresh) turn_begin();
 }
 
@@ -79,7 +79,7 @@ Result<Queue::Pushed> Queue::push(Event event, std::string_view device_name, con
     return Code::full;
   }
   TRY_LET(payload, stage(RecordKind::event, next_number_, count, size, kStagingBytes / 4));
-  const auto at = static_cast<std::uint32_t>(last_ticket()) - staged_space(size);
+  const auto at = static_cast<std::uint32_t>(newest()) - staged_space(size);
   encode_event(event, payload);
 
   const std::uint32_t first = next_number_;
@@ -104,7 +104,7 @@ Result<Queue::Pushed> Queue::push(Event event, std::string_view device_name, con
       alarm->since = event.queued;
     }
   }
-  return Pushed{first, last_ticket()};
+  return Pushed{first, newest()};
 }
 
 Result<Queue::Ticket> Queue::update(std::uint32_t number, const MessageState& state, const Clocks& clocks) {
@@ -140,15 +140,15 @@ Result<Queue::Ticket> Queue::update(std::uint32_t number, const MessageState& st
     return payload.status();
   }
   copy(payload.value(), Bytes{bytes}.first(size));
-  entry->state_at = static_cast<std::uint32_t>(last_ticket()) - staged_space(size);
+  entry->state_at = static_cast<std::uint32_t>(newest()) - staged_space(size);
   entry->state_staged = true;
-  return last_ticket();
+  return newest();
 }
 
 Result<Queue::Ticket> Queue::stop() {
   TRY_LET(payload, stage(RecordKind::stop, 0, 0, 0, 0));
   static_cast<void>(payload);
-  return last_ticket();
+  return newest();
 }
 
 // Room for a record in the staging memory, `leave` bytes of which stay free for outcomes.
@@ -220,7 +220,7 @@ Queue::Alarm* Queue::note_alarm(std::string_view name) {
 
 Instant Queue::wake() const {
   if (job_running_) return stall_told_ ? kNever : job_since_ + kStall;
-  return phase_ == Phase::broken || (staged_ > 0 && turned_in_vain_) ? retry_at_ : kNever;
+  return phase_ == Phase::broken ? retry_at_ : kNever;
 }
 
 bool Queue::stalled(Instant now) const {

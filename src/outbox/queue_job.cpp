@@ -22,7 +22,7 @@ void Queue::poll(Instant now) {
       }
       job_running_ = false;
       if (done.ok()) {
-        job_done(now);
+        job_done();
       } else {
         job_failed(now, done.detail());
       }
@@ -32,7 +32,7 @@ void Queue::poll(Instant now) {
       case Phase::working:
         if (turn_wanted_) {
           turn_begin();
-        } else if (staged_ == 0 || (turned_in_vain_ && now < retry_at_)) {
+        } else if (staged_ == 0) {
           return;
         } else {
           build(now);
@@ -148,14 +148,14 @@ void Queue::build(Instant now) {
   if (job_staged_ > 0) {
     begin_job(Store::Sync::yes);
   } else if (turned_in_vain_) {
-    last_errno_ = kNoSpace;
+    job_failed(now, kNoSpace);
     retry_at_ = now + kRetryAfterFailure;
   } else {
     turn_begin();
   }
 }
 
-void Queue::job_done(Instant now) {
+void Queue::job_done() {
   switch (phase_) {
     case Phase::working:
       synced_lsn_ = job_lsn_;
@@ -178,7 +178,6 @@ void Queue::job_done(Instant now) {
       synced_ceiling_ = job_ceiling_;
       turn_done();
       turned_in_vain_ = true;
-      retry_at_ = now;
       break;
     case Phase::closed:
     case Phase::broken: TOCSIN_ASSERT(false);

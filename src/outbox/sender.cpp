@@ -90,6 +90,11 @@ void Sender::poll(const Clocks& clocks, std::uint32_t random) {
           wake_ = connected_ ? earlier(due, idle_since_ + kKeepIdle) : due;
           return;
         }
+        // Power that goes now brings back what the last answer ended; more than one answer is never at risk.
+        if (!outbox_.on_medium(answered_) && !outbox_.stalled(now)) {
+          wake_ = connected_ ? idle_since_ + kKeepIdle : kNever;
+          return;
+        }
         deadline_ = now + settings_.timeout;
         enter(connected_ ? State::preparing : State::connecting, deadline_);
         batch_size_ = 0;
@@ -143,6 +148,7 @@ void Sender::poll(const Clocks& clocks, std::uint32_t random) {
         if (received.code() == Code::again) return;
         if (!received.ok()) return give_up(words_for(received), clocks, random);
         judge_answer(clocks, random);
+        answered_ = outbox_.newest();
         break;
       }
     }

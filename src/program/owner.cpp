@@ -294,14 +294,16 @@ void Owner::poll() {
   queue_.poll(clocks.now);
   poll_lines(clocks.now);
   serve(clocks.now);
-  bool was_busy;
+  Queue::Ticket safe;
+  bool stalled;
   do {
+    safe = queue_.safe();
+    stalled = queue_.stalled(clocks.now);
     for (std::size_t i = 0; i < stream_count_; ++i)
       senders_[i]->poll(clocks, next_random());
-    was_busy = !queue_.idle();
     queue_.poll(clocks.now);  // what the senders put on record goes out in this turn
-    // That may have taken in a sync that a sender waits for, and nothing else would wake it.
-  } while (was_busy && queue_.idle());
+    // That may have taken in the sync that a sender waits for, or its failure; nothing else would wake it.
+  } while (queue_.safe() != safe || queue_.stalled(clocks.now) != stalled);
   for (Waiting& waiting : waiting_)
     if (waiting.used) look_after(waiting, clocks.now);
   report_medium(clocks.now);

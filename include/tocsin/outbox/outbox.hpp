@@ -90,6 +90,7 @@ class Outbox {
   unsigned failures(std::uint32_t number) const;  // in a row, of this message alone
   const Queue& queue() const { return queue_; }
   bool on_medium(Queue::Ticket ticket) const { return queue_.on_medium(ticket); }
+  Queue::Ticket newest() const { return queue_.newest(); }
   bool stalled(Instant now) const { return queue_.stalled(now); }
 
  private:

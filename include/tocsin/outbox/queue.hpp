@@ -92,6 +92,8 @@ class Queue {
   // The last record of a run that ends in good order.
   Result<Ticket> stop();
   bool on_medium(Ticket ticket) const { return started_ && released_ >= ticket; }
+  Ticket newest() const { return released_ + staged_; }  // of all that was staged so far
+  Ticket safe() const { return released_; }              // on the medium up to here
 
   // The event of a message and which of its phones is meant. Views point into `scratch` (kBlock bytes).
   struct Body {
@@ -109,7 +111,7 @@ class Queue {
   // that stalled() changes: the senders have to be asked again then.
   Instant wake() const;
   bool idle() const { return !job_running_ && staged_ == 0 && phase_ == Phase::working; }
-  // The medium has not answered for kStall, or fails: what is staged may have to go out from RAM.
+  // The medium has not answered for kStall, fails or is full: what is staged may have to go out from RAM.
   static constexpr Millis kStall = seconds(2);
   bool stalled(Instant now) const;
   bool failing() const { return phase_ == Phase::broken; }
@@ -161,7 +163,6 @@ class Queue {
   // queue.cpp
   Result<MutBytes> stage(RecordKind kind, std::uint32_t number, std::size_t count, std::size_t size,
                          std::size_t leave);
-  Ticket last_ticket() const { return released_ + staged_; }
   Result<Record> read_record(std::uint32_t at, bool staged, MutBytes scratch) const;
   Alarm* note_alarm(std::string_view name);
   // queue_job.cpp
@@ -172,7 +173,7 @@ class Queue {
   void close_block();
   void begin_job(Store::Sync sync);
   void build(Instant now);
-  void job_done(Instant now);
+  void job_done();
   void place_staged();
   void stage_unsaved();
   void job_failed(Instant now, std::int32_t error);
@@ -238,7 +239,7 @@ class Queue {
   bool turn_wanted_ = false;             // the index is full of ended messages
   std::uint32_t turn_body_from_ = 0;     // the event copied last, and where it went
   std::uint32_t turn_body_to_ = 0;
-  bool turned_in_vain_ = false;          // no room even after a turn
+  bool turned_in_vain_ = false;          // nothing was appended since the last turn
   Instant retry_at_;
   std::int32_t last_errno_ = 0;
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Brings the messages of one stream to the service: one connection, one request at a time.
 //
-//   idle        -> connecting   a message may be sent and no connection is open          [poll]
+//   idle        -> connecting   a message may be sent, what the answer before said is on [poll]
+//                               the medium, and no connection is open
 //   idle        -> preparing    the same, and one is open                                [poll]
 //   connecting  -> preparing    connect() ok                                             [poll]
 //   preparing   -> sending      every record that must precede the request is on the     [poll]
@@ -128,7 +129,8 @@ class Sender {
   std::size_t batch_size_ = 0;
   MessageVerdict verdicts_[kMaxBatch];
   std::size_t body_size_ = 0;
-  Queue::Ticket wait_for_ = 0;
+  Queue::Ticket wait_for_ = 0;   // what must be on the medium before this request leaves
+  Queue::Ticket answered_ = 0;   // what the last answer put on record
 
   std::uint8_t request_[kRequestHeadBytes + kRequestBodyBytes];
   std::uint8_t answer_[kHeadBytes + kAnswerBytes];
