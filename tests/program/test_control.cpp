@@ -15,6 +15,7 @@
 
 #include "check.hpp"
 #include "port/scratch.hpp"
+#include "program/control_bench.hpp"
 #include "src/program/control.hpp"
 
 using namespace tocsin;
@@ -74,18 +75,6 @@ class Peer {
   int fd_;
   bool connected_ = false;
 };
-
-ControlRequest full_send() {
-  ControlRequest request;
-  request.ask = Ask::send;
-  request.cls = Class::critical;
-  request.stream = "sms";
-  request.text = "Pumpe l\xC3\xA4uft";
-  request.wait = seconds(90);
-  for (const char* phone : {"447700900123", "447700900456"})
-    CHECK_OK(request.phones[request.phone_count++].assign(phone));
-  return request;
-}
 
 std::string path(const char* name) { return scratch::path(name); }
 

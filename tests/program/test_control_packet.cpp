@@ -3,24 +3,11 @@
 #include <string>
 #include <vector>
 
-#include "check.hpp"
-#include "src/program/control_packet.hpp"
+#include "program/control_bench.hpp"
 
 using namespace tocsin;
 
 namespace {
-
-ControlRequest full_send() {
-  ControlRequest request;
-  request.ask = Ask::send;
-  request.cls = Class::critical;
-  request.stream = "sms";
-  request.text = "Pumpe l\xC3\xA4uft";
-  request.wait = seconds(90);
-  for (const char* phone : {"447700900123", "447700900456"})
-    CHECK_OK(request.phones[request.phone_count++].assign(phone));
-  return request;
-}
 
 std::string bad(std::initializer_list<int> bytes) {
   std::vector<std::uint8_t> packet;
