@@ -27,12 +27,6 @@ class Secret {
   std::uint8_t bytes_[kMaxFile] = {};
 };
 
-Status failed(TextWriter& why, std::string_view what, std::string_view path, Status status) {
-  why.text(what).text(path).text(": ");
-  write_errno(status.detail(), why);
-  return status;
-}
-
 // Writes, syncs and closes. The file is at its place only after that.
 Status fill(Fd file, std::string_view token) {
   if (::fchmod(file.number(), S_IRUSR | S_IWUSR) != 0) return last_error();  // whatever the umask was

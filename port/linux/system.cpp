@@ -78,4 +78,10 @@ void write_errno(int error, TextWriter& into) {
   into.text("error ").signed_number(error);
 }
 
+Status failed(TextWriter& why, std::string_view what, std::string_view path, Status status) {
+  why.text(what).text(path).text(": ");
+  write_errno(status.detail(), why);
+  return status;
+}
+
 }  // namespace tocsin

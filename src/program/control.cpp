@@ -30,12 +30,6 @@ const sockaddr* as_sockaddr(const sockaddr_un& address) {
   return reinterpret_cast<const sockaddr*>(&address);
 }
 
-Status failed(TextWriter& why, std::string_view what, std::string_view path, Status status) {
-  why.text(what).text(path).text(": ");
-  write_errno(status.detail(), why);
-  return status;
-}
-
 // The folder of the socket, made when only it is missing.
 Status make_folder(std::string_view path, TextWriter& why) {
   std::size_t slash = path.size();
