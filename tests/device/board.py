@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """An emulated ARM board with real kernel, input lines, disk and network, whose power can be cut.
 
-    board = Board(folder, deps="build/deps", files={"/bin/tocsin": "build/aarch64/tocsin"})
+    board = Board(OUT / "name", files={"/bin/tocsin": PROGRAM})
     board.power_on()
     board.set_line(3, 1)                          # from outside, as a contact would
     board.run("tocsin -c /etc/t.conf status")     # on the serial console: (output, exit status)
@@ -10,6 +10,8 @@
 QEMU's `virt` machine by software emulation, Debian's arm64 kernel as it ships, its PL061 GPIO controller
 (/dev/gpiochip0, 8 lines) driven through the emulator's test protocol. The host's loopback is 10.0.2.2 from inside.
 The disk (/var/lib, ext4) stays over power cuts, and so do the levels of the lines.
+
+What `make` built and where it wants the logs comes in $DEPS, $TOCSIN, $GPIO_EVENTS and $OUT.
 """
 import codecs
 import contextlib
@@ -31,9 +33,43 @@ from device_tree import string_list, with_property
 from disk import Disk
 
 HERE = pathlib.Path(__file__).resolve().parent
+DEPS = pathlib.Path(os.environ.get("DEPS", "build/deps"))
+PROGRAM = os.environ.get("TOCSIN", "build/aarch64/tocsin")
+GPIO_EVENTS = os.environ.get("GPIO_EVENTS", "build/aarch64/gpio_events")
+OUT = pathlib.Path(os.environ.get("OUT") or tempfile.mkdtemp(prefix="board-"))
+TOKEN = "test-token"  # the simulated service has to know it
 DISK_BYTES = 32 << 20
 MACHINE = ["qemu-system-aarch64", "-accel", "tcg", "-M", "virt", "-cpu", "cortex-a53", "-m", "128", "-nodefaults",
            "-display", "none"]
+STREAM = """
+[stream sms]
+type       = marketing
+base_url   = https://sms.test:{port}
+token_file = /etc/tocsin/sms.token
+ca_file    = /etc/tocsin/ca.pem
+sender     = GLOBAL
+timeout    = 5s
+retry_min  = 1s
+retry_max  = 2s
+
+[contact anna]
+phone = +44 7700 900123
+"""
+
+
+def stream_to(service):
+    """The part of the program's configuration that leads from the board to the simulated service."""
+    return STREAM.format(port=service.port)
+
+
+def program_and_files(service):
+    """What the board needs to send there: the program and the files that `stream_to` names."""
+    return {
+        "/bin/tocsin": PROGRAM,
+        "/etc/hosts": b"127.0.0.1 localhost\n10.0.2.2 sms.test\n",
+        "/etc/tocsin/sms.token": TOKEN.encode() + b"\n",
+        "/etc/tocsin/ca.pem": pathlib.Path(service.ca_file).read_bytes(),
+    }
 
 
 class BoardError(Exception):
@@ -41,14 +77,14 @@ class BoardError(Exception):
 
 
 class Board:
-    def __init__(self, folder, deps, files=None, line_names=()):
+    def __init__(self, folder, files=None, line_names=()):
         """`files`: path on the board -> path here (becomes executable), or bytes (become a file of mode 600).
 
         `line_names`: of lines 0, 1, ...; "" for one without a name.
         """
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.images = pathlib.Path(deps) / "device"
+        self.images = DEPS / "device"
         self.console_log = self.folder / "console.log"
         self.console_log.write_bytes(b"")
         self.levels = {}

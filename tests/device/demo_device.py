@@ -6,42 +6,26 @@ A contact closes and its message arrives; the service goes away, two more alarms
 wait; power and service come back: every message arrives, exactly once. `make demo-device` runs it.
 """
 import json
-import os
 import pathlib
 import sys
 import tempfile
 import time
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "simulator")]
-from board import Board  # noqa: E402
+from board import OUT, TOKEN, Board, program_and_files, stream_to
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "simulator"))
 from harness import Simulator  # noqa: E402
 
-DEPS = os.environ.get("DEPS", "build/deps")
-PROGRAM = os.environ.get("TOCSIN", "build/aarch64/tocsin")
-OUT = pathlib.Path(os.environ.get("OUT") or tempfile.mkdtemp(prefix="board-"))
 PUMP, DOOR = 5, 6  # lines of the board's GPIO controller
-TOKEN = "test-token"
 TOCSIN = "tocsin -c /etc/tocsin/tocsin.conf"
 
-CONFIGURATION = """\
+DEVICE = """\
 [device]
 name  = pump-house
 state = /var/lib/tocsin
+"""
 
-[stream sms]
-type       = marketing
-base_url   = https://sms.test:{port}
-token_file = /etc/tocsin/sms.token
-ca_file    = /etc/tocsin/ca.pem
-sender     = GLOBAL
-timeout    = 10s
-retry_min  = 1s
-retry_max  = 5s
-
-[contact anna]
-phone = +44 7700 900123
-
+ALARMS = """
 [alarm high-level]
 gpio       = gpiochip0:5
 active     = high
@@ -49,8 +33,8 @@ debounce   = 20ms
 class      = critical
 to         = anna
 stream     = sms
-text       = {{device}}: sump level high
-clear_text = {{device}}: sump level normal again
+text       = {device}: sump level high
+clear_text = {device}: sump level normal again
 
 [alarm door]
 gpio       = gpiochip0:6
@@ -59,7 +43,7 @@ debounce   = 20ms
 class      = critical
 to         = anna
 stream     = sms
-text       = {{device}}: door open
+text       = {device}: door open
 """
 
 
@@ -145,17 +129,11 @@ def story(board, service):
 
 
 def main():
-    OUT.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="service-") as folder:
         with Simulator(folder, tokens=(TOKEN,)) as service:
-            files = {
-                "/bin/tocsin": PROGRAM,
-                "/etc/hosts": b"127.0.0.1 localhost\n10.0.2.2 sms.test\n",
-                "/etc/tocsin/tocsin.conf": CONFIGURATION.format(port=service.port).encode(),
-                "/etc/tocsin/sms.token": TOKEN.encode() + b"\n",
-                "/etc/tocsin/ca.pem": pathlib.Path(service.ca_file).read_bytes(),
-            }
-            with Board(OUT / "demo", DEPS, files) as board:
+            configuration = DEVICE + stream_to(service) + ALARMS
+            files = {**program_and_files(service), "/etc/tocsin/tocsin.conf": configuration.encode()}
+            with Board(OUT / "demo", files) as board:
                 try:
                     story(board, service)
                 except Exception:

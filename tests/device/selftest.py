@@ -1,27 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Shows that the emulated board is what the device tests take it for. `make device-selftest` runs it.
-
-$DEPS is the folder of downloads, $GPIO_EVENTS the small guest program, $OUT where logs go.
-"""
-import os
-import pathlib
+"""Shows that the emulated board is what the device tests take it for. `make device-selftest` runs it."""
 import socket
-import sys
-import tempfile
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from board import Board  # noqa: E402
-
-DEPS = os.environ.get("DEPS", "build/deps")
-GPIO_EVENTS = os.environ.get("GPIO_EVENTS", "build/aarch64/tests/device/gpio_events")
-OUT = os.environ.get("OUT") or tempfile.mkdtemp(prefix="board-")
+from board import GPIO_EVENTS, OUT, Board
 
 
 class BoardTest(unittest.TestCase):
     def board(self):
-        made = Board(pathlib.Path(OUT) / self.id().split(".")[-1], DEPS, {"/bin/gpio_events": GPIO_EVENTS})
+        made = Board(OUT / self.id().split(".")[-1], {"/bin/gpio_events": GPIO_EVENTS})
         self.addCleanup(made.close)
         return made
 

@@ -16,17 +16,12 @@ import tempfile
 import time
 import unittest
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "simulator")]
-from board import Board  # noqa: E402
+from board import GPIO_EVENTS, OUT, TOKEN, Board, program_and_files, stream_to
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "simulator"))
 from harness import Simulator  # noqa: E402
 
-DEPS = os.environ.get("DEPS", "build/deps")
-PROGRAM = os.environ.get("TOCSIN", "build/aarch64/tocsin")
-GPIO_EVENTS = os.environ.get("GPIO_EVENTS", "build/aarch64/gpio_events")
-OUT = pathlib.Path(os.environ.get("OUT") or tempfile.mkdtemp(prefix="board-"))
 SEED = int(os.environ.get("SEED") or random.randrange(1 << 32))
-TOKEN = "test-token"
 LINE_NAMES = ["PUMP3_LEVEL", "DOOR", "", "", "", "", "TWIN", "TWIN"]
 LINE_BUSY, CONFIG = 71, 78
 KEPT_EDGES = 256  # by the kernel while nobody reads (port/linux/gpio_lines.cpp)
@@ -37,19 +32,6 @@ DEVICE = """\
 name    = board
 state   = /var/lib/{case}
 control = /run/{case}
-
-[stream sms]
-type       = marketing
-base_url   = https://sms.test:{port}
-token_file = /etc/tocsin/sms.token
-ca_file    = /etc/tocsin/ca.pem
-sender     = GLOBAL
-timeout    = 5s
-retry_min  = 1s
-retry_max  = 2s
-
-[contact anna]
-phone = +44 7700 900123
 """
 
 ALARM = """
@@ -83,18 +65,11 @@ def say(text):
 
 def setUpModule():
     global board, service
-    OUT.mkdir(parents=True, exist_ok=True)
     print(f"SEED={SEED}", flush=True)
     enter = unittest.enterModuleContext
     service = enter(Simulator(enter(tempfile.TemporaryDirectory(prefix="service-")), tokens=(TOKEN,)))
-    files = {
-        "/bin/tocsin": PROGRAM,
-        "/bin/gpio_events": GPIO_EVENTS,
-        "/etc/hosts": b"127.0.0.1 localhost\n10.0.2.2 sms.test\n",
-        "/etc/tocsin/sms.token": TOKEN.encode() + b"\n",
-        "/etc/tocsin/ca.pem": pathlib.Path(service.ca_file).read_bytes(),
-    }
-    board = enter(Board(OUT / "line", DEPS, files, LINE_NAMES))
+    files = {**program_and_files(service), "/bin/gpio_events": GPIO_EVENTS}
+    board = enter(Board(OUT / "line", files, LINE_NAMES))
     board.power_on()
 
 
@@ -120,7 +95,7 @@ class LineTest(unittest.TestCase):
     # ---- the program
 
     def configure(self, *alarms):
-        self.configuration = DEVICE.format(case=self.case, port=service.port) + "".join(alarms)
+        self.configuration = DEVICE.format(case=self.case) + stream_to(service) + "".join(alarms)
         self.write_configuration()
 
     def write_configuration(self):
