@@ -40,14 +40,19 @@ bool is_host_name(std::string_view host) {
   return true;
 }
 
-Status send_request(int socket, Request request, int answer_to) {
-  RightsSpace space{};
-  iovec body{&request, sizeof request};
+msghdr packet_of(iovec& body, RightsSpace& rights) {
   msghdr packet{};
   packet.msg_iov = &body;
   packet.msg_iovlen = 1;
-  packet.msg_control = space.bytes;
-  packet.msg_controllen = sizeof space.bytes;
+  packet.msg_control = rights.bytes;
+  packet.msg_controllen = sizeof rights.bytes;
+  return packet;
+}
+
+Status send_request(int socket, Request request, int answer_to) {
+  RightsSpace space{};
+  iovec body{&request, sizeof request};
+  msghdr packet = packet_of(body, space);
   cmsghdr* rights = CMSG_FIRSTHDR(&packet);
   rights->cmsg_level = SOL_SOCKET;
   rights->cmsg_type = SCM_RIGHTS;
@@ -63,11 +68,7 @@ int receive_request(int socket, Request& request) {
   for (;;) {
     RightsSpace space{};
     iovec body{&request, sizeof request};
-    msghdr packet{};
-    packet.msg_iov = &body;
-    packet.msg_iovlen = 1;
-    packet.msg_control = space.bytes;
-    packet.msg_controllen = sizeof space.bytes;
+    msghdr packet = packet_of(body, space);
     const ssize_t n = ::recvmsg(socket, &packet, MSG_CMSG_CLOEXEC);
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return -1;
