@@ -164,12 +164,7 @@ void JsonWriter::put_escaped(std::string_view text) {
 
 void JsonWriter::put_number(std::uint64_t number) {
   char digits[20];
-  std::size_t at = sizeof digits;
-  do {
-    digits[--at] = static_cast<char>('0' + number % 10);
-    number /= 10;
-  } while (number != 0);
-  put({digits + at, sizeof digits - at});
+  put(TextWriter{digits}.number(number).view());
 }
 
 // The next element, or the outermost value.
