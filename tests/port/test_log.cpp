@@ -14,7 +14,10 @@ namespace {
 
 class Pipe {
  public:
-  Pipe() { CHECK_EQ(::pipe2(ends_, O_NONBLOCK | O_CLOEXEC), 0); }
+  explicit Pipe(Log& log) {
+    CHECK_EQ(::pipe2(ends_, O_NONBLOCK | O_CLOEXEC), 0);
+    log.to_stderr(in());
+  }
   int in() const { return ends_[1]; }
   std::string take() const {
     char bytes[70'000];
@@ -29,9 +32,8 @@ class Pipe {
 Instant at(std::int64_t s) { return Instant{1'000'000} + seconds(s); }
 
 TEST(log_on_stderr_names_the_level_of_trouble_only) {
-  const Pipe pipe;
   Log log;
-  log.to_stderr(pipe.in());
+  const Pipe pipe{log};
   log.line(at(0), LogLevel::info, "started");
   log.line(at(0), LogLevel::warning, "clock not set");
   log.line(at(0), LogLevel::error, "queue full");
@@ -39,9 +41,8 @@ TEST(log_on_stderr_names_the_level_of_trouble_only) {
 }
 
 TEST(log_of_a_repeated_line_says_it_once_a_minute_with_the_count) {
-  const Pipe pipe;
   Log log;
-  log.to_stderr(pipe.in());
+  const Pipe pipe{log};
   CHECK(log.due() == kNever);
   for (int second = 0; second < 38; ++second) log.line(at(second), LogLevel::info, "no route");
   CHECK_TEXT(pipe.take(), "tocsin: no route\n");
@@ -61,9 +62,8 @@ TEST(log_of_a_repeated_line_says_it_once_a_minute_with_the_count) {
 }
 
 TEST(log_tells_lines_apart_that_differ_late_or_in_level) {
-  const Pipe pipe;
   Log log;
-  log.to_stderr(pipe.in());
+  const Pipe pipe{log};
   const std::string long_one(300, 'x');
   log.line(at(0), LogLevel::info, long_one + "1");
   log.line(at(0), LogLevel::info, long_one + "2");
@@ -74,9 +74,8 @@ TEST(log_tells_lines_apart_that_differ_late_or_in_level) {
 }
 
 TEST(log_of_more_lines_than_it_remembers_loses_no_count) {
-  const Pipe pipe;
   Log log;
-  log.to_stderr(pipe.in());
+  const Pipe pipe{log};
   log.line(at(0), LogLevel::info, "first");
   log.line(at(0), LogLevel::info, "first");
   for (char c = 'a'; c < 'a' + 8; ++c) log.line(at(1 + c - 'a'), LogLevel::info, {&c, 1});
@@ -86,9 +85,8 @@ TEST(log_of_more_lines_than_it_remembers_loses_no_count) {
 }
 
 TEST(log_line_stays_one_line_and_bounded) {
-  const Pipe pipe;
   Log log;
-  log.to_stderr(pipe.in());
+  const Pipe pipe{log};
   log.line(at(0), LogLevel::info, "bad\r\ntocsin: forged\x1b[2J\x7f");
   CHECK_TEXT(pipe.take(), "tocsin: bad??tocsin: forged?[2J?\n");
   log.line(at(0), LogLevel::error, std::string(5000, 'y'));
@@ -98,9 +96,8 @@ TEST(log_line_stays_one_line_and_bounded) {
 }
 
 TEST(log_into_a_full_pipe_does_not_wait) {
-  const Pipe pipe;
   Log log;
-  log.to_stderr(pipe.in());
+  const Pipe pipe{log};
   ::fcntl(pipe.in(), F_SETFL, 0);  // blocking, as stderr is
   for (unsigned n = 0; log.dropped() == 0; ++n) {
     CHECK(n < 10'000);
