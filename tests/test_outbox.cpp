@@ -1,33 +1,25 @@
 // SPDX-License-Identifier: MIT
 // The rules of the outbox without a sender: what is accepted, what may be sent when, and what each outcome
 // makes of a message, in this run and the next.
-#include "check.hpp"
-#include "fakes/agent.hpp"
+#include "sender_bench.hpp"
 
 using namespace tocsin;
 using fakes::Agent;
-using fakes::Disk;
-using fakes::Service;
 
 namespace {
 
-struct Bench {
-  Instant clock{1000};
-  Disk disk{24};
-  Service service;
-  std::unique_ptr<Agent> agent;
-  unsigned boots = 0;
+struct Bench : fakes::Bench {
   std::uint32_t numbers[64];
 
-  Bench() { boot(); }
-  // A power cut, then the next start.
-  void boot() {
-    clock = clock + seconds(1);
-    if (boots > 0) disk = disk.image(0);
-    agent = nullptr;
-    agent = std::make_unique<Agent>(disk, service, clock, ++boots);
-    CHECK(agent->start());
+  Bench() { begin(); }
+  void begin() {
+    start();
     settle();
+  }
+  // A power cut, then the next start.
+  void cut_power() {
+    boot();
+    begin();
   }
   void settle() {
     for (int i = 0; i < 10 && !agent->queue.idle(); ++i) agent->queue.poll(clock);
@@ -56,7 +48,6 @@ struct Bench {
     agent->outbox.not_sent(number, due, agent->clocks());
     settle();
   }
-  Agent* operator->() { return agent.get(); }
 };
 
 Result<Queue::Pushed> post_text(Bench& b, std::string_view text) {
@@ -197,7 +188,7 @@ TEST(outbox_sending_that_came_to_nothing_is_not_counted_in_any_run) {
       CHECK_EQ(b.pick(), 1);
       b.sending(number);
       b.not_sent(number);
-      if (i % 3 == 2) b.boot();
+      if (i % 3 == 2) b.cut_power();
     }
     CHECK(b->state(number) == State::queued);
     CHECK_EQ(b->sends(number),
@@ -209,16 +200,16 @@ TEST(outbox_sending_that_came_to_nothing_is_not_counted_in_any_run) {
 TEST(outbox_message_found_by_a_later_run_counts_as_sent_once_unless_its_class_keeps_record) {
   Bench b;
   const auto critical = b.post(), info = b.post(Class::info);
-  b.boot();
+  b.cut_power();
   CHECK_EQ(b->sends(critical), 1);
   CHECK_EQ(b->sends(info), 0);
   b.sending(critical), b.sending(info);
-  b.boot();  // in the middle of the request
+  b.cut_power();  // in the middle of the request
   CHECK_EQ(b->sends(critical), 2);
   CHECK(b->state(info) == State::unknown);
   CHECK_TEXT(head(b->record(info).reason, 18), "the device stopped");
   b.sending(critical);
-  b.boot();
+  b.cut_power();
   CHECK(b->state(critical) == State::unknown);
   CHECK_EQ(b->over.size(), 1);
 }
@@ -232,7 +223,7 @@ TEST(outbox_message_held_alone_waits_keeps_its_reason_and_is_not_counted) {
     b.settle();
     CHECK_EQ(b.pick(), 0);
     CHECK_TEXT(b->record(number).reason, "422: bad sign");
-    if (i % 50 == 49) b.boot();
+    if (i % 50 == 49) b.cut_power();
     b.clock = b.clock + hours(1);
     CHECK_EQ(b.pick(), 1);
   }
@@ -246,7 +237,7 @@ TEST(outbox_accepted_and_refused_end_on_record_with_words) {
   b->outbox.accepted(yes, "a-uuid", "", b->clocks());
   b->outbox.refused(no, "no such number", b->clocks());
   b.settle();
-  b.boot();
+  b.cut_power();
   CHECK(b->state(yes) == State::accepted);
   CHECK_TEXT(b->record(yes).uuid, "a-uuid");
   CHECK(b->state(no) == State::failed);
