@@ -85,12 +85,16 @@ std::string recover(Disk disk, Model model, unsigned cut_at, Disk* left = nullpt
   return {};
 }
 
-void check_image(const Disk& image, const Model& model, bool deep) {
-  unsigned calls = 0;
-  const std::string wrong = recover(image, model, 0, nullptr, nullptr, &calls);
+// One more case, and what was wrong in it.
+void check_case(const std::string& wrong) {
   ++cases;
   if (!wrong.empty()) print_error("%s\n", wrong.c_str());
   CHECK(wrong.empty());
+}
+
+void check_image(const Disk& image, const Model& model, bool deep) {
+  unsigned calls = 0;
+  check_case(recover(image, model, 0, nullptr, nullptr, &calls));
   if (!deep) return;
   for (unsigned cut = 1; cut <= calls; ++cut) {
     Disk left = image;
@@ -118,61 +122,57 @@ unsigned calls_of_workload() {
   return disk.calls;
 }
 
-}  // namespace
-
-TEST(queue_power_cut_at_every_call_keeps_every_promise) {
+// The power goes at every call of the workload in turn, or at the one with `cut=n`: then(cut, disk, model).
+// How many calls there are.
+template <typename Then>
+unsigned cut_at_every_call(Then then) {
   cases = 0;
   const unsigned calls = calls_of_workload();
-  const bool deep = check::option("deep", 0) != 0;
   for (unsigned cut = 1; cut <= calls; ++cut) {
     if (check::has_option("cut") && cut != check::option("cut", 0)) continue;
     Disk disk(kBlocks);
     Model model;
     disk.cut_at = cut;
     workload(disk, model);
+    then(cut, disk, model);
+  }
+  return calls;
+}
+
+}  // namespace
+
+TEST(queue_power_cut_at_every_call_keeps_every_promise) {
+  const bool deep = check::option("deep", 0) != 0;
+  const unsigned calls = cut_at_every_call([deep](unsigned cut, const Disk& disk, const Model& model) {
     for (unsigned i = 0; i < disk.images(); ++i) {
       if (check::has_option("image") && i != check::option("image", 0)) continue;
       check::at("cut=%u image=%u deep=%u", cut, i, deep ? 1U : 0U);
       check_image(disk.image(i), model, deep);
     }
-  }
+  });
   print_message("power cuts at %u calls (%u turns of the files), %u cases\n", calls, turns, cases);
   CHECK(turns >= 3);
 }
 
 TEST(queue_power_cut_during_recovery_keeps_every_promise) {
-  cases = 0;
-  const unsigned calls = calls_of_workload();
-  for (unsigned cut = 1; cut <= calls; ++cut) {
-    if (check::has_option("cut") && cut != check::option("cut", 0)) continue;
-    Disk disk(kBlocks);
-    Model model;
-    disk.cut_at = cut;
-    workload(disk, model);
-    if (cut % stride() != 0) continue;
+  cut_at_every_call([](unsigned cut, const Disk& disk, const Model& model) {
+    if (cut % stride() != 0) return;
     for (unsigned i = 0; i < disk.images(); ++i) {
       check::at("cut=%u image=%u", cut, i);
       check_image(disk.image(i), model, true);
     }
-  }
+  });
   print_message("second cuts: %u cases\n", cases);
 }
 
 TEST(queue_process_death_then_power_cut_keeps_every_promise) {
   // The prototype had this fault: a record in the page cache, not on the medium, was found by the next
   // process, sent, and lost to a later power cut; its number was then given to another alarm.
-  cases = 0;
-  const unsigned calls = calls_of_workload();
-  for (unsigned cut = 1; cut <= calls; ++cut) {
-    if (check::has_option("cut") && cut != check::option("cut", 0)) continue;
-    Disk disk(kBlocks);
-    Model model;
-    disk.cut_at = cut;
-    workload(disk, model);
-    if (cut % stride() != 0) continue;
+  const unsigned calls = cut_at_every_call([](unsigned cut, const Disk& disk, const Model& model) {
+    if (cut % stride() != 0) return;
     check::at("cut=%u", cut);
     check_image(disk.process_died(), model, true);
-  }
+  });
   print_message("process deaths at %u calls, %u cases\n", calls, cases);
 }
 
@@ -188,10 +188,7 @@ TEST(queue_failing_call_once_or_for_ever_loses_nothing) {
       disk.fail_at = fail;
       disk.fail_for_ever = for_ever != 0;
       workload(disk, model);
-      const std::string wrong = recover(disk.image(0), model, 0);
-      ++cases;
-      if (!wrong.empty()) print_error("%s\n", wrong.c_str());
-      CHECK(wrong.empty());
+      check_case(recover(disk.image(0), model, 0));
       if (for_ever == 0) {
         // The medium came back: everything that was pushed is safe by now.
         for (const auto& [number, m] : model.messages) CHECK(m.safe);
@@ -245,22 +242,12 @@ std::string live_on(Disk disk, Model model) {
 }  // namespace
 
 TEST(queue_power_cut_then_a_long_life_keeps_every_promise) {
-  cases = 0;
-  const unsigned calls = calls_of_workload();
-  for (unsigned cut = 1; cut <= calls; ++cut) {
-    if (check::has_option("cut") && cut != check::option("cut", 0)) continue;
-    Disk disk(kBlocks);
-    Model model;
-    disk.cut_at = cut;
-    workload(disk, model);
+  cut_at_every_call([](unsigned cut, const Disk& disk, const Model& model) {
     for (unsigned i = 0; i < disk.images(); i += 5) {
       if (check::has_option("image") && i != check::option("image", 0)) continue;
       check::at("cut=%u image=%u", cut, i);
-      const std::string wrong = live_on(disk.image(i), model);
-      ++cases;
-      if (!wrong.empty()) print_error("%s\n", wrong.c_str());
-      CHECK(wrong.empty());
+      check_case(live_on(disk.image(i), model));
     }
-  }
+  });
   print_message("long lives after power cuts: %u cases\n", cases);
 }
