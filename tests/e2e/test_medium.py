@@ -208,7 +208,7 @@ class Full(MediumCase):
         self.assertEqual([p.name for p in mount.iterdir() if p.name.startswith("sms")], ["sms.token"])
 
 
-class Failing(Case):
+class Failing(MediumCase):
     def failing(self, service, when, call="fdatasync", error="EIO"):
         if shutil.which("strace") is None:
             self.skipTest("no strace")
@@ -248,18 +248,14 @@ class Failing(Case):
             device.wait_state(ids[-1], "accepted")
         wait_until(lambda: device.status()["medium"] == "working", "the medium works again")
         self.assertEqual(trace.read_text().count("INJECTED"), 1, trace.read_text())
-        self.durable_after(device, ids)
+        self.durable(device, ids)
+        device.start()
+        self.durable(device, ids)
         report = service.report(expect=ids)
         self.assertEqual((report["lost"], report["duplicates"]), ([], 0))
         self.figures(
             f"{call} number {when} failed with {error}: 9 messages, 0 lost, 0 duplicates, exits {exits}"
         )
-
-    def durable_after(self, device, ids):
-        device.kill()
-        self.assertEqual([i for i in ids if (device.message(i) or {}).get("state") != "accepted"], [])
-        device.start()
-        self.assertEqual([i for i in ids if (device.message(i) or {}).get("state") != "accepted"], [])
 
     def test_one_sync_fails_while_messages_come(self):
         self.survive(3, "fdatasync", "EIO")
