@@ -52,8 +52,11 @@ MEASURED void measured_json_tocsin(const OutgoingText& message) {
   body_size = text.ok() ? text.value().size() : 0;
 }
 
-MEASURED void measured_json_cjson(const OutgoingText& m) {
-  cJSON* root = cJSON_CreateObject();
+namespace {
+
+cJSON* built;
+
+void add_to_tree(cJSON* root, const OutgoingText& m) {
   cJSON* messages = cJSON_AddArrayToObject(root, "messages");
   cJSON* one = cJSON_CreateObject();
   cJSON_AddItemToArray(messages, one);
@@ -61,13 +64,17 @@ MEASURED void measured_json_cjson(const OutgoingText& m) {
   cJSON_AddStringToObject(one, "sender", m.sender.data());
   cJSON_AddStringToObject(one, "recipient_phone", m.phone.data());
   cJSON_AddStringToObject(one, "message_content", m.text.data());
+}
+
+}  // namespace
+
+MEASURED void measured_json_cjson(const OutgoingText& m) {
+  cJSON* root = cJSON_CreateObject();
+  add_to_tree(root, m);
   cJSON_PrintPreallocated(root, body, sizeof body, 0);
   cJSON_Delete(root);
 }
 
-namespace {
-cJSON* built;
-}
 MEASURED void measured_json_cjson_print(const OutgoingText&) { cJSON_PrintPreallocated(built, body, sizeof body, 0); }
 
 namespace {
@@ -118,16 +125,7 @@ namespace {
 void run_json(void (*measured)(const OutgoingText&), int calls, bool is_rapid) {
   if (is_rapid) rapid = new rapidjson::StringBuffer(nullptr, 4096);
   built = cJSON_Parse("{}");
-  {
-    const OutgoingText& m = *alarm_text;
-    cJSON* messages = cJSON_AddArrayToObject(built, "messages");
-    cJSON* one = cJSON_CreateObject();
-    cJSON_AddItemToArray(messages, one);
-    cJSON_AddStringToObject(one, "internal_id", m.internal_id.data());
-    cJSON_AddStringToObject(one, "sender", m.sender.data());
-    cJSON_AddStringToObject(one, "recipient_phone", m.phone.data());
-    cJSON_AddStringToObject(one, "message_content", m.text.data());
-  }
+  add_to_tree(built, *alarm_text);
   measured_json_tocsin(*alarm_text);
   const std::string want(body, body_size);
   std::memset(body, 0, sizeof body);
