@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tocsin/wire/http_request.hpp"
 
+#include "http_scan.hpp"
 #include "tocsin/base/text.hpp"
 
 namespace tocsin {
@@ -8,9 +9,9 @@ namespace {
 
 constexpr bool is_visible(char c) { return c > 0x20 && c < 0x7F; }
 
-bool is_token(std::string_view text) {
+bool is_method(std::string_view text) {
   for (const char c : text)
-    if (!is_visible(c) || find("\"(),/:;<=>?@[\\]{}", c) != kNotFound) return false;
+    if (!is_token(static_cast<std::uint8_t>(c))) return false;
   return !text.empty();
 }
 
@@ -37,7 +38,7 @@ bool is_host(std::string_view text) {
 }  // namespace
 
 Result<std::size_t> write_request_head(const HttpRequest& request, std::size_t body_size, MutBytes into) {
-  if (!is_token(request.method) || !starts_with(request.target, "/") || !all_visible(request.target) ||
+  if (!is_method(request.method) || !starts_with(request.target, "/") || !all_visible(request.target) ||
       find(request.target, '#') != kNotFound || !is_host(request.host) ||
       !is_field_value(request.authorization) || !is_field_value(request.content_type))
     return Code::bad_value;
