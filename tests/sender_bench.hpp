@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A device with a scripted service on the bench: what the sender's tests have in common.
+// A device with a scripted service on the bench: what the tests of sender and outbox have in common.
 #pragma once
 
 #include <memory>
