@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+// One value at a time: what is taken, at its bounds and beyond. The file as a whole: test_config.cpp.
+#include "config_bench.hpp"
+
+using namespace tocsin;
+using namespace config_bench;
+
+TEST(config_queue_size_is_rounded_down_to_two_blocks) {
+  struct Case {
+    const char* written;
+    std::uint32_t bytes;
+  };
+  for (const Case& c : {Case{"64K", 65536},
+                        {"65k", 65536},
+                        {"71K", 65536},
+                        {"72K", 73728},
+                        {"32M", 33554432},
+                        {"1m", 1048576}}) {
+    check::at("size=%s", c.written);
+    CHECK_TEXT(read("[device]\nname = d\nqueue_size = " + std::string{c.written} + "\n" + kStream), "");
+    CHECK_EQ(config.device.queue_bytes, c.bytes);
+  }
+  for (const char* bad :
+       {"63K", "33M", "0K", "K", "512", "512KB", "-1M", "1.5M", "99999999999999999999M", "512 K", "1G"}) {
+    check::at("size=%s", bad);
+    CHECK(!read("[device]\nname = d\nqueue_size = " + std::string{bad} + "\n" + kStream).empty());
+    CHECK_EQ(errors.count(), 1);
+    CHECK_EQ(errors.entry(0).line, 3);
+  }
+}
+
+TEST(config_durations_at_their_bounds_are_taken_and_beyond_refused) {
+  struct Case {
+    const char* key;
+    const char* good[2];
+    const char* bad[2];
+  };
+  for (const Case& c : {Case{"timeout", {"5s", "5m"}, {"4999ms", "301s"}},
+                        {"retry_min", {"1s", "15m"}, {"999ms", "25h"}},
+                        {"retry_max", {"5s", "24h"}, {"4s", "1441m"}}}) {
+    for (const char* value : c.good) {
+      check::at("key=%s value=%s", c.key, value);
+      CHECK_TEXT(read(kDevice + kStream + c.key + " = " + value + "\n"), "");
+    }
+    for (const char* value : c.bad) {
+      check::at("key=%s value=%s", c.key, value);
+      CHECK(!read(kDevice + kStream + c.key + " = " + value + "\n").empty());
+      CHECK_EQ(errors.count(), 1);
+      CHECK_EQ(errors.entry(0).line, 6);
+    }
+  }
+  const std::string alarm = kDevice + kStream + "[alarm a]\nto = +447700900123\ntext = t\ndebounce = ";
+  CHECK_TEXT(read(alarm + "0ms"), "");
+  CHECK_TEXT(read(alarm + "10s"), "");
+  CHECK_TEXT(read(alarm + "10001ms"), "f:9: `debounce` is 10001ms: it may be from 0s to 10s\n");
+  CHECK_TEXT(read(alarm + "20"), "f:9: `20` has no unit: write it as 20ms, 20s, 20m or 20h\n");
+}
+
+TEST(config_base_url_is_taken_apart) {
+  struct Case {
+    const char* url;
+    const char* host;  // null: refused
+    int port;
+    const char* path;
+  };
+  const Case cases[] = {
+      {"https://a", "a", 443, ""},
+      {"HTTPS://A.example/", "A.example", 443, ""},
+      {"https://a:8443", "a", 8443, ""},
+      {"https://127.0.0.1:65535/x/y//", "127.0.0.1", 65535, "/x/y"},
+      {"https://[2001:db8::1]", "2001:db8::1", 443, ""},
+      {"https://[::1]:44/x", "::1", 44, "/x"},
+      {"https://", nullptr, 0, ""},
+      {"https:///x", nullptr, 0, ""},
+      {"http://a", nullptr, 0, ""},
+      {"a.example", nullptr, 0, ""},
+      {"ftp://a", nullptr, 0, ""},
+      {"https://a:", nullptr, 0, ""},
+      {"https://a:0", nullptr, 0, ""},
+      {"https://a:65536", nullptr, 0, ""},
+      {"https://a:44:55", nullptr, 0, ""},
+      {"https://::1", nullptr, 0, ""},
+      {"https://[::1", nullptr, 0, ""},
+      {"https://[::1]x", nullptr, 0, ""},
+      {"https://[a]", nullptr, 0, ""},
+      {"https://u@a", nullptr, 0, ""},
+      {"https://a b", nullptr, 0, ""},
+      {"https://a/b c", nullptr, 0, ""},
+      {"https://a/\xC3\xA4", nullptr, 0, ""},
+      {"https://\xC3\xA4.example", nullptr, 0, ""},
+      {"https://a?x", nullptr, 0, ""},
+      {"https://a#x", nullptr, 0, ""},
+      {"https://-a", nullptr, 0, ""},
+  };
+  for (const Case& c : cases) {
+    check::at("url=%s", c.url);
+    const std::string got = read(kDevice + kStream + "base_url = " + c.url + "\n");
+    CHECK_EQ(got.empty(), c.host != nullptr);
+    if (c.host == nullptr) {
+      CHECK_EQ(errors.count(), 1);
+      CHECK_TEXT(config.streams[0].host, "sendsms.commpeak.com");
+      continue;
+    }
+    CHECK_TEXT(config.streams[0].host, c.host);
+    CHECK_EQ(config.streams[0].port, c.port);
+    CHECK_TEXT(config.streams[0].path_prefix, c.path);
+  }
+  const std::string long_path(129, 'a');
+  CHECK(!read(kDevice + kStream + "base_url = https://a/" + long_path + "\n").empty());
+  CHECK(!read(kDevice + kStream + "base_url = https://" + std::string(254, 'a') + "\n").empty());
+}
+
+TEST(config_names_at_their_limit_are_taken_and_longer_ones_refused) {
+  CHECK_TEXT(read("[device]\nname = " + std::string(20, 'a') + "\n" + kStream), "");
+  CHECK(!read("[device]\nname = " + std::string(21, 'a') + "\n" + kStream).empty());
+  CHECK_TEXT(read(kDevice + "[stream " + std::string(32, 'a') + "]\ntype = marketing\ntoken_file = /t\n"),
+             "");
+  CHECK(
+      !read(kDevice + "[stream " + std::string(33, 'a') + "]\ntype = marketing\ntoken_file = /t\n").empty());
+}
