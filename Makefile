@@ -199,13 +199,11 @@ gate-selftest: $(BUILD)/deps/test.ok   ## shows that every gate can fail
 	$(Q)sh tests/gates/selftest.sh
 	$(Q)python3 tests/gates/selftest_runner.py
 
-MUTANT_TESTS := $(addprefix $(CHECK)/tests/,test_record test_message test_queue test_queue_numbers \
-  test_queue_medium test_outbox test_sender test_sender_answers test_sender_losses test_sender_medium \
-  powercut_queue powercut_agent)
+MUTANT_TESTS := $(addprefix $(CHECK)/tests/,$(sort $(shell sed -n 's/^fails \([^ ]*\).*/\1/p' tests/mutants/faults.txt)))
 .PHONY: mutants
 mutants: $(MUTANT_TESTS)               ## seeded faults: each must make the test fail that it names [T=part of a name]
-	$(Q)CHECK='$(CHECK)' CXX='$(CHECK_CXX)' FLAGS='$(CHECK_FLAGS) $(JSON_CPP)' SANITIZER='$(ARCH) $(SANITIZER)' \
-	  LIBS='$(CMOCKA_LIBS) $(JSON_LIBS) -pthread' T='$(T)' tests/mutants/run
+	$(Q)CHECK='$(CHECK)' CXX='$(CHECK_CXX)' FLAGS='$(CHECK_FLAGS) $(JSON_CPP) $(OUTER)' SANITIZER='$(ARCH) $(SANITIZER)' \
+	  LIBS='$(TLS_LIBS) $(CMOCKA_LIBS) $(JSON_LIBS) -pthread' T='$(T)' tests/mutants/run
 
 # ---- fuzzing ---------------------------------------------------------------------------------------------
 # tests/fuzz/fuzz_NAME.cpp with its corpus in tests/fuzz/corpus/NAME, and NAME.dict where there is one.

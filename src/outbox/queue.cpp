@@ -200,6 +200,9 @@ Result<Queue::Body> Queue::read_body(const Entry& entry, MutBytes scratch) const
 Result<MessageState> Queue::read_state(const Entry& entry, MutBytes scratch) const {
   if (entry.state_at == 0 && !entry.state_staged) return Code::not_found;
   TRY_LET(record, read_record(entry.state_at, entry.state_staged, scratch));
+  const RecordKind kind = record.head.kind;
+  if (record.head.number != entry.number || (kind != RecordKind::state && kind != RecordKind::ended))
+    return Code::corrupt;  // a reader whose owner has filled the place again
   return decode_message_state(record.payload);
 }
 

@@ -51,8 +51,7 @@ void time_field(JsonWriter& json, std::string_view key, const Clocks& at, bool k
   json.text_or_null(key, known && at.wall_trusted ? writer.view() : std::string_view{});
 }
 
-void write_message_json(const Reader::Message& message, const Entry& entry, std::string_view reason,
-                        JsonWriter& json) {
+void write_message_json(const Reader::Message& message, std::string_view reason, JsonWriter& json) {
   const Event& event = message.body.event;
   const bool over = ended(message.state.state);
   json.open_object();
@@ -63,7 +62,7 @@ void write_message_json(const Reader::Message& message, const Entry& entry, std:
   json.field("class", word(event.cls));
   json.text_or_null("alarm", event.alarm);
   json.field("state", word(message.state.state));
-  json.field("attempts", std::uint32_t{entry.attempts});
+  json.field("attempts", std::uint32_t{message.attempts});
   json.text_or_null("uuid", message.state.uuid);
   json.text_or_null("reason", reason);
   time_field(json, "queued_at", event.queued.clocks, true);
@@ -97,14 +96,14 @@ Exit list_queue(const Call& call) {
   alignas(8) static std::uint8_t body[kBlock], state[kBlock];
   static char line[2 * kMaxText + 2048];
   if (!call.arguments.json && reader.index().size() == 0) print("the queue is empty\n");
-  for (std::size_t at = 0; at < reader.index().size(); ++at) {
-    const Entry& entry = reader.index()[at];
-    const auto message = reader.message(entry, body, state);
-    if (!message.ok()) continue;  // the owner has let it go since
+  for (std::uint32_t number = 1; number != 0; ++number) {
+    const auto message = reader.from(number, body, state);
+    if (message.code() == Code::not_found) break;
+    if (!message.ok()) continue;
     const std::string_view reason = reason_of(message.value(), reasons);
     if (call.arguments.json) {
       JsonWriter json({line, sizeof line - 1});
-      write_message_json(message.value(), entry, reason, json);
+      write_message_json(message.value(), reason, json);
       print_json(json, line);
       continue;
     }
@@ -123,20 +122,21 @@ Exit show_message(const Call& call) {
   char words[300];
   TextWriter why(words);
   const Exit opened = reader.open(call.config, why);
-  const Entry* entry = opened == Exit::done ? reader.find(call.arguments.subject) : nullptr;
-  if (opened == Exit::done && entry == nullptr)
+  std::uint32_t number = opened == Exit::done ? reader.find(call.arguments.subject) : 0;
+  if (opened == Exit::done && number == 0)
     why.text("there is no message ")
         .text(call.arguments.subject)
         .text(" in the queue: see `tocsin queue list`");
-  if (entry == nullptr) {
+  if (number == 0) {
     complain(why.view());
     return opened == Exit::done ? Exit::bad_data : opened;
   }
   const Reasons& reasons = in_place<Reasons>(call.config);
   alignas(8) static std::uint8_t body[kBlock], state[kBlock];
   static char text[2 * kMaxText + 2048];
-  const auto message = reader.message(*entry, body, state);
-  if (!message.ok()) {
+  const std::uint32_t asked = number;
+  const auto message = reader.from(number, body, state);
+  if (!message.ok() || number != asked) {
     complain("its record cannot be read");
     return Exit::medium;
   }
@@ -144,7 +144,7 @@ Exit show_message(const Call& call) {
   const std::string_view reason = reason_of(m, reasons);
   if (call.arguments.json) {
     JsonWriter json({text, sizeof text - 1});
-    write_message_json(m, *entry, reason, json);
+    write_message_json(m, reason, json);
     print_json(json, text);
     return Exit::done;
   }
@@ -158,7 +158,7 @@ Exit show_message(const Call& call) {
         .text(event.transition == Transition::raised ? " raised" : " cleared");
   out.text("\ntext      ").text(event.text).text("\nqueued    ");
   write_when(event.queued, out);
-  out.text("\nattempts  ").number(entry->attempts).text("\nstate     ").text(word(m.state.state));
+  out.text("\nattempts  ").number(m.attempts).text("\nstate     ").text(word(m.state.state));
   if (m.has_state) {
     out.text(", ");
     write_when(m.state.at, out);

@@ -2,6 +2,11 @@
 #include "src/program/reader.hpp"
 
 namespace tocsin {
+namespace {
+
+constexpr unsigned kMostLooks = 20;  // an owner at work makes a picture stale now and then, not always
+
+}  // namespace
 
 Exit Reader::open(const Config& config, TextWriter& why) {
   const Status opened = state_.open(config.device.state, IfAbsent::fail);
@@ -23,16 +28,22 @@ Exit Reader::open(const Config& config, TextWriter& why) {
     return Exit::cannot_create;
   }
   // An owner that writes at this moment may leave a half picture: look again.
-  for (int look = 0; look < 3; ++look) {
-    const auto found = queue_.load();
-    if (!found.ok()) {
-      why.text("cannot read the queue in ").text(config.device.state).text(": ").text(word(found.code()));
+  for (looks_ = 0; looks_ < 3;) {
+    const Status looked = look();
+    if (!looked.ok()) {
+      why.text("cannot read the queue in ").text(config.device.state).text(": ").text(word(looked.code()));
       return Exit::medium;
     }
-    found_ = found.value();
     if (found_.damaged == 0) break;
   }
   return Exit::done;
+}
+
+Status Reader::look() {
+  ++looks_;
+  TRY_LET(found, queue_.load());
+  found_ = found;
+  return {};
 }
 
 void Reader::close() {
@@ -41,30 +52,47 @@ void Reader::close() {
   state_.close();
 }
 
+Result<Reader::Message> Reader::from(std::uint32_t& number, MutBytes body, MutBytes state) {
+  for (;;) {
+    const Entry* entry = index_.first_from(number);
+    if (entry == nullptr) return Code::not_found;
+    number = entry->number;
+    const auto found = message(*entry, body, state);
+    if (found.ok() || looks_ >= kMostLooks) return found;
+    TRY(look());
+  }
+}
+
 Result<Reader::Message> Reader::message(const Entry& entry, MutBytes body, MutBytes state) const {
   Message message;
-  const auto read = queue_.read_body(entry, body);
-  if (!read.ok()) return read.status();
-  message.body = read.value();
-  message.id = message_id(message.body.event.id_prefix, entry.number);
-  message.phone = message.body.event.phone(entry.number - message.body.first_number);
+  TRY_LET(read, queue_.read_body(entry, body));
+  message.body = read;
+  message.id = message_id(read.event.id_prefix, entry.number);
+  message.phone = read.event.phone(entry.number - read.first_number);
+  message.attempts = entry.attempts;
   const auto last = queue_.read_state(entry, state);
   message.has_state = last.ok();
   if (last.ok()) message.state = last.value();
+  // Something else lies there now, or an older state of the same message.
+  const bool stale = last.code() != Code::not_found && (!last.ok() || last.value().state != entry.state);
+  if (stale && looks_ < kMostLooks) return Code::corrupt;
   message.state.state = entry.state;
   return message;
 }
 
-const Entry* Reader::find(std::string_view id) const {
+std::uint32_t Reader::find(std::string_view id) const {
   const auto number = parse_number(id, UINT32_MAX);
-  if (number.ok()) return index_.find(static_cast<std::uint32_t>(number.value()));
+  if (number.ok()) {
+    const auto known = static_cast<std::uint32_t>(number.value());
+    return index_.find(known) == nullptr ? 0 : known;
+  }
   alignas(8) std::uint8_t scratch[kBlock];
   for (std::size_t at = 0; at < index_.size(); ++at) {
     const auto body = queue_.read_body(index_[at], scratch);
     if (body.ok() && message_id(body.value().event.id_prefix, index_[at].number).view() == id)
-      return &index_[at];
+      return index_[at].number;
   }
-  return nullptr;
+  return 0;
 }
 
 }  // namespace tocsin

@@ -27,25 +27,33 @@ class Reader {
   const Index& index() const { return index_; }
   const Queue::Found& found() const { return found_; }
 
-  // Everything that is on record of one message. Views point into the two buffers (kBlock bytes each).
+  // Everything that is on record of one message.
   struct Message {
     Queue::Body body;
     MessageId id;
     Phone phone;
     MessageState state;
     bool has_state = false;
+    std::uint16_t attempts = 0;
   };
-  Result<Message> message(const Entry& entry, MutBytes body, MutBytes state) const;
-  // By whole id or NUMBER. nullptr: there is none.
-  const Entry* find(std::string_view id) const;
+  // The first message whose number is not below `number`, which becomes its number. Looks at the files again
+  // when the owner has written over what was seen in them. Views point into the two buffers (kBlock bytes
+  // each). Errors: not_found (there is none), others: this one cannot be read back.
+  Result<Message> from(std::uint32_t& number, MutBytes body, MutBytes state);
+  // The number of a whole id or NUMBER; 0: there is none.
+  std::uint32_t find(std::string_view id) const;
 
  private:
+  Status look();
+  Result<Message> message(const Entry& entry, MutBytes body, MutBytes state) const;
+
   StateDir state_;
   StorageWorker worker_;  // never started: nothing is written
   FileStore even_, odd_;
   Index index_;
   Queue queue_;
   Queue::Found found_;
+  unsigned looks_ = 0;  // at the files, of kMostLooks
 };
 
 }  // namespace tocsin

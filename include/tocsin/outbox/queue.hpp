@@ -102,7 +102,7 @@ class Queue {
   };
   // Errors: not_found, io, corrupt, too_big (scratch too small).
   Result<Body> read_body(const Entry& entry, MutBytes scratch) const;
-  // Its newest state on record; not_found when nothing was written since it was queued.
+  // Its newest state on record; not_found when nothing was written since it was queued. Errors as above.
   Result<MessageState> read_state(const Entry& entry, MutBytes scratch) const;
 
   // Looks after the running job and begins the next. Call it when a store is ready and at wake().

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+#include "src/program/reader.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "check.hpp"
+#include "port/scratch.hpp"
+
+using namespace tocsin;
+
+namespace {
+
+// A process that owns the queue of a state directory and works while a Reader looks at the files.
+class Owner {
+ public:
+  explicit Owner(const std::string& name) : folder_(scratch::path(name.c_str())), queue_(even_, odd_, index_) {
+    CHECK_OK(state_.open(folder_, IfAbsent::make));
+    CHECK_OK(worker_.start());
+    for (FileStore* store : {&even_, &odd_}) {
+      const auto file = open_store(state_.fd(), store == &even_ ? "queue.0" : "queue.1", 8 * kBlock);
+      CHECK_OK(file);
+      store->open(file.value());
+    }
+    CHECK_OK(queue_.load());
+    Queue::Start start;
+    start.random[0] = 1;
+    queue_.start(start);
+    settle();
+  }
+  ~Owner() {
+    even_.close();
+    odd_.close();
+  }
+  const std::string& folder() const { return folder_; }
+  const Queue& queue() const { return queue_; }
+
+  // Of one length, so that a block written over another has its records at the same places.
+  static std::string text_of(std::uint32_t number) {
+    return "text of " + std::to_string(1000 + number) + std::string(200, '.');
+  }
+  static std::string uuid_of(std::uint32_t number) { return "uuid-" + std::to_string(1000 + number); }
+
+  std::uint32_t push() {
+    Phone phone;
+    phone.assign_cut("447700900123");
+    Event event;
+    event.stream = "sms";
+    const std::string text = text_of(next_);
+    event.text = text;
+    event.phones = Span<const Phone>{&phone, 1};
+    const auto pushed = queue_.push(event, "dev", {});
+    CHECK_OK(pushed);
+    CHECK_EQ(pushed.value().first_number, next_);
+    settle();
+    return next_++;
+  }
+  void accept(std::uint32_t number) {
+    MessageState state;
+    state.state = State::accepted;
+    const std::string uuid = uuid_of(number);
+    state.uuid = uuid;
+    CHECK_OK(queue_.update(number, state, {}));
+    settle();
+  }
+
+ private:
+  void settle() {
+    for (;;) {
+      queue_.poll({});
+      if (queue_.idle()) return;
+      CHECK_OK(worker_.wait(seconds(60)));
+    }
+  }
+
+  std::string folder_;
+  StateDir state_;
+  StorageWorker& worker_ = *new StorageWorker;  // its thread ends with the program
+  FileStore even_{worker_}, odd_{worker_};
+  Index index_;
+  Queue queue_;
+  std::uint32_t next_ = 1;
+};
+
+struct Whole {
+  std::uint32_t number;
+  std::string text, uuid;
+  State state;
+};
+
+// Everything the reader finds from `number` on.
+std::vector<Whole> read_all(Reader& reader, std::uint32_t number = 1) {
+  alignas(8) static std::uint8_t body[kBlock], state[kBlock];
+  std::vector<Whole> all;
+  for (;; ++number) {
+    const auto message = reader.from(number, body, state);
+    if (message.code() == Code::not_found) return all;
+    CHECK_OK(message);
+    all.push_back({number, std::string(message.value().body.event.text),
+                   std::string(message.value().state.uuid), message.value().state.state});
+  }
+}
+
+void check_whole(const std::vector<Whole>& all) {
+  for (const Whole& one : all) {
+    CHECK_TEXT(one.text, Owner::text_of(one.number));
+    CHECK_TEXT(one.uuid, one.state == State::accepted ? Owner::uuid_of(one.number) : std::string());
+  }
+}
+
+}  // namespace
+
+TEST(reader_of_a_state_directory_that_is_not_there_finds_an_empty_queue) {
+  const std::string folder = scratch::path("absent");
+  const auto reader = std::make_unique<Reader>();
+  Config config;
+  config.device.state = folder;
+  char words[100];
+  TextWriter why(words);
+  CHECK(reader->open(config, why) == Exit::done);
+  CHECK(read_all(*reader).empty());
+  CHECK_EQ(reader->find("1"), 0);
+}
+
+TEST(reader_beside_an_owner_at_work_never_mixes_up_messages_and_misses_none_that_waits) {
+  // A listing was taken while the files of a small queue turned over: messages came out with no uuid, and one
+  // whose record had moved was left out, as though it were not waiting.
+  constexpr unsigned kLag = 8;  // so that event and end of a message lie in different blocks
+  for (unsigned before = 4; before <= 16; before += 3)
+    for (const unsigned after : {2U, 6U, 12U, 20U, 30U, 160U}) {
+      check::at("before=%u after=%u", before, after);
+      Owner owner("state-" + std::to_string(before) + "-" + std::to_string(after));
+      for (unsigned i = 0; i < 4; ++i) owner.push();  // these wait all the time
+      for (unsigned i = 0; i < kLag; ++i) owner.push();
+      for (unsigned i = 0; i < before; ++i) owner.accept(owner.push() - kLag);
+      if (before % 2 != 0) owner.push();  // the newest version of a block takes turns between two slots
+      const auto reader = std::make_unique<Reader>();
+      Config config;
+      config.device.state = owner.folder();
+      char words[100];
+      TextWriter why(words);
+      CHECK(reader->open(config, why) == Exit::done);
+      const auto turns = owner.queue().turns();
+      for (unsigned i = 0; i < after; ++i) owner.accept(owner.push() - kLag);
+      if (after == 160) CHECK(owner.queue().turns() >= turns + 2);
+      const auto seen = read_all(*reader);
+      check_whole(seen);
+      CHECK(seen.size() > 4);
+      for (unsigned i = 0; i < 4; ++i) CHECK(seen[i].number == i + 1 && seen[i].state == State::queued);
+    }
+}
