@@ -238,7 +238,7 @@ fuzz-replay: $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%)  ## every kept input once more
 .PHONY: demo bench
 demo: $(BUILD)/deps/demo.ok program    ## the whole story on this machine: alarm, outage, kill -9, delivery
 	$(Q)TOCSIN=$(abspath $(SHIP)/tocsin) python3 tests/demo/demo.py
-bench: $(BUILD)/deps/bench.ok program  ## sizes, memory, system calls and instructions beside the peers
+bench: $(BUILD)/deps/bench.ok program  ## counts beside the peers, about 5 minutes; FAST=1: without what waits
 	$(Q)TOCSIN=$(abspath $(SHIP)/tocsin) tests/bench/run
 
 .PHONY: kills ledger freeze

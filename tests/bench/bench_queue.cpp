@@ -1,51 +1,38 @@
 // SPDX-License-Identifier: MIT
-// The same task done by tocsin's queue and by what Debian packages: one record of 300 bytes is on the medium when the
-// call is over. bench_queue.py mounts the media and counts instructions; bytes and syncs are counted here.
+// One contender, one task. The scripts mount the media and count instructions; bytes and syncs are counted
+// here.
 //
-//   bench_queue NAME FOLDER STAT RECORDS GAP
+//   bench_queue enqueue NAME FOLDER STAT RECORDS GAP     row 11
+//   bench_queue live    NAME FOLDER STAT LIVES GAP REST  row 12
+//   bench_queue fill    NAME FOLDER WAITING              row 13: leaves them there
+//   bench_queue open    NAME FOLDER WAITING PUSHES       opens what `fill` left, in a process of its own
+//   bench_queue check   NAME FOLDER WAITING PUSHES       the same with a CRC over each, where that is not
+//   usual
 //
-// NAME     tocsin_push      messages as long as there is room beside the quarter of a file that waits
-//          tocsin_five      the same, five recipients each
-//          tocsin_events    events without recipients, which need no room: through any number of turns
-//          tocsin_both      messages, and in the same job the oldest one ends: through any number of turns
-//          bare, growing, sqlite_wal, sqlite_rollback, lmdb
+// NAME     see the make_... functions
 // FOLDER   on the medium; for a raw medium "DEVICE" (bare) or "DEVICE,DEVICE" (tocsin)
 // STAT     /sys/block/loopN/stat, several with commas; "-": device bytes are not counted
 // RECORDS  how many; "4t": so many as four turns of the files take, counted from turn to turn
 // GAP      seconds from one record to the next; 0: a burst
+// REST     seconds after the last one, before the bytes are counted
+#include "tests/bench/queue_bench.hpp"
+
 #include <fcntl.h>
-#include <lmdb.h>
-#include <sqlite3.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
-#include <string>
-#include <vector>
 
-#include "port/linux/file_store.hpp"
-#include "port/linux/storage_worker.hpp"
-#include "tocsin/outbox/queue.hpp"
-
-void tocsin::panic(const char* place) {
-  std::fprintf(stderr, "panic at %s\n", place);
-  std::abort();
-}
-
-using namespace tocsin;
-
-// Called with --toggle-collect: what is inside is counted, and nothing else.
-#define MEASURED extern "C" __attribute__((noinline))
-
-// Every sync of this program passes here, those of the libraries too.
+// Every sync and every allocation of this program passes here, those of the libraries too.
 namespace {
 volatile unsigned syncs = 0;
-}
+volatile unsigned mallocs = 0;
+std::uint8_t payload_bytes[kRecord];
+}  // namespace
 extern "C" int fdatasync(int fd) {
   ++syncs;
   return static_cast<int>(::syscall(SYS_fdatasync, fd));
@@ -54,19 +41,27 @@ extern "C" int fsync(int fd) {
   ++syncs;
   return static_cast<int>(::syscall(SYS_fsync, fd));
 }
-
-namespace {
-
-constexpr std::size_t kRecord = 300;
-constexpr std::uint32_t kFile = 256 * 1024;  // half of the default queue_size
-std::uint8_t payload[kRecord];
-
-[[noreturn]] void die(const std::string& what) {
-  std::perror(what.c_str());
-  std::exit(1);
+extern "C" void* __libc_malloc(std::size_t size);
+extern "C" void* __libc_calloc(std::size_t count, std::size_t size);
+extern "C" void* __libc_realloc(void* old, std::size_t size);
+extern "C" void* malloc(std::size_t size) {
+  ++mallocs;
+  return __libc_malloc(size);
 }
-void want(bool yes, const char* what) {
-  if (!yes) die(what);
+extern "C" void* calloc(std::size_t count, std::size_t size) {
+  ++mallocs;
+  return __libc_calloc(count, size);
+}
+extern "C" void* realloc(void* old, std::size_t size) {
+  ++mallocs;
+  return __libc_realloc(old, size);
+}
+
+const std::uint8_t (&payload)[kRecord] = payload_bytes;
+
+void die(const char* what) {
+  std::perror(what);
+  std::exit(1);
 }
 
 bool is_folder(const std::string& where) {
@@ -74,229 +69,7 @@ bool is_folder(const std::string& where) {
   return ::stat(where.c_str(), &what) == 0 && S_ISDIR(what.st_mode);
 }
 
-unsigned calls = 0;  // of the measured function, those before the counting included
-
-class Contender {
- public:
-  virtual ~Contender() = default;
-  void one() {
-    ++calls;
-    record();
-  }
-  virtual void record() = 0;
-  virtual void extra() {}  // figures of its own
-};
-
-// ---- files ----
-
-}  // namespace
-
-MEASURED void measured_bare(int fd, std::uint8_t* record, off_t at) {
-  std::memcpy(record + 40, payload, kRecord);
-  if (::pwrite(fd, record, 40 + kRecord, at) != static_cast<ssize_t>(40 + kRecord) || fdatasync(fd) != 0) die("bare");
-}
-MEASURED void measured_growing(int fd, std::uint8_t* record) {
-  std::memcpy(record + 40, payload, kRecord);
-  if (::write(fd, record, 40 + kRecord) != static_cast<ssize_t>(40 + kRecord) || fdatasync(fd) != 0) die("growing");
-}
-
 namespace {
-
-// A record as a program without any care writes it: a head of 40 bytes and the 300.
-class PlainFile final : public Contender {
- public:
-  PlainFile(const std::string& where, bool is_growing) : is_growing_(is_growing) {
-    const bool raw = !is_folder(where);
-    const std::string name = raw ? where : where + "/plain";
-    fd_ = ::open(name.c_str(), O_RDWR | (raw ? 0 : O_CREAT) | (is_growing ? O_APPEND : 0) | O_CLOEXEC, 0600);
-    want(fd_ >= 0, name.c_str());
-    if (is_growing) return;
-    const std::vector<std::uint8_t> zeros(kBlock);
-    for (std::uint32_t at = 0; at < 4 * kFile; at += kBlock)
-      want(::pwrite(fd_, zeros.data(), kBlock, at) == static_cast<ssize_t>(kBlock), "zeros");
-    fdatasync(fd_);
-  }
-  void record() override {
-    if (is_growing_) return measured_growing(fd_, record_);
-    measured_bare(fd_, record_, at_);
-    at_ += static_cast<off_t>(sizeof record_);
-    if (at_ + static_cast<off_t>(sizeof record_) > static_cast<off_t>(4 * kFile)) at_ = 0;
-  }
-
- private:
-  bool is_growing_;
-  int fd_;
-  off_t at_ = 0;
-  std::uint8_t record_[40 + kRecord] = {};
-};
-
-}  // namespace
-
-// ---- SQLite, LMDB ----
-
-MEASURED void measured_sqlite(sqlite3_stmt* insert) {
-  sqlite3_bind_blob(insert, 1, payload, kRecord, SQLITE_STATIC);
-  if (sqlite3_step(insert) != SQLITE_DONE || sqlite3_reset(insert) != SQLITE_OK) die("sqlite");
-}
-
-MEASURED void measured_lmdb(MDB_env* env, MDB_dbi table, std::uint32_t number) {
-  MDB_txn* txn = nullptr;
-  MDB_val key{sizeof number, &number}, value{kRecord, payload};
-  if (mdb_txn_begin(env, nullptr, 0, &txn) != 0 || mdb_put(txn, table, &key, &value, MDB_APPEND) != 0 ||
-      mdb_txn_commit(txn) != 0)
-    die("lmdb");
-}
-
-namespace {
-
-class Sqlite final : public Contender {
- public:
-  Sqlite(const std::string& folder, const char* journal) {
-    want(sqlite3_open((folder + "/queue.db").c_str(), &db_) == SQLITE_OK, "sqlite3_open");
-    run(std::string("PRAGMA journal_mode=") + journal);
-    run("PRAGMA synchronous=FULL");
-    run("CREATE TABLE queue(number INTEGER PRIMARY KEY, body BLOB)");
-    want(sqlite3_prepare_v2(db_, "INSERT INTO queue(body) VALUES(?)", -1, &insert_, nullptr) == SQLITE_OK, "prepare");
-  }
-  void record() override { measured_sqlite(insert_); }
-
- private:
-  void run(const std::string& sql) {
-    want(sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK, sql.c_str());
-  }
-  sqlite3* db_ = nullptr;
-  sqlite3_stmt* insert_ = nullptr;
-};
-
-class Lmdb final : public Contender {
- public:
-  explicit Lmdb(const std::string& folder) {
-    MDB_txn* txn = nullptr;
-    want(mdb_env_create(&env_) == 0 && mdb_env_set_mapsize(env_, 16 << 20) == 0 &&
-             mdb_env_open(env_, folder.c_str(), 0, 0600) == 0 && mdb_txn_begin(env_, nullptr, 0, &txn) == 0 &&
-             mdb_dbi_open(txn, nullptr, MDB_INTEGERKEY, &table_) == 0 && mdb_txn_commit(txn) == 0,
-         "lmdb");
-  }
-  void record() override { measured_lmdb(env_, table_, ++number_); }
-
- private:
-  MDB_env* env_ = nullptr;
-  MDB_dbi table_ = 0;
-  std::uint32_t number_ = 0;
-};
-
-// ---- tocsin ----
-
-StorageWorker worker;
-FileStore even(worker), odd(worker);
-Index entries;
-Queue queue(even, odd, entries);
-
-Clocks now() {
-  timespec t;
-  Clocks clocks;
-  ::clock_gettime(CLOCK_MONOTONIC, &t);
-  clocks.now = {static_cast<std::uint64_t>(t.tv_sec) * 1000 + static_cast<std::uint64_t>(t.tv_nsec) / 1'000'000};
-  ::clock_gettime(CLOCK_REALTIME, &t);
-  clocks.wall = {static_cast<std::int64_t>(t.tv_sec) * 1000};
-  clocks.wall_trusted = true;
-  return clocks;
-}
-
-}  // namespace
-
-// The loop's part of one record: the job is built and handed to the worker, and later its end is noted.
-MEASURED bool measured_tocsin_push(const Event& event, const Clocks& clocks) {
-  if (!queue.push(event, "pump-house", clocks).ok()) return false;
-  queue.poll(clocks.now);
-  return true;
-}
-MEASURED void measured_tocsin_done(const Clocks& clocks) { queue.poll(clocks.now); }
-
-namespace {
-
-class Tocsin final : public Contender {
- public:
-  enum class Beside { nothing, events, ends };
-
-  Tocsin(const std::string& where, std::size_t phones, Beside beside) : phones_(phones), beside_(beside) {
-    want(worker.start().ok(), "worker");
-    const bool raw = !is_folder(where);
-    const std::size_t comma = raw ? where.find(',') : 0;
-    const std::string names[] = {raw ? where.substr(0, comma) : "queue.0", raw ? where.substr(comma + 1) : "queue.1"};
-    const int folder = ::open(raw ? "/dev" : where.c_str(), O_RDONLY | O_CLOEXEC);
-    FileStore* stores[] = {&even, &odd};
-    for (int i = 0; i < 2; ++i) {
-      const auto file = open_store(folder, names[i], kFile);
-      want(file.ok(), names[i].c_str());
-      stores[i]->open(file.value());
-    }
-    want(queue.load().ok(), "load");
-    Queue::Start start;
-    start.random[0] = 0x1234567890ABCDEF;
-    start.random[1] = 0xFEDCBA0987654321;
-    start.clocks = now();
-    queue.start(start);
-    for (queue.poll(now().now); !queue.idle(); queue.poll(now().now)) static_cast<void>(worker.wait(seconds(10)));
-    for (std::size_t i = 0; i < kMaxPhones; ++i) phone_[i].assign_cut("447700900123");
-    event_.cls = Class::critical;
-    event_.stream = "sms";
-    std::memset(text_, 'a', sizeof text_);
-    fill_up();
-    const std::size_t quarter = kFile / 4 / record_space(kRecord) / phones;
-    while (calls < quarter) one();
-    waiting_ = quarter;
-    if (beside == Beside::events) {
-      phones_ = 0;
-      event_.alarm = "pump";
-      event_.transition = Transition::raised;
-      fill_up();
-    }
-  }
-
-  void record() override {
-    const Clocks clocks = now();
-    if (beside_ == Beside::ends && waiting_ > 0) {
-      MessageState state;
-      state.state = State::accepted;
-      state.sends = 1;
-      state.attempts = 1;
-      state.uuid = "6b6a1ff0-0f0e-4cf1-8f46-3b1d5a1c4b8e";
-      want(queue.update(oldest_++, state, clocks).ok(), "update");
-    }
-    want(measured_tocsin_push(event_, clocks), "push");
-    settle();
-  }
-  void settle() {
-    while (!queue.idle()) {
-      static_cast<void>(worker.wait(seconds(10)));
-      measured_tocsin_done(now());
-      want(!queue.failing(), "the medium failed");
-    }
-  }
-  void extra() override {
-    std::printf("turns %u\nwaiting %zu\nkept %zu\n", queue.turns(), waiting_, entries.size());
-  }
-
- private:
-  // The text fills the record up to 300 bytes; push() puts a prefix of 15 bytes before it.
-  void fill_up() {
-    event_.phones = Span<const Phone>{phone_}.first(phones_);
-    event_.id_prefix = "pump-house-abcd";
-    event_.text = {};
-    event_.text = std::string_view(text_, kRecord - event_size(event_));
-  }
-
-  std::size_t phones_;
-  Beside beside_;
-  std::size_t waiting_ = 0;  // events that wait all the time
-  std::uint32_t oldest_ = 1;
-  Phone phone_[kMaxPhones];
-  char text_[kRecord];
-  Event event_;
-};
-
-// ---- counting ----
 
 struct Counted {
   unsigned long long bytes = 0, flushes = 0;
@@ -310,8 +83,9 @@ Counted device(const std::string& stats) {
     std::FILE* file = std::fopen(stats.substr(at, end - at).c_str(), "r");
     want(file != nullptr, "stat");
     unsigned long long field[17] = {};
-    for (int i = 0; i < 17 && std::fscanf(file, "%llu", &field[i]) == 1; ++i) {
-    }
+    int fields = 0;
+    while (fields < 17 && std::fscanf(file, "%llu", &field[fields]) == 1) ++fields;
+    want(fields >= 16, "this kernel does not count flushes: stat");
     std::fclose(file);
     sum.bytes += field[6] * 512;
     sum.flushes += field[15];
@@ -327,47 +101,101 @@ void put_down(const std::string& folder) {
   ::close(fd);
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  if (argc != 6) return 64;
-  const std::string name = argv[1], folder = argv[2], stats = argv[3];
-  const unsigned records = static_cast<unsigned>(std::atoi(argv[4])), gap = static_cast<unsigned>(std::atoi(argv[5]));
-  for (std::size_t i = 0; i < kRecord; ++i) payload[i] = static_cast<std::uint8_t>(i * 7);
-
-  std::unique_ptr<Contender> contender;
-  if (name == "tocsin_push") contender.reset(new Tocsin(folder, 1, Tocsin::Beside::nothing));
-  if (name == "tocsin_five") contender.reset(new Tocsin(folder, 5, Tocsin::Beside::nothing));
-  if (name == "tocsin_events") contender.reset(new Tocsin(folder, 1, Tocsin::Beside::events));
-  if (name == "tocsin_both") contender.reset(new Tocsin(folder, 1, Tocsin::Beside::ends));
-  if (name == "bare" || name == "growing") contender.reset(new PlainFile(folder, name == "growing"));
-  if (name == "sqlite_wal") contender.reset(new Sqlite(folder, "WAL"));
-  if (name == "sqlite_rollback") contender.reset(new Sqlite(folder, "DELETE"));
-  if (name == "lmdb") contender.reset(new Lmdb(folder));
-  if (!contender) {
-    std::fprintf(stderr, "no '%s'\n", name.c_str());
-    return 64;
+// Anonymous memory in use and the process's share of all memory, KiB.
+struct Memory {
+  unsigned long anonymous = 0, share = 0;
+};
+Memory memory() {
+  Memory now;
+  std::FILE* file = std::fopen("/proc/self/smaps_rollup", "r");
+  want(file != nullptr, "smaps_rollup");
+  char line[200];
+  while (std::fgets(line, sizeof line, file) != nullptr) {
+    std::sscanf(line, "Anonymous: %lu", &now.anonymous);
+    std::sscanf(line, "Pss: %lu", &now.share);
   }
+  std::fclose(file);
+  want(now.anonymous > 0 && now.share > 0, "smaps_rollup");
+  return now;
+}
 
-  const bool turns = std::strchr(argv[4], 't') != nullptr;
-  for (int i = 0; i < 8; ++i) contender->one();
+int count(Contender& contender, bool lives, char** argv, int argc) {
+  const std::string folder = argv[3], stats = argv[4];
+  const unsigned records = static_cast<unsigned>(std::atoi(argv[5])),
+                 gap = static_cast<unsigned>(std::atoi(argv[6]));
+  const unsigned rest = argc > 7 ? static_cast<unsigned>(std::atoi(argv[7])) : 0;
+  const bool turns = std::strchr(argv[5], 't') != nullptr;
+  unsigned calls = 0;
+  const auto one = [&contender, &calls, lives] {
+    ++calls;
+    lives ? contender.live() : contender.enqueue();
+  };
+
+  contender.fill(kWaiting);
+  for (int i = 0; i < 8; ++i) one();
   if (turns)
-    for (const std::uint32_t before = queue.turns(); queue.turns() == before;) contender->one();
+    for (const std::uint32_t before = contender.turns(); contender.turns() == before;) one();
   put_down(folder);
   if (gap > 0) ::sleep(gap);
   put_down(folder);
   const Counted before = device(stats);
-  const unsigned syncs_before = syncs;
+  const unsigned syncs_before = syncs, mallocs_before = mallocs, turns_before = contender.turns();
   unsigned n = 0;
-  for (const std::uint32_t turn = queue.turns(); turns ? queue.turns() < turn + records : n < records; ++n) {
-    contender->one();
+  for (; turns ? contender.turns() < turns_before + records : n < records; ++n) {
+    one();
     if (gap > 0) ::sleep(gap);
   }
-  const unsigned syncs_now = syncs;
-  put_down(folder);
+  const unsigned syncs_now = syncs, mallocs_now = mallocs;
+  if (rest > 0) {
+    ::sleep(rest);  // the kernel puts down by itself what it still holds
+  } else {
+    put_down(folder);
+  }
   const Counted after = device(stats);
-  std::printf("records %u\nbytes %llu\nflushes %llu\nsyncs %u\ncalls %u\n", n, after.bytes - before.bytes,
-              after.flushes - before.flushes, syncs_now - syncs_before, calls);
-  contender->extra();
+  std::printf("records %u\nbytes %llu\nflushes %llu\nsyncs %u\nmallocs %u\ncalls %u\nturned %u\n", n,
+              after.bytes - before.bytes, after.flushes - before.flushes, syncs_now - syncs_before,
+              mallocs_now - mallocs_before, calls, contender.turns() - turns_before);
+  contender.extra();
   return 0;
+}
+
+int find_again(Contender& contender, Contender::Check check, char** argv) {
+  const unsigned waiting = static_cast<unsigned>(std::atoi(argv[4])),
+                 pushes = static_cast<unsigned>(std::atoi(argv[5]));
+  const Memory before = memory();
+  const unsigned mallocs_before = mallocs, found = contender.open(check), mallocs_now = mallocs;
+  const Memory after = memory();
+  if (found != waiting) std::fprintf(stderr, "found %u of %u\n", found, waiting);
+  want(found == waiting, "not everything was found");
+  for (unsigned i = 0; i < pushes; ++i) contender.enqueue();
+  std::printf("found %u\nmallocs %u\nanonymous %lu\nshare %lu\n", found, mallocs_now - mallocs_before,
+              after.anonymous - before.anonymous, after.share - before.share);
+  contender.extra();
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 5) return 64;
+  const std::string task = argv[1], name = argv[2], where = argv[3];
+  for (std::size_t i = 0; i < kRecord; ++i) payload_bytes[i] = static_cast<std::uint8_t>(i * 7);
+
+  Contender* made = make_plain(name, where);
+  if (made == nullptr) made = make_database(name, where);
+  if (made == nullptr) made = make_tocsin(name, where);
+  const std::unique_ptr<Contender> contender(made);
+  if (!contender) {
+    std::fprintf(stderr, "no '%s'\n", name.c_str());
+    return 64;
+  }
+  if (task == "enqueue" && argc == 7) return count(*contender, false, argv, argc);
+  if (task == "live" && argc == 8) return count(*contender, true, argv, argc);
+  if (task == "fill" && argc == 5) {
+    contender->fill(static_cast<unsigned>(std::atoi(argv[4])));
+    return 0;
+  }
+  if (task == "open" && argc == 6) return find_again(*contender, Contender::Check::usual, argv);
+  if (task == "check" && argc == 6) return find_again(*contender, Contender::Check::crc, argv);
+  return 64;
 }
