@@ -113,16 +113,11 @@ Result<Queue::Ticket> Queue::update(std::uint32_t number, const MessageState& st
   // A turn may have passed it by already; it is over in a moment.
   const bool turning = phase_ == Phase::copying || phase_ == Phase::sealing;
   if (turning && ended(entry->state) && !ended(state.state)) return Code::full;
-  if (!ended(entry->state) && ended(state.state)) {
-    live_bytes_ -= entry->bytes;
-    --live_count_;
-  }
-  if (ended(entry->state) && !ended(state.state)) {
-    live_bytes_ += entry->bytes;
-    ++live_count_;
-    if (number < settled_below_) settled_below_ = number;
-  }
+  if (ended(entry->state) && !ended(state.state) && number < settled_below_) settled_below_ = number;
+  const Mates event = mates(*entry);
+  const bool waited = waits(event);
   entry->state = state.state;
+  if (waited != waits(event)) count(event, waited ? -1 : 1);
   entry->sends = state.sends;
   entry->attempts = state.attempts;
 
@@ -149,6 +144,34 @@ Result<Queue::Ticket> Queue::stop() {
   TRY_LET(payload, stage(RecordKind::stop, 0, 0, 0, 0));
   static_cast<void>(payload);
   return newest();
+}
+
+// The messages of its event, itself included: they follow each other, and their event lies in one place.
+Queue::Mates Queue::mates(const Entry& entry) const {
+  const auto at = static_cast<std::size_t>(&entry - &index_[0]);
+  Mates event{at, at + 1};
+  if (entry.body_at == 0 && !entry.body_staged) return event;  // it could not be read back
+  const auto is_mate = [&](std::size_t i) {
+    return index_[i].body_at == entry.body_at && index_[i].body_staged == entry.body_staged;
+  };
+  while (event.from > 0 && is_mate(event.from - 1)) --event.from;
+  while (event.to < index_.size() && is_mate(event.to)) ++event.to;
+  return event;
+}
+
+bool Queue::waits(Mates event) const {
+  for (std::size_t at = event.from; at < event.to; ++at)
+    if (!ended(index_[at].state)) return true;
+  return false;
+}
+
+// What a turn has to copy while one message waits: its event, and the states of all the others of it.
+// Without them they would wait again.
+void Queue::count(Mates event, int sign) {
+  for (std::size_t at = event.from; at < event.to; ++at) {
+    live_bytes_ = sign > 0 ? live_bytes_ + index_[at].bytes : live_bytes_ - index_[at].bytes;
+    live_count_ = sign > 0 ? live_count_ + 1 : live_count_ - 1;
+  }
 }
 
 // Room for a record in the staging memory, `leave` bytes of which stay free for outcomes.

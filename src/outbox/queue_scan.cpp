@@ -207,9 +207,11 @@ void Queue::finish_load(Scan& into) {
     entry.due_ms = 0;
     // Its last record is damaged, but later ones say that it had ended: it must not be sent again.
     if (!ended(entry.state) && entry.number < settled_below_) entry.state = State::unknown;
-    if (ended(entry.state)) continue;
-    live_bytes_ += entry.bytes;
-    ++live_count_;
+  }
+  for (std::size_t at = 0; at < index_.size();) {
+    const Mates event = mates(index_[at]);
+    if (waits(event)) count(event, 1);
+    at = event.to;
   }
   // Appending goes on behind everything that was found, in slots that hold nothing.
   log_.next_block = log_.fresh_slot = into.last_block + 1;

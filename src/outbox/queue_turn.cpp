@@ -5,8 +5,15 @@
 
 namespace tocsin {
 
+// An event is kept with all its messages: the end of one that was let go would be unknown to the next start.
 bool Queue::turn_keeps(const Entry& entry) const {
-  return !ended(entry.state) || entry.body_staged || entry.state_staged || entry.number >= turn_keep_from_;
+  const Mates event = mates(entry);
+  for (std::size_t at = event.from; at < event.to; ++at) {
+    const Entry& mate = index_[at];
+    if (!ended(mate.state) || mate.body_staged || mate.state_staged || mate.number >= turn_keep_from_)
+      return true;
+  }
+  return false;
 }
 
 void Queue::turn_begin() {
@@ -17,6 +24,7 @@ void Queue::turn_begin() {
   moved_generation_ = (moved_generation_ > generation_ ? moved_generation_ : generation_) + 1;
   moved_.key = file_key(salt_, moved_generation_);
   turn_at_ = 0;
+  turn_entries_ = index_.size();
   turn_body_from_ = turn_body_to_ = 0;
 
   // The newest of the ended messages stay as long as they fit beside those that wait.
@@ -28,7 +36,7 @@ void Queue::turn_begin() {
   for (std::size_t at = index_.size(); at > 0; --at) {
     Entry& entry = index_[at - 1];
     entry.moved_body_at = entry.moved_state_at = 0;
-    if (!ended(entry.state) || turn_keep_from_ != 0) continue;
+    if (turn_keep_from_ != 0 || waits(mates(entry))) continue;
     bytes += entry.bytes;
     if (bytes > most_bytes || ++kept > most_kept) turn_keep_from_ = entry.number + 1;
   }
@@ -68,15 +76,16 @@ bool Queue::turn_next() {
   if (i == 0) {
     encode_run(run_, payload);
     if (!append(RecordKind::start, 0, Bytes{payload}.first(kRunBytes), at)) return false;
-  } else if (--i < alarm_count_) {
+  } else if (--i < turn_entries_) {
+    if (turn_keeps(index_[i]) && !turn_entry(index_[i])) return false;
+  } else if ((i -= turn_entries_) < alarm_count_) {
+    // Behind the events: one that waits may tell of an older transition, and the newest record counts.
     const Alarm& alarm = alarms_[i];
     if (alarm.safe_last != Transition::none) {
       const std::size_t n =
           encode_alarm_state({alarm.name.view(), alarm.safe_last, alarm.safe_since}, payload);
       if (!append(RecordKind::alarm, 0, Bytes{payload}.first(n), at)) return false;
     }
-  } else if ((i -= alarm_count_) < index_.size()) {
-    if (turn_keeps(index_[i]) && !turn_entry(index_[i])) return false;
   } else {
     turn_at_ = kTurnCopied;
     return false;

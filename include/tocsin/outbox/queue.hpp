@@ -117,7 +117,7 @@ class Queue {
   bool failing() const { return phase_ == Phase::broken; }
   std::int32_t last_errno() const { return last_errno_; }
   const Run& run() const { return run_; }
-  std::size_t live_bytes() const { return live_bytes_; }
+  std::size_t live_bytes() const { return live_bytes_; }  // events count whole until all of one ended
   std::size_t live_limit() const;       // bytes that may wait: 40 % of one file
   std::uint32_t syncs() const { return syncs_; }
   std::uint64_t written_bytes() const { return written_bytes_; }
@@ -165,6 +165,12 @@ class Queue {
                          std::size_t leave);
   Result<Record> read_record(std::uint32_t at, bool staged, MutBytes scratch) const;
   Alarm* note_alarm(std::string_view name);
+  struct Mates {  // messages of one event, as places in the index
+    std::size_t from, to;
+  };
+  Mates mates(const Entry& entry) const;
+  bool waits(Mates event) const;
+  void count(Mates event, int sign);
   // queue_job.cpp
   void open_job(Log& log, Store& store);
   bool append(RecordKind kind, std::uint32_t number, Bytes payload, std::uint32_t& at);
@@ -233,7 +239,8 @@ class Queue {
   Log moved_;
   std::uint32_t moved_generation_ = 0;
   static constexpr std::size_t kTurnCopied = static_cast<std::size_t>(-1);
-  std::size_t turn_at_ = 0;              // what is copied next: the run, the alarms, then the entries
+  std::size_t turn_at_ = 0;              // what is copied next: the run, the entries, then the alarms
+  std::size_t turn_entries_ = 0;         // when it began: later ones are staged
   std::uint32_t turn_keep_from_ = 0;     // ended messages below this number are let go
   bool turn_with_history_ = true;        // false: even that was too much
   bool turn_wanted_ = false;             // the index is full of ended messages

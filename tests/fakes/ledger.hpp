@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: MIT
+// What a queue has promised so far, and which promise a queue found after any kind of death has broken: Q1 to Q6
+// of queue.hpp, the counts of sendings, and the states of alarms. Flat, because it is copied for every image.
+//
+// Everything is promised from the moment on_medium() says so and not before; what was asked for and not confirmed
+// may be found or not, but whole, as it was, and never a second time under a number that was free in between.
+#pragma once
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "fakes/medium.hpp"
+#include "tocsin/outbox/queue.hpp"
+
+namespace fakes {
+
+// One run of the program on a medium. Runs may be nested, the last that began ends first: what they need
+// is kept, as a queue and its index are large and a sweep makes millions of them.
+class Process {
+ public:
+  explicit Process(Medium& on) : even(on, 0), odd(on, 1), medium(on), memory_(&memory(depth_++)) {
+    queue = new (memory_->queue) tocsin::Queue(even, odd, memory_->index);
+    memory_->index.clear();
+  }
+  ~Process() { --depth_; }
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+  tocsin::Index& index() { return memory_->index; }
+
+  // `boot` differs for each run there ever was. Nothing is written before poll().
+  void start(std::uint64_t boot) {
+    tocsin::Queue::Start start;
+    start.boot_id[0] = static_cast<std::uint8_t>(boot);
+    start.machine = 7;
+    start.random[0] = boot * 0x9E3779B97F4A7C15U + 0x5851F42D4C957F2DU;
+    start.random[1] = (start.random[0] ^ start.random[0] >> 29) * 0xBF58476D1CE4E5B9U;
+    start.clocks.now = now;
+    queue->start(start);
+  }
+  void poll() { queue->poll(now); }
+  // The running job comes to its end.
+  void step() {
+    even.finish();
+    odd.finish();
+    poll();
+  }
+  // Until nothing is left to do. With a clock that goes on, until retries have come to something, too.
+  void settle(unsigned retries = 4) {
+    for (unsigned turn = 0; turn < 64 && !queue->idle(); ++turn) {
+      step();
+      if (!queue->failing() || even.running() || odd.running()) continue;
+      if (retries-- == 0) return;
+      now = queue->wake() > now ? queue->wake() : now;
+    }
+  }
+
+  tocsin::Queue* queue;
+  MediumStore even, odd;
+  Medium& medium;
+  tocsin::Instant now{1000};
+
+ private:
+  struct Memory {
+    alignas(16) unsigned char queue[sizeof(tocsin::Queue)];
+    tocsin::Index index;
+  };
+  static Memory& memory(unsigned depth) {
+    static Memory memory[10];
+    TOCSIN_ASSERT(depth < 10);
+    return memory[depth];
+  }
+  static inline unsigned depth_ = 0;
+  Memory* memory_;
+};
+
+class Ledger {
+ public:
+  using Ticket = tocsin::Queue::Ticket;
+  static constexpr Ticket kNever = ~Ticket{0};
+  struct Change {
+    tocsin::State state = tocsin::State::queued;
+    std::uint8_t sends = 0;
+    Ticket ticket = kNever;
+  };
+  struct Message {
+    std::uint32_t number = 0, first = 0, serial = 0, tag = 0;
+    std::uint16_t group = 1, text_bytes = 0;
+    Ticket pushed = kNever;
+    bool safe = false;       // promised
+    bool unsaved = false;    // an end found no room: known in RAM only
+    std::uint8_t news = 0;   // changes that are asked for and not promised
+    Change known;            // the newest promised state
+    Change next[5];
+    bool full() const { return news == 5; }
+    bool over() const { return tocsin::ended(news > 0 ? next[news - 1].state : known.state); }
+  };
+  std::vector<Message> messages;  // by number
+  unsigned version = 0;           // grows with everything that makes a difference to check()
+  unsigned unreadable = 0;        // messages a queue may call lost, because reading them back failed
+
+  // 0: the queue refused it (full).
+  std::uint32_t push(Process& in, std::size_t phones, std::size_t text_bytes, int alarm = -1,
+                     tocsin::Transition to = tocsin::Transition::none) {
+    const std::uint32_t serial = serial_ + 1;
+    char text[4096];
+    write_text(serial, text_bytes, text);
+    tocsin::Phone numbers[tocsin::kMaxPhones];
+    for (std::size_t i = 0; i < phones; ++i) write_phone(serial, i, numbers[i]);
+    tocsin::Event event;
+    event.cls = static_cast<tocsin::Class>(serial % 3);
+    event.stream = "sms";
+    event.text = {text, text_bytes};
+    event.alarm = alarm < 0 ? std::string_view{} : kAlarms[alarm];
+    event.transition = to;
+    event.phones = tocsin::Span<const tocsin::Phone>{numbers, phones};
+    tocsin::Clocks clocks;
+    clocks.now = in.now;
+    const auto pushed = in.queue->push(event, "dev", clocks);
+    if (!pushed.ok()) return 0;
+    serial_ = serial;
+    ++version;
+    if (alarm >= 0 && to != tocsin::Transition::none) alarms_[alarm].push_back({to, pushed.value().ticket});
+    const std::uint32_t first = pushed.value().first_number;
+    for (std::uint32_t i = 0; i < phones; ++i) {
+      Message m;
+      m.number = first + i;
+      m.first = first;
+      m.serial = serial;
+      m.group = static_cast<std::uint16_t>(phones);
+      m.text_bytes = static_cast<std::uint16_t>(text_bytes);
+      m.pushed = pushed.value().ticket;
+      m.tag = tag_of(in, m.number);
+      const std::uint64_t id = std::uint64_t{m.tag} << 32 | m.number;
+      if (std::find(told_.begin(), told_.end(), id) != told_.end()) twice_ = m.number;
+      told_.push_back(id);
+      const auto at = place(m.number);
+      if (at != messages.end() && at->number == m.number) {
+        twice_ = m.number;
+      } else {
+        messages.insert(at, m);
+      }
+    }
+    note(in);
+    return first;
+  }
+
+  // Puts a state of a message on record; false: nothing was done.
+  bool change(Process& in, std::uint32_t number, tocsin::State state, unsigned sends, std::size_t words = 0) {
+    Message* m = find(number);
+    if (m == nullptr || m->full()) return false;
+    char reason[tocsin::kMaxReason];
+    std::memset(reason, 'r', sizeof reason);
+    tocsin::MessageState its;
+    its.state = state;
+    its.sends = static_cast<std::uint8_t>(sends);
+    its.attempts = its.sends;
+    its.reason = {reason, words < sizeof reason ? words : sizeof reason};
+    if (state == tocsin::State::accepted) its.uuid = "0562f2aa-5945-4f41-824a-b774fc2e2b2a";
+    tocsin::Clocks clocks;
+    clocks.now = in.now;
+    const auto ticket = in.queue->update(number, its, clocks);
+    if (!ticket.ok() && ticket.code() != tocsin::Code::full) return false;
+    if (!ticket.ok()) m->unsaved = true;
+    m->next[m->news++] = {state, its.sends, ticket.ok() ? ticket.value() : kNever};
+    ++version;
+    note(in);
+    return ticket.ok();
+  }
+
+  // The oldest message that waits as far as its process knows, or 0.
+  std::uint32_t oldest_waiting() const {
+    for (const Message& m : messages)
+      if (!m.over()) return m.number;
+    return 0;
+  }
+
+  // What the queue calls safe by now must be found from here on.
+  void note(Process& in) {
+    const tocsin::Queue& queue = *in.queue;
+    for (Message& m : messages) {
+      if (!m.safe && queue.on_medium(m.pushed)) m.safe = true, ++version;
+      unsigned safe = 0;
+      for (unsigned i = 0; i < m.news; ++i)
+        if (m.next[i].ticket != kNever && queue.on_medium(m.next[i].ticket)) safe = i + 1;
+      if (safe == 0) continue;
+      m.known = m.next[safe - 1];
+      m.news = static_cast<std::uint8_t>(m.news - safe);
+      for (unsigned i = 0; i < m.news; ++i) m.next[i] = m.next[safe + i];
+      ++version;
+    }
+    for (auto& changes : alarms_) {
+      std::size_t safe = 0;
+      for (std::size_t i = 1; i < changes.size(); ++i)
+        if (queue.on_medium(changes[i].ticket)) safe = i;
+      if (safe > 0) changes.erase(changes.begin(), changes.begin() + static_cast<std::ptrdiff_t>(safe)), ++version;
+    }
+  }
+
+  // Empty when the queue, which was loaded or runs, holds every promise; else which it broke, and how.
+  std::string check(Process& in) {
+    alignas(8) std::uint8_t scratch[tocsin::kBlock];
+    if (twice_ != 0) return broken("Q4", "was given out twice", twice_);
+    std::size_t at = 0;
+    found_.assign(messages.size(), false);
+    const tocsin::Index& index = in.index();
+    for (std::size_t i = 0; i < index.size(); ++i) {
+      const tocsin::Entry& entry = index[i];
+      while (at < messages.size() && messages[at].number < entry.number) ++at;
+      if (at == messages.size() || messages[at].number != entry.number)
+        return broken("Q4", "was not there at an earlier start, or never pushed", entry.number);
+      const Message& m = messages[at];
+      const auto body = in.queue->read_body(entry, scratch);
+      if (!body.ok()) {
+        if (unreadable > 0 && entry.lost) continue;
+        return broken("Q1", "cannot be read", m.number);
+      }
+      found_[at] = true;
+      const tocsin::Event& event = body.value().event;
+      char text[4096];
+      write_text(m.serial, m.text_bytes, text);
+      tocsin::Phone phone;
+      write_phone(m.serial, entry.number - m.first, phone);
+      if (event.text != std::string_view{text, m.text_bytes} || body.value().first_number != m.first ||
+          event.phone_count() != m.group || event.phone(entry.number - m.first).view() != phone.view() ||
+          tag(event.id_prefix) != m.tag)
+        return broken("Q4", "names other content", m.number);
+      const std::string wrong = check_state(m, entry);
+      if (!wrong.empty()) return wrong;
+    }
+    unsigned missing = 0;
+    for (std::size_t i = 0; i < messages.size(); ++i) {
+      const Message& m = messages[i];
+      if (found_[i]) continue;
+      if (m.safe && !tocsin::ended(m.known.state) && !m.unsaved && ++missing > unreadable)
+        return broken("Q1", "is lost", m.number);
+      if (tocsin::ended(m.known.state) || m.unsaved || unreadable > 0) continue;
+      for (std::size_t other = 0; other < messages.size(); ++other)
+        if (found_[other] && messages[other].first == m.first)
+          return broken("Q3", "is not there, another of its event is", m.number);
+    }
+    for (int a = 0; a < kAlarmCount; ++a) {
+      const tocsin::Queue::Alarm* alarm = in.queue->alarm(kAlarms[a]);
+      const tocsin::Transition now = alarm != nullptr ? alarm->last : tocsin::Transition::none;
+      bool allowed = false;
+      for (const AlarmChange& c : alarms_[a]) allowed |= c.to == now;
+      if (!allowed) return std::string("alarms: ") + std::string(kAlarms[a]) + " is in a state it was not left in";
+    }
+    return {};
+  }
+
+  // A process that loaded this queue and has started goes on from here: what it did not find never was, and what it found is
+  // promised again once its own start is on the medium.
+  void adopt(Process& in) {
+    const Ticket start = in.queue->start_ticket();
+    ++version;
+    std::vector<Message> kept;
+    for (Message& m : messages) {
+      const tocsin::Entry* entry = in.index().find(m.number);
+      if (entry == nullptr) {
+        // It was let go; or it is told to nobody, and a number that may be given out again.
+        m.news = 0;
+        if (tocsin::ended(m.known.state) || (m.safe && m.unsaved)) kept.push_back(m);
+        continue;
+      }
+      m.pushed = start;
+      m.unsaved = false;
+      for (unsigned i = 0; i < m.news; ++i) m.next[i].ticket = kNever;
+      if (m.full()) {
+        for (unsigned i = 1; i < m.news; ++i) m.next[i - 1] = m.next[i];
+        --m.news;
+      }
+      m.next[m.news++] = {entry->state, entry->sends, start};
+      kept.push_back(m);
+    }
+    messages.swap(kept);
+    for (int a = 0; a < kAlarmCount; ++a) {
+      const tocsin::Queue::Alarm* alarm = in.queue->alarm(kAlarms[a]);
+      for (AlarmChange& c : alarms_[a]) c.ticket = kNever;
+      alarms_[a].push_back({alarm != nullptr ? alarm->last : tocsin::Transition::none, start});
+    }
+  }
+
+  std::uint64_t boots = 0;  // processes there ever were
+
+  Message* find(std::uint32_t number) {
+    const auto at = place(number);
+    return at != messages.end() && at->number == number ? &*at : nullptr;
+  }
+
+ private:
+  struct AlarmChange {
+    tocsin::Transition to = tocsin::Transition::none;
+    Ticket ticket = 0;
+  };
+  static constexpr int kAlarmCount = 2;
+  static constexpr std::string_view kAlarms[kAlarmCount] = {"pump", "sump-level"};
+
+  std::vector<Message>::iterator place(std::uint32_t number) {
+    return std::lower_bound(messages.begin(), messages.end(), number,
+                            [](const Message& m, std::uint32_t n) { return m.number < n; });
+  }
+  static std::string broken(const char* promise, const char* how, std::uint32_t number) {
+    return std::string(promise) + ": message " + std::to_string(number) + " " + how;
+  }
+  static std::string check_state(const Message& m, const tocsin::Entry& entry) {
+    bool ending = false;
+    const auto same = [&entry](const Change& c) { return c.state == entry.state && c.sends == entry.sends; };
+    if (same(m.known)) return {};
+    for (unsigned i = 0; i < m.news; ++i) {
+      if (same(m.next[i])) return {};
+      ending |= tocsin::ended(m.next[i].state);
+    }
+    // Its last record was lost, and a later one says that it had ended.
+    if (entry.state == tocsin::State::unknown && ending) return {};
+    if (tocsin::ended(m.known.state) && !tocsin::ended(entry.state)) return broken("Q2", "had ended and waits", m.number);
+    if (tocsin::ended(entry.state) && !ending) return broken("Q1", "has not ended and does not wait", m.number);
+    return broken("sends", "has a state or count that nobody put on record", m.number);
+  }
+  static void write_text(std::uint32_t serial, std::size_t bytes, char* to) {
+    static const std::string pattern = [] {
+      std::string s;
+      for (unsigned i = 0; i < 4400; ++i) s += static_cast<char>('a' + (i * 7 + i / 26) % 26);
+      return s;
+    }();
+    std::memcpy(to, pattern.data() + serial % 97, bytes);
+    for (unsigned i = 0; i < 8 && i < bytes; ++i) to[i] = "0123456789abcdef"[serial >> (4 * i) & 15];
+  }
+  static void write_phone(std::uint32_t serial, std::size_t i, tocsin::Phone& to) {
+    char digits[16];
+    std::snprintf(digits, sizeof digits, "447700900%03u", static_cast<unsigned>((serial * 37 + i) % 1000));
+    to.assign_cut(digits);
+  }
+  static std::uint32_t tag(std::string_view prefix) {
+    std::uint32_t word = 0;
+    for (const char c : prefix) word = word << 8 | static_cast<unsigned char>(c);  // its last four signs
+    return word;
+  }
+  static std::uint32_t tag_of(Process& in, std::uint32_t number) {
+    alignas(8) std::uint8_t scratch[tocsin::kBlock];
+    const auto body = in.queue->read_body(*in.index().find(number), scratch);
+    return body.ok() ? tag(body.value().event.id_prefix) : 0;
+  }
+
+  std::vector<AlarmChange> alarms_[kAlarmCount] = {{AlarmChange{}}, {AlarmChange{}}};
+  std::vector<std::uint64_t> told_;  // every id that was ever handed out
+  std::vector<bool> found_;
+  std::uint32_t twice_ = 0;
+  std::uint32_t serial_ = 0;
+};
+
+}  // namespace fakes

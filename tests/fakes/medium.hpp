@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: MIT
+// Two files on a medium that loses power, errs and lies, and the Stores over them. Unlike fakes::Disk it never
+// decides which call the power goes at: whoever watches it takes images at any call while the run goes on, so
+// that one run serves every cut.
+//
+// Between a write and the sync that covers it the write is pending, and an image says of each pending write of
+// both files what became of it (Fate): any subset of them may have landed, in any mix with damaged ones.
+// A write whose sync failed stays like that for ever, although the next sync says ok: the kernel has marked its
+// pages clean. Process death is no fate: the pending writes stay, and the next process reads through them.
+#pragma once
+
+#include <cstring>
+#include <vector>
+
+#include "tocsin/limits.hpp"
+#include "tocsin/port.hpp"
+
+namespace fakes {
+
+struct Fate {
+  enum Kind : std::uint8_t {
+    lost,
+    landed,
+    torn,           // only the first `bytes` of it
+    sectors,        // of its 512 B sectors those whose bit is set in `bytes`
+    zeros,          // its bytes are zeros
+    garbage,        // or anything
+    one_bit,        // or a bit of them is wrong
+    block_garbage,  // the 4 KiB block around it, with what had been synced there long ago, is anything
+    block_zeros,    // or erased, either way
+    block_ones,
+    block_mixed,    // or every other sector of it is anything
+  };
+  Kind kind = landed;
+  std::uint16_t bytes = 0;
+};
+
+// Which kinds of fates are tried: each has to show that it finds something.
+struct Models {
+  bool subsets = true;  // false: the writes land in their order, the first n of them
+  bool torn = true;
+  bool zeros = true;
+  bool garbage = true;
+  bool blocks = true;   // what lies around an unsynced write is hit, too
+};
+
+// A call that fails. Reads are counted apart from writes and syncs.
+struct Fault {
+  enum Kind : std::uint8_t { none, error, short_write, read };
+  Kind kind = none;
+  unsigned at = 0;
+  bool for_ever = false;
+  std::int32_t error_number = 5;
+  unsigned files = 3;  // a bit for each: for ever may mean one file only
+};
+
+class Medium {
+ public:
+  struct Write {
+    unsigned file = 0;
+    bool clean = false;  // its sync failed: no later one touches it again
+    std::uint32_t at = 0;
+    std::vector<std::uint8_t> bytes;
+    std::uint32_t end() const { return at + static_cast<std::uint32_t>(bytes.size()); }
+  };
+  // Told after every write. Not copied: an image is watched by nobody.
+  struct Watch {
+    virtual void written() = 0;
+
+   protected:
+    ~Watch() = default;
+  };
+
+  explicit Medium(std::uint32_t blocks = 8) {
+    for (auto& file : durable) file.assign(blocks * tocsin::kBlock, 0);
+  }
+
+  std::vector<std::uint8_t> durable[2];
+  std::vector<Write> pending;
+  Fault fault;
+  bool failed_pages_dropped = false;  // a page whose sync failed is read from the medium again
+  bool at_once = true;                // a job is done when it was begun; else when its store is told to finish()
+  unsigned calls = 0, reads = 0, syncs = 0;
+  Watch* watch = nullptr;
+
+  tocsin::Status read(unsigned file, std::uint32_t at, tocsin::MutBytes into) {
+    if (fails(Fault::read, ++reads, file)) return {tocsin::Code::io, fault.error_number};
+    if (at + into.size() > durable[file].size()) return {tocsin::Code::io, 5};
+    std::memcpy(into.data(), durable[file].data() + at, into.size());
+    const auto end = at + static_cast<std::uint32_t>(into.size());
+    for (const Write& w : pending) {
+      if (w.file != file || (w.clean && failed_pages_dropped) || w.at >= end || w.end() <= at) continue;
+      const std::uint32_t from = w.at > at ? w.at : at, to = w.end() < end ? w.end() : end;
+      std::memcpy(into.data() + (from - at), w.bytes.data() + (from - w.at), to - from);
+    }
+    return {};
+  }
+  tocsin::Status write(unsigned file, std::uint32_t at, tocsin::Bytes from) {
+    ++calls;
+    const bool failed = fails(Fault::error, calls, file) || fails(Fault::short_write, calls, file);
+    const std::size_t n = !failed ? from.size() : fault.kind == Fault::short_write ? from.size() / 2 : 0;
+    if (n > 0) {
+      pending.push_back({file, false, at, {from.begin(), from.begin() + n}});
+      if (watch != nullptr) watch->written();
+    }
+    return failed ? tocsin::Status{tocsin::Code::io, fault.error_number} : tocsin::Status{};
+  }
+  tocsin::Status sync(unsigned file) {
+    ++calls;
+    if (fails(Fault::error, calls, file) || fails(Fault::short_write, calls, file)) {
+      for (Write& w : pending) w.clean = w.clean || w.file == file;
+      return {tocsin::Code::io, fault.error_number};
+    }
+    ++syncs;
+    std::vector<Write> left;
+    for (std::size_t i = 0; i < pending.size(); ++i) {
+      Write& w = pending[i];
+      if (w.file != file || w.clean) {
+        left.push_back(w);
+        continue;
+      }
+      std::memcpy(durable[file].data() + w.at, w.bytes.data(), w.bytes.size());
+      // What failed to be synced earlier can no longer show where this one lies on top of it.
+      for (Write& old : left) {
+        if (old.file != file || old.at >= w.end() || old.end() <= w.at) continue;
+        const std::uint32_t from = old.at > w.at ? old.at : w.at, to = old.end() < w.end() ? old.end() : w.end();
+        std::memcpy(old.bytes.data() + (from - old.at), w.bytes.data() + (from - w.at), to - from);
+      }
+    }
+    pending.clear();
+    for (Write& w : left)
+      if (w.file != file || std::memcmp(durable[file].data() + w.at, w.bytes.data(), w.bytes.size()) != 0)
+        pending.push_back(w);
+    return {};
+  }
+
+  // The power is gone and back: each pending write has met its fate. `into` keeps its memory.
+  void image(const std::vector<Fate>& fates, Medium& into) const {
+    for (unsigned file = 0; file < 2; ++file) into.durable[file] = durable[file];
+    for (std::size_t i = 0; i < pending.size(); ++i) into.befall(pending[i], fates[i]);
+    into.rest();
+  }
+  // The process is gone, the kernel lives: page cache and pending writes stay.
+  void process_died(Medium& into) const {
+    for (unsigned file = 0; file < 2; ++file) into.durable[file] = durable[file];
+    into.rest();
+    into.pending = pending;
+  }
+  // Of all that is on the medium: equal images need not be looked at twice.
+  std::uint64_t hash() const {
+    std::uint64_t h = 0x9E3779B97F4A7C15U;
+    for (const auto& file : durable)
+      for (std::size_t i = 0; i + 8 <= file.size(); i += 8) {
+        std::uint64_t word;
+        std::memcpy(&word, file.data() + i, 8);
+        h = (h ^ word) * 0xFF51AFD7ED558CCDU;
+        h ^= h >> 32;
+      }
+    return h;
+  }
+
+ private:
+  bool fails(Fault::Kind kind, unsigned call, unsigned file) const {
+    return fault.kind == kind && (fault.files >> file & 1) != 0 &&
+           (call == fault.at || (fault.for_ever && call > fault.at));
+  }
+  void rest() {
+    pending.clear();
+    fault = {};
+    failed_pages_dropped = false;
+    at_once = true;
+    calls = reads = syncs = 0;
+    watch = nullptr;
+  }
+  void befall(const Write& w, Fate fate) {
+    std::uint8_t* const to = durable[w.file].data() + w.at;
+    std::uint8_t* const block = durable[w.file].data() + w.at / tocsin::kBlock * tocsin::kBlock;
+    const std::size_t size = w.bytes.size();
+    std::uint32_t noise = 2463534242U + w.at + static_cast<std::uint32_t>(size) * 7919U;
+    const auto anything = [&noise](std::uint8_t* p, std::size_t n) {
+      for (std::size_t i = 0; i < n; ++i) {
+        noise ^= noise << 13, noise ^= noise >> 17, noise ^= noise << 5;
+        p[i] = static_cast<std::uint8_t>(noise >> 8);
+      }
+    };
+    switch (fate.kind) {
+      case Fate::lost: return;
+      case Fate::landed: std::memcpy(to, w.bytes.data(), size); return;
+      case Fate::torn: std::memcpy(to, w.bytes.data(), fate.bytes < size ? fate.bytes : size); return;
+      case Fate::sectors:
+        for (std::size_t from = 0, bit = 0; from < size; from += 512, ++bit)
+          if ((fate.bytes >> bit & 1) != 0)
+            std::memcpy(to + from, w.bytes.data() + from, size - from < 512 ? size - from : 512);
+        return;
+      case Fate::zeros: std::memset(to, 0, size); return;
+      case Fate::garbage: anything(to, size); return;
+      case Fate::one_bit:
+        std::memcpy(to, w.bytes.data(), size);
+        to[size * 2 / 3] ^= 0x10;
+        return;
+      case Fate::block_garbage: anything(block, tocsin::kBlock); return;
+      case Fate::block_zeros: std::memset(block, 0, tocsin::kBlock); return;
+      case Fate::block_ones: std::memset(block, 0xFF, tocsin::kBlock); return;
+      case Fate::block_mixed:
+        std::memcpy(to, w.bytes.data(), size);
+        for (std::size_t from = 0; from < tocsin::kBlock; from += 1024) anything(block + from, 512);
+        return;
+    }
+  }
+};
+
+// Calls `found(fates)` for every image that is tried at this point: every subset of the pending writes, and every
+// kind of damage of each one while the others landed or not. `newest_lost` false leaves out those in which the
+// newest write is lost: they were tried before it was written.
+template <typename Found>
+void each_image(const Medium& medium, const Models& models, bool newest_lost, Found found) {
+  const std::size_t n = medium.pending.size();
+  std::vector<Fate> fates(n);
+  const auto set = [&](std::uint64_t landed) {
+    for (std::size_t i = 0; i < n; ++i) fates[i] = {(landed >> i & 1) != 0 ? Fate::landed : Fate::lost, 0};
+  };
+  const auto tell = [&] {
+    if (newest_lost || n == 0 || fates[n - 1].kind != Fate::lost) found(fates);
+  };
+  constexpr std::size_t kAllSubsets = 8, kAllBesideDamage = 3;
+  const std::uint64_t all = n < 64 ? (std::uint64_t{1} << n) - 1 : ~std::uint64_t{0};
+  if (models.subsets && n <= kAllSubsets) {
+    for (std::uint64_t landed = 0; landed <= all; ++landed) set(landed), tell();
+  } else {
+    for (std::size_t first = 0; first <= n && first < 64; ++first) set((std::uint64_t{1} << first) - 1), tell();
+    for (std::size_t one = 0; models.subsets && one < n && one < 64; ++one) {
+      set(std::uint64_t{1} << one), tell();
+      set(all & ~(std::uint64_t{1} << one)), tell();
+    }
+  }
+  for (std::size_t one = 0; one < n; ++one) {
+    const auto size = static_cast<std::uint16_t>(medium.pending[one].bytes.size());
+    std::vector<Fate> damage;
+    if (models.torn) {
+      for (const std::uint16_t at : {std::uint16_t{1}, static_cast<std::uint16_t>(size / 2),
+                                     static_cast<std::uint16_t>(size - 1), static_cast<std::uint16_t>(size / 512 * 512)})
+        if (at > 0 && at < size) damage.push_back({Fate::torn, at});
+      if (size > 512) damage.push_back({Fate::sectors, 0x5555}), damage.push_back({Fate::sectors, 0xAAAA});
+    }
+    if (models.zeros) damage.push_back({Fate::zeros, 0});
+    if (models.garbage) damage.push_back({Fate::garbage, 0}), damage.push_back({Fate::one_bit, 0});
+    if (models.blocks)
+      for (const Fate::Kind kind : {Fate::block_garbage, Fate::block_zeros, Fate::block_ones, Fate::block_mixed})
+        damage.push_back({kind, 0});
+    for (const Fate fate : damage) {
+      if (models.subsets && n <= kAllBesideDamage) {
+        for (std::uint64_t landed = 0; landed <= all; ++landed) {
+          if ((landed >> one & 1) != 0) continue;
+          set(landed), fates[one] = fate, tell();
+        }
+      } else {
+        set((std::uint64_t{1} << one) - 1), fates[one] = fate, tell();  // those behind it are lost
+        if (one + 1 < n) set(all), fates[one] = fate, tell();
+        if (models.subsets && one > 0) set(0), fates[one] = fate, tell();
+      }
+    }
+  }
+}
+
+class MediumStore final : public tocsin::Store {
+ public:
+  MediumStore(Medium& medium, unsigned file) : medium_(&medium), file_(file) {}
+
+  std::uint32_t capacity() const override { return static_cast<std::uint32_t>(medium_->durable[file_].size()); }
+  tocsin::Status read(std::uint32_t at, tocsin::MutBytes into) override { return medium_->read(file_, at, into); }
+  void begin(tocsin::Span<const Write> writes, Sync sync) override {
+    outcome_ = tocsin::Status{};
+    for (const Write& w : writes) {
+      const tocsin::Status written = medium_->write(file_, w.at, w.from);
+      if (!written.ok()) outcome_ = written;  // the others are still tried
+    }
+    sync_ = sync;
+    running_ = true;
+    if (medium_->at_once) finish();
+  }
+  tocsin::Status poll() override {
+    if (running_) return tocsin::Code::again;
+    const tocsin::Status outcome = outcome_;
+    outcome_ = tocsin::Code::empty;
+    return outcome;
+  }
+  bool running() const { return running_; }
+  void finish() {
+    if (!running_) return;
+    running_ = false;
+    if (sync_ == Sync::yes && outcome_.ok()) outcome_ = medium_->sync(file_);
+  }
+
+ private:
+  Medium* medium_;
+  unsigned file_;
+  Sync sync_ = Sync::no;
+  bool running_ = false;
+  tocsin::Status outcome_ = tocsin::Code::empty;
+};
+
+}  // namespace fakes

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: MIT
+// Crash states of the queue: every one of every short sequence of operations, and random ones of long lives.
+// `make crash-states` runs more of them, without sanitizers.
+//
+//   powercut_states 'states_short*' depth=6            all sequences of up to 6 operations
+//   powercut_states 'states_short*' sequence=PSRE      one sequence, every cut of its last operation
+//   powercut_states 'states_random*' seed=17 lives=1   one random life
+//
+// P a message, G an event of three messages, A an alarm is raised or cleared, I a sending goes on record, E the oldest
+// waiting message ends, F the newest, J the running job comes to its end, S all jobs do, R orderly stop and new start, X the process
+// dies and another one finds the page cache.
+#include "check.hpp"
+#include "fakes/cuts.hpp"
+
+#include <memory>
+#include <optional>
+
+using namespace tocsin;
+using fakes::Cuts;
+using fakes::Effort;
+using fakes::Fault;
+using fakes::Ledger;
+using fakes::Medium;
+using fakes::Process;
+
+namespace {
+
+constexpr std::uint32_t kBlocks = 8;  // as small as allowed: both files turn over several times
+
+// A medium, the process that works on it, and what it has promised.
+class World {
+ public:
+  explicit World(std::uint32_t blocks = kBlocks) : medium(blocks) { begin(); }
+
+  void operate(char what) {
+    switch (what) {
+      case 'P': ledger.push(*process, 1, 1900); break;
+      case 'G': ledger.push(*process, 3, 900); break;
+      case 'A':  // raised aloud, cleared in silence
+        raised_ = !raised_;
+        ledger.push(*process, raised_ ? 2 : 0, 200, 0, raised_ ? Transition::raised : Transition::cleared);
+        break;
+      case 'I':
+        if (Ledger::Message* m = oldest())
+          ledger.change(*process, m->number, State::queued, (m->news > 0 ? m->next[m->news - 1] : m->known).sends + 1U, 60);
+        break;
+      case 'E':
+        if (Ledger::Message* m = oldest()) ledger.change(*process, m->number, State::accepted, 1);
+        break;
+      case 'F':
+        if (Ledger::Message* m = newest()) ledger.change(*process, m->number, State::failed, 1);
+        break;
+      case 'J': process->step(); break;
+      case 'S': process->settle(); break;
+      case 'R':
+        if (process->queue->stop().ok()) process->poll();
+        process->settle();
+        end();
+        begin();
+        break;
+      case 'X':
+        end();
+        begin();
+        break;
+      default: TOCSIN_ASSERT(false);
+    }
+    process->poll();
+    if (cuts != nullptr) cuts->point();
+    ledger.note(*process);
+  }
+  unsigned turns() const { return turns_ + process->queue->turns(); }
+  void watch(Cuts* its) {
+    cuts = its;
+    medium.watch = its;
+    if (its != nullptr) its->follow(*process, ledger);
+  }
+  void end() {
+    turns_ += process->queue->turns();
+    if (cuts != nullptr) cuts->point();
+    medium.watch = nullptr;
+    process.reset();
+  }
+  void begin() {
+    process.emplace(medium);
+    if (!process->queue->load().ok()) {
+      wrong = "Q6: it does not start";
+    } else if (wrong.empty()) {
+      wrong = ledger.check(*process);
+    }
+    process->start(++ledger.boots);
+    ledger.adopt(*process);
+    if (cuts != nullptr) watch(cuts);
+    process->poll();
+  }
+
+  Medium medium;
+  Ledger ledger;
+  std::optional<Process> process;
+  Cuts* cuts = nullptr;
+  std::string wrong;
+
+ private:
+  Ledger::Message* oldest() {
+    const std::uint32_t number = ledger.oldest_waiting();
+    Ledger::Message* m = number != 0 ? ledger.find(number) : nullptr;
+    return m != nullptr && !m->full() ? m : nullptr;
+  }
+  Ledger::Message* newest() {
+    for (std::size_t i = ledger.messages.size(); i > 0; --i)
+      if (!ledger.messages[i - 1].over() && !ledger.messages[i - 1].full()) return &ledger.messages[i - 1];
+    return nullptr;
+  }
+  bool raised_ = false;
+  unsigned turns_ = 0;
+};
+
+// The operation before the n-th turn: the next message makes the files change places.
+std::string filled_up_to(unsigned turn) {
+  std::string all;
+  World world;
+  for (unsigned i = 0; i < 200; ++i) {
+    const char next = i % 3 == 2 ? 'E' : i % 7 == 3 ? 'G' : i == 4 || i == 9 ? 'A' : 'P';
+    world.operate(next);
+    if (world.turns() >= turn) return all;
+    all += next;
+    if (world.ledger.oldest_waiting() != 0 && world.process->queue->live_bytes() > 5000) {
+      world.operate('E');
+      if (world.turns() >= turn) return all;
+      all += 'E';
+    }
+  }
+  return all;
+}
+
+const char* text_option(const char* name) {  // of "name=text", or nullptr
+  static char text[64];
+  const std::size_t n = std::strlen(name);
+  const char* p = std::strstr(check::arguments, name);
+  if (p == nullptr || p[n] != '=') return nullptr;
+  std::snprintf(text, sizeof text, "%.*s", static_cast<int>(std::strcspn(p + n + 1, " ")), p + n + 1);
+  return text;
+}
+
+struct Counts {
+  std::uint64_t sequences = 0, one_turn = 0, two_turns = 0, points = 0;
+};
+
+// One sequence behind one of the prefixes: every cut of its last operation. The ones before are cut in the
+// sequences they end.
+std::string run_sequence(const std::string& prefix, const std::string& sequence, const Effort& effort, Counts& counts) {
+  World world;
+  for (const char what : prefix) world.operate(what);
+  const unsigned before = world.turns();
+  world.medium.at_once = false;
+  for (std::size_t i = 0; i + 1 < sequence.size(); ++i) world.operate(sequence[i]);
+  Cuts cuts(effort, 0, 0);
+  world.watch(&cuts);
+  world.operate(sequence.back());
+  ++counts.sequences;
+  counts.points += cuts.points;
+  counts.one_turn += world.turns() - before == 1;
+  counts.two_turns += world.turns() - before >= 2;
+  world.watch(nullptr);
+  if (!world.wrong.empty()) return world.wrong;
+  return cuts.wrong.empty() ? "" : cuts.wrong + "\n    at " + cuts.where;
+}
+
+void short_sequences(const char* alphabet, unsigned depth, const Effort& effort) {
+  Counts counts;
+  Cuts::states = 0;
+  for (std::uint64_t& n : Cuts::at_level) n = 0;
+  const unsigned of = static_cast<unsigned>(check::option("of", 1)), slice = static_cast<unsigned>(check::option("slice", 0));
+  const char* only = text_option("sequence");
+  unsigned n = 0;
+  for (unsigned fill = 2; fill <= 3; ++fill) {  // the turn from the first file to the second, and back
+    if (check::has_option("fill") && fill != check::option("fill", 0)) continue;
+    const std::string prefix = filled_up_to(fill);
+    const auto one = [&](const std::string& sequence) {
+      check::at("fill=%u sequence=%s", fill, sequence.c_str());
+      const std::string wrong = run_sequence(prefix, sequence, effort, counts);
+      if (!wrong.empty()) print_error("%s\n    after %s, then %s\n", wrong.c_str(), prefix.c_str(), sequence.c_str());
+      CHECK(wrong.empty());
+    };
+    if (only != nullptr) {
+      one(only);
+      continue;
+    }
+    const std::size_t letters = std::strlen(alphabet);
+    for (unsigned length = 1; length <= depth; ++length) {
+      std::uint64_t all = 1;
+      for (unsigned i = 0; i < length; ++i) all *= letters;
+      for (std::uint64_t code = 0; code < all; ++code) {
+        if (n++ % of != slice) continue;
+        std::string sequence;
+        for (std::uint64_t rest = code, i = 0; i < length; ++i, rest /= letters) sequence += alphabet[rest % letters];
+        one(sequence);
+      }
+    }
+  }
+  print_message("%s to depth %u: %llu sequences (%llu with one turn, %llu with more), %llu cuts, %llu states "
+                "(%llu, %llu, %llu by depth of the cut)\n",
+                alphabet, depth, static_cast<unsigned long long>(counts.sequences),
+                static_cast<unsigned long long>(counts.one_turn), static_cast<unsigned long long>(counts.two_turns),
+                static_cast<unsigned long long>(counts.points), static_cast<unsigned long long>(Cuts::states),
+                static_cast<unsigned long long>(Cuts::at_level[1]), static_cast<unsigned long long>(Cuts::at_level[2]),
+                static_cast<unsigned long long>(Cuts::at_level[3]));
+}
+
+unsigned depth_or(unsigned otherwise) { return static_cast<unsigned>(check::option("depth", otherwise)); }
+
+}  // namespace
+
+TEST(states_short_sequences_keep_every_promise) {
+  short_sequences("PGAESR", depth_or(3), Effort{});
+}
+
+TEST(states_short_sequences_job_by_job_keep_every_promise) {
+  short_sequences("PFIJX", depth_or(3), Effort{});
+}
+
+namespace {
+
+// Later messages come and go until the files have turned over: what had ended by then is let go.
+std::string let_history_go(World& world) {
+  for (unsigned i = 0; i < 60; ++i) {
+    const std::uint32_t number = world.ledger.push(*world.process, 1, 700);
+    world.process->poll();
+    if (number == 0 || !world.ledger.change(*world.process, number, State::accepted, 1)) return "it takes nothing";
+    world.process->poll();
+    world.ledger.note(*world.process);
+    Process again(world.medium);
+    if (!again.queue->load().ok()) return "Q6: it does not start";
+    const std::string wrong = world.ledger.check(again);
+    if (!wrong.empty()) return wrong;
+  }
+  return world.turns() < 3 ? "no turns" : "";
+}
+
+}  // namespace
+
+TEST(states_message_of_a_group_that_ended_never_waits_again) {
+  World world;
+  world.operate('P');
+  world.operate('G');
+  CHECK(world.ledger.change(*world.process, 2, State::accepted, 1));  // 1, 3 and 4 wait
+  world.process->poll();
+  CHECK_TEXT(let_history_go(world), "");
+}
+
+TEST(states_alarm_cleared_in_silence_stays_cleared_while_its_message_waits) {
+  World world;
+  world.operate('A');
+  world.operate('A');
+  CHECK_TEXT(let_history_go(world), "");
+}
+
+TEST(states_groups_of_which_one_message_waits_fill_the_file_and_no_more) {
+  World world;
+  for (;;) {
+    const std::uint32_t first = world.ledger.push(*world.process, 8, 900);
+    if (first == 0) break;
+    for (std::uint32_t i = 0; i < 7; ++i) world.ledger.change(*world.process, first + i, State::accepted, 1);
+    world.process->settle();
+    CHECK(!world.process->queue->failing());
+  }
+  CHECK_TEXT(Cuts::prove(world.medium, world.ledger, Effort{}, 1, 0), "");
+}
