@@ -277,6 +277,19 @@ demo-device: $(BOARD)                  ## the program on the emulated ARM board:
 	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=aarch64 $(BUILD)/aarch64/tocsin.stripped
 	$(Q)$(ON_BOARD) tests/device/demo_device.py
 
+POWERCUT := $(BUILD)/deps/powercut/version
+$(POWERCUT): tests/powercut/fetch.sh $(BOARD) $(BUILD)/deps/powercut.ok
+	@echo '  DEPS  board: modules for its file systems'
+	$(Q)tests/powercut/fetch.sh $(BUILD)/deps
+	@touch $@
+
+.PHONY: powercut powercut-slice
+powercut: $(POWERCUT)                  ## power cuts on real kernels and file systems [CUTS=150, each] [FS=ext4,vfat] [SEED=N]
+	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=aarch64 $(BUILD)/aarch64/tocsin.stripped
+	$(Q)CUTS='$(CUTS)' FS='$(FS)' SEED=$(SEED) $(ON_BOARD) tests/powercut/powercut.py
+powercut-slice:                        ## a minute of it
+	$(Q)$(MAKE) --no-print-directory powercut FS='$(or $(FS),ext4)' CUTS='$(or $(CUTS),12)'
+
 # ---- the rest --------------------------------------------------------------------------------------------
 
 PREFIX ?= /usr/local

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # deps.sh GROUP... : makes sure that what a group needs is here. On Debian the missing packages are installed,
 # without a question; elsewhere the missing things are named and the exit status is 1.
-# Groups: build test demo bench (this machine), cross emulate device (others).
+# Groups: build test demo bench (this machine), cross emulate device powercut (others).
 set -eu
 
 # What each group needs, one "probe package" a line. A probe is a command, a header between < and >, or the run-time
@@ -48,6 +48,10 @@ qemu-system-aarch64 qemu-system-arm
 mkfs.ext4 e2fsprogs
 modprobe kmod
 cpio cpio
+LIST
+      ;;
+    powercut) needs device; cat <<'LIST'
+mkfs.vfat dosfstools
 LIST
       ;;
     bench) needs test; cat <<'LIST'

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+"""Who was told what: the acknowledgements of a device, the copies at the service, and what its queue has on record."""
+import collections
+import re
+
+ACK = re.compile(r"^ack (.+): ([A-Za-z0-9._ -]+)\r?\n", re.MULTILINE)
+TOLD = {"door raise": "dev: door open", "door clear": "dev: door shut"}
+MOST_COPIES = 3
+
+
+class Accounts:
+    """Of one medium, from its making on. Each check returns what is wrong, as sentences."""
+
+    def __init__(self):
+        self.acknowledged = {}  # id -> text
+        self.wrong = []
+
+    def hear(self, console):
+        """What the serial console said in one life of the machine; a line that was cut off does not count."""
+        for match in ACK.finditer(console):
+            text = TOLD.get(match[1], match[1])
+            for identifier in match[2].split():
+                if identifier in self.acknowledged:
+                    self.wrong.append(f"{identifier} was given out twice: {self.acknowledged[identifier]!r}, {text!r}")
+                self.acknowledged[identifier] = text
+
+    def missing(self, queue, messages):
+        """`queue` was listed before `messages` came from the service: who is in neither is lost."""
+        known = {m["id"] for m in queue} | {m["internal_id"] for m in messages}
+        return [f"{i} ({text!r}) was acknowledged and is lost" for i, text in self.acknowledged.items()
+                if i not in known]
+
+    def verdict(self, queue, messages):
+        """After the end of every message."""
+        copies = self.copies(messages)
+        record = {m["id"]: m for m in queue}
+        wrong = list(self.wrong)
+        if len(record) != len(queue):
+            wrong.append("an id stands twice in the queue")
+        for identifier, text in self.acknowledged.items():
+            mine = record.get(identifier)
+            if not copies[identifier] and (mine is None or mine["reason"] is None):
+                wrong.append(f"{identifier} ({text!r}) was acknowledged and is lost: {mine}")
+        for identifier, found in copies.items():
+            texts = {c["text"].removesuffix(" (repeat)") for c in found}
+            for source in (self.acknowledged.get(identifier), record.get(identifier, {}).get("text")):
+                texts |= {source} - {None}
+            if len(texts) > 1:
+                wrong.append(f"{identifier} stands for different texts: {sorted(texts)}")
+            if len({c["recipient"] for c in found}) > 1:
+                wrong.append(f"{identifier} went to different phones")
+            if len(found) > MOST_COPIES:
+                wrong.append(f"{identifier} was sent {len(found)} times")
+        for identifier, mine in record.items():
+            if mine["state"] == "accepted" and mine["uuid"] not in [c["uuid"] for c in copies.get(identifier, [])]:
+                wrong.append(f"{identifier} is said to be accepted, and the service does not know it")
+        return wrong
+
+    @staticmethod
+    def copies(messages):
+        copies = collections.defaultdict(list)
+        for message in messages:
+            copies[message["internal_id"]].append(message)
+        return copies

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: MIT
+"""Media that lose what a real one may lose when its power goes."""
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "device"))
+from disk import SECTOR, Disk  # noqa: E402
+
+MIB = 1 << 20
+LIE_S = 1.0  # what a drive that lies about flushes holds back at least
+
+
+def tool(name):
+    return shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin") or name
+
+
+class Drive(Disk):
+    """A drive that, at a power cut, kept of its un-flushed writes whatever it liked, down to single sectors.
+
+    `lies`: it says yes to every flush and keeps the writes of the last LIE_S in its memory all the same.
+    """
+
+    def __init__(self, path, address, lies=False):
+        super().__init__(path, address)  # cache: sector -> [(number of the write, time, data)], the oldest first
+        self.lies = lies
+        self.flush_s = 0  # how long one takes
+        self.lock = self.changed = threading.Condition(threading.Lock())
+
+    def wait_flush(self, count, timeout):
+        """Waits until `count` more flushes have begun; the last of them is still going on, unless time was over."""
+        with self.lock:
+            count += self.flushes
+            return self.changed.wait_for(lambda: self.flushes >= count, timeout)
+
+    def cut(self, keep=None):
+        """`keep`: a random.Random that decides, or None: nothing is kept. Returns the number of sectors that lost something."""
+        with self.lock:
+            self.cuts += 1  # a connection from before the cut reaches nothing any more
+            fate = _nothing_kept if keep is None or self.lies else _fate(keep, self.writes)
+            lost = 0
+            for sector, versions in self.cache.items():
+                kept = [data for number, _, data in versions if fate(number)]
+                lost += not kept or kept[-1] is not versions[-1][2]
+                if kept:
+                    self._put(sector, kept[-1])
+            self.cache.clear()
+            self.changed.notify_all()
+        return lost
+
+    def _put(self, sector, data):
+        os.pwrite(self.file, data, sector * SECTOR)
+
+    def _read(self, offset, length):
+        data = bytearray(os.pread(self.file, length, offset))
+        for at in range(0, length, SECTOR):
+            versions = self.cache.get((offset + at) // SECTOR)
+            if versions:
+                data[at:at + SECTOR] = versions[-1][2]
+        return bytes(data)
+
+    def _write(self, offset, data):
+        self.writes += 1
+        self.bytes += len(data)
+        now = time.monotonic()
+        for at in range(0, len(data), SECTOR):
+            self.cache.setdefault((offset + at) // SECTOR, []).append((self.writes, now, data[at:at + SECTOR]))
+
+    def _flush(self):
+        self.flushes += 1
+        self.changed.notify_all()
+        if self.flush_s:
+            life = self.cuts
+            self.changed.wait_for(lambda: self.cuts != life, self.flush_s)  # the power may go meanwhile
+        until = time.monotonic() - (LIE_S if self.lies else 0)
+        held = {}
+        for sector, versions in self.cache.items():
+            old = [data for _, written, data in versions if written <= until]
+            if old:
+                self._put(sector, old[-1])
+            if len(old) < len(versions):
+                held[sector] = versions[len(old):]
+        self.cache = held
+
+
+def _nothing_kept(_):
+    return False
+
+
+def _fate(chance, last):
+    """Whether a sector of the write with this number was kept: asked for each of its sectors."""
+    share = chance.choice((0, 0.1, 0.5, 0.5, 0.9, 1))
+    if chance.random() < 0.5:
+        return lambda number: chance.random() < share  # each sector for itself
+    torn = last - chance.randrange(4)
+    whole = {}
+
+    def fate(number):
+        if number == torn:
+            return chance.random() < 0.5
+        return whole.setdefault(number, chance.random() < share)
+
+    return fate
+
+
+def make_ext4(image):
+    _empty(image, 8 * MIB)
+    subprocess.run([tool("mkfs.ext4"), "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0", image], check=True)
+
+
+def make_vfat(image):
+    _empty(image, 16 * MIB)
+    subprocess.run([tool("mkfs.vfat"), "-F", "16", image], check=True, stdout=subprocess.DEVNULL)
+
+
+def repair_vfat(image):
+    """What a device's start does before it mounts a file system without a journal. Whether there was something to do."""
+    done = subprocess.run([tool("fsck.fat"), "-a", image], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode > 1:
+        raise RuntimeError(f"fsck.fat ended with {done.returncode}: {done.stdout}")
+    return done.returncode
+
+
+def _empty(image, size):
+    with open(image, "wb") as file:
+        file.truncate(size)
