@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Row 12, nothing to do: what the whole program writes while nothing waits, and while a message cannot be sent."""
+"""Row 12, nothing to do: what the whole program writes while nothing waits, and while a message cannot be sent. One
+write an hour is allowed then, which does not fall into the minutes that are looked at."""
 import pathlib
 import subprocess
 import sys
@@ -13,8 +14,7 @@ from device import CERTS, Device, make_certificates  # noqa: E402
 
 def written(mount, stat):
     subprocess.run(["sync", "-f", mount], check=True)
-    field = [int(word) for word in pathlib.Path(stat).read_text().split()]
-    return field[6] * 512, field[15]
+    return int(pathlib.Path(stat).read_text().split()[6]) * 512
 
 
 def begin(media):
@@ -24,7 +24,9 @@ def begin(media):
     running = []
     for waiting in (0, 1):
         mount, stat = media.place(EXT4, "daemon")
-        device = Device(state=pathlib.Path(mount) / "state").start()
+        folder = media.folder / f"daemon-{waiting}"
+        folder.mkdir()
+        device = Device(folder=folder, state=pathlib.Path(mount) / "state").start()
         media.running.append(device.process)
         if waiting:
             device.send("nobody is there")
@@ -37,13 +39,11 @@ def end(running, seconds, report):
     print("\nrow 12, the whole program while there is nothing to write")
     for device, waiting, mount, stat, before, since in running:
         time.sleep(max(0.0, since + seconds - time.monotonic()))
-        after, passed = written(mount, stat), time.monotonic() - since
+        wrote, passed = written(mount, stat) - before, time.monotonic() - since
         waits = sum(message["state"] == "queued" for message in device.queue())
         if device.process.poll() is not None or waits != waiting:
             raise Failed(f"a daemon that is gone, or {waits} messages wait instead of {waiting}")
         device.close()
-        wrote, flushes = after[0] - before[0], after[1] - before[1]
         what = "one message waits, tried every second" if waiting else "nothing waits"
-        print(f"  {what:44}{wrote:10,} B          {flushes:6}   in {passed:.0f} s")
-        report.goal(12, f"flushes, {what.split(',')[0]}" if waiting else "bytes, nothing waits",
-                    flushes if waiting else wrote, 1 if waiting else 0)
+        print(f"  {what:44}{wrote:10,} B   in {passed:.0f} s")
+        report.goal(12, "bytes, " + what.split(",")[0], wrote, 0)

@@ -53,17 +53,17 @@ def figures(text):
     return {name: int(value) for name, value in re.findall(r"^(\w+) (\d+)$", text, re.M)}
 
 
-def collected(program, functions, *arguments):
-    """Instructions inside the functions, all calls together, and what the program printed."""
-    done = subprocess.run(["valgrind", "--tool=callgrind", *(f"--toggle-collect={f}" for f in functions),
+def collected(program, function, *arguments):
+    """Instructions inside the functions of that pattern, all calls together."""
+    done = subprocess.run(["valgrind", "--tool=callgrind", f"--toggle-collect={function}",
                            "--callgrind-out-file=/dev/null", str(program), *map(str, arguments)], text=True,
                           capture_output=True, env={**os.environ, "LD_BIND_NOW": "1"})
     if done.returncode != 0:
         raise Failed(f"{' '.join(map(str, arguments))}: status {done.returncode}\n{done.stdout}{done.stderr}")
     count = int(re.search(r"Collected : (\d+)", done.stderr).group(1))
     if count == 0:
-        raise Failed(f"{functions}: nothing was counted")
-    return count, figures(done.stdout)
+        raise Failed(f"{function}: nothing was counted")
+    return count
 
 
 class Media:

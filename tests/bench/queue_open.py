@@ -43,13 +43,13 @@ def opened(program, contender, waiting, task="open"):
     """Instructions, and what the process says of its memory, natively."""
     with filled(program, contender, waiting) as folder:
         found = figures(run(program, task, contender, folder, waiting, 0))
-        count, _ = collected(program, [f"measured_open_{contender.split('_')[0]}"], task, contender, folder, waiting, 0)
+        count = collected(program, f"measured_open_{contender.split('_')[0]}", task, contender, folder, waiting, 0)
     return {"instructions": count, **found}
 
 
 def pushed(program, contender, waiting):
     with filled(program, contender, waiting) as folder:
-        count, _ = collected(program, [f"measured_{contender.split('_')[0]}*"], "open", contender, folder, waiting, PUSHES)
+        count = collected(program, f"measured_{contender}*", "open", contender, folder, waiting, PUSHES)
     return count / PUSHES
 
 
@@ -94,7 +94,7 @@ def grow(report):
               f"{one['reserved']:>14,}{one['push']:>23,.0f}", flush=True)
     low, high = found[DEPTHS[-2]], found[DEPTHS[-1]]
     report.goal(13, "open: 100,000 / 10,000 waiting", high["instructions"] / low["instructions"], 10.5)
-    report.goal(13, "enqueue: 100,000 / 100 waiting", high["push"] / found[DEPTHS[0]]["push"], 1.05)
+    report.goal(13, "enqueue: 100,000 / 100 waiting", high["push"] / found[DEPTHS[0]]["push"], 1.1)
     report.goal(13, "KiB reserved: 100,000 / 100 waiting", high["reserved"] / found[DEPTHS[0]]["reserved"], 1)
     peers = {title: opened(program, name, DEPTHS[-1], "check")["instructions"] /
              opened(program, name, DEPTHS[-2], "check")["instructions"] for name, title in PEERS.items()}

@@ -27,7 +27,7 @@ class Report:
     def overview(self):
         print(f"\n{'row':>3}  {'what':46}{'ours':>12}{'floor':>12}{'/ floor':>9}  {'best peer':24}{'/ ours':>8}"
               f"{'goal':>12}  reached")
-        for row, what, ours, floor, peers, goal, reached in self.entries:
+        for row, what, ours, floor, peers, goal, reached in sorted(self.entries, key=lambda entry: entry[0]):
             peer = min(peers, key=peers.get, default=None)
             print(f"{row:>3}  {what:46}{spelled(ours):>12}{spelled(floor) if floor else '':>12}"
                   f"{f'{ours / floor:.2f} x' if floor else '':>9}  "
