@@ -61,7 +61,7 @@ class PlainFile final : public Contender {
     std::uint8_t block[kBlock] = {};
     const Head head{kRecord, tocsin::crc32(0, {payload, kRecord}), 0};
     off_t at = 0;
-    for (unsigned filled = 0; at < kBytes || filled < waiting; at += kBlock) {
+    for (unsigned filled = 0; at < kBytes || filled < waiting; at += off_t{kBlock}) {
       std::memset(block, 0, sizeof block);
       for (std::size_t i = 0; i < kPerBlock && filled < waiting; ++i, ++filled) {
         std::memcpy(block + i * kRecordSpace, &head, sizeof head);
