@@ -21,6 +21,7 @@ LAYERS     ?= $(ALL_LAYERS)
 .SECONDARY:
 MAKEFLAGS += --no-builtin-rules
 Q := $(if $(V),,@)
+comma := ,
 say = $(if $(V),,@printf '  %-5s %s\n' '$1' '$(patsubst $(BUILD)/%,%,$2)')
 
 ifeq ($(wildcard toolchains/$(TOOLCHAIN).mk),)
@@ -277,17 +278,21 @@ demo-device: $(BOARD)                  ## the program on the emulated ARM board:
 	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=aarch64 $(BUILD)/aarch64/tocsin.stripped
 	$(Q)$(ON_BOARD) tests/device/demo_device.py
 
-POWERCUT := $(BUILD)/deps/powercut/version
-$(POWERCUT): tests/powercut/fetch.sh $(BOARD) $(BUILD)/deps/powercut.ok
-	@echo '  DEPS  board: modules for its file systems'
-	$(Q)tests/powercut/fetch.sh $(BUILD)/deps
+# What a file system needs that is not on the board, and the programs of the machines.
+CUT_FS       := $(subst $(comma), ,$(or $(FS),ext4$(comma)vfat$(comma)jffs2))
+CUT_NEEDS    := $(patsubst %,$(BUILD)/deps/powercut/%/version,$(filter vfat jffs2,$(CUT_FS)))
+CUT_PROGRAMS := $(if $(filter ext4 vfat,$(CUT_FS)),aarch64) $(if $(filter jffs2,$(CUT_FS)),musl)
+$(BUILD)/deps/powercut/%/version: tests/powercut/fetch.sh $(BOARD) $(BUILD)/deps/%.ok
+	@echo '  DEPS  power cuts: $*'
+	$(Q)tests/powercut/fetch.sh $(BUILD)/deps $*
 	@touch $@
 
 .PHONY: powercut powercut-slice
-powercut: $(POWERCUT)                  ## power cuts on real kernels and file systems [CUTS=150, each] [FS=ext4,vfat] [SEED=N]
-	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=aarch64 $(BUILD)/aarch64/tocsin.stripped
-	$(Q)CUTS='$(CUTS)' FS='$(FS)' SEED=$(SEED) $(ON_BOARD) tests/powercut/powercut.py
-powercut-slice:                        ## a minute of it
+powercut: $(BOARD) $(CUT_NEEDS)        ## power cuts on real kernels and file systems [CUTS=150, on each] [FS=ext4,vfat,jffs2] [SEED=N]
+	$(Q)set -e; for toolchain in $(CUT_PROGRAMS); do \
+	  $(MAKE) --no-print-directory TOOLCHAIN=$$toolchain $(BUILD)/$$toolchain/tocsin.stripped; done
+	$(Q)CUTS='$(CUTS)' FS='$(FS)' SEED=$(SEED) TOCSIN_PC=$(BUILD)/musl/tocsin.stripped $(ON_BOARD) tests/powercut/powercut.py
+powercut-slice:                        ## a minute of that
 	$(Q)$(MAKE) --no-print-directory powercut FS='$(or $(FS),ext4)' CUTS='$(or $(CUTS),12)'
 
 # ---- the rest --------------------------------------------------------------------------------------------

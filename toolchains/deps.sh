@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # deps.sh GROUP... : makes sure that what a group needs is here. On Debian the missing packages are installed,
 # without a question; elsewhere the missing things are named and the exit status is 1.
-# Groups: build test demo bench (this machine), cross emulate device powercut (others).
+# Groups: build test demo bench (this machine), cross emulate device vfat jffs2 (others).
 set -eu
 
 # What each group needs, one "probe package" a line. A probe is a command, a header between < and >, or the run-time
@@ -50,8 +50,12 @@ modprobe kmod
 cpio cpio
 LIST
       ;;
-    powercut) needs device; cat <<'LIST'
+    vfat) needs device; cat <<'LIST'
 mkfs.vfat dosfstools
+LIST
+      ;;
+    jffs2) needs device; cat <<'LIST'
+qemu-system-x86_64 qemu-system-x86
 LIST
       ;;
     bench) needs test; cat <<'LIST'

@@ -38,7 +38,7 @@ class Drive(Disk):
             return self.changed.wait_for(lambda: self.flushes >= count, timeout)
 
     def cut(self, keep=None):
-        """`keep`: a random.Random that decides, or None: nothing is kept. Returns the number of sectors that lost something."""
+        """`keep`: a random.Random that decides; without it nothing is kept. Returns how many sectors lost something."""
         with self.lock:
             self.cuts += 1  # a connection from before the cut reaches nothing any more
             fate = _nothing_kept if keep is None or self.lies else _fate(keep, self.writes)
@@ -87,6 +87,59 @@ class Drive(Disk):
         self.cache = held
 
 
+class Flash:
+    """Flash memory as a piece of the machine's memory, which lives in a file: every write is there at once.
+
+    `lies`: at a cut it is what it was LIE_S before.
+    """
+
+    flush_s = 0
+
+    def __init__(self, image, memory, at, lies=False):
+        self.image, self.memory, self.at, self.lies = pathlib.Path(image), pathlib.Path(memory), at, lies
+        self.size = self.image.stat().st_size
+        self.process = None
+        self.earlier = []
+
+    def insert(self, memory_bytes):
+        """Makes the memory of a machine that is switched on: nothing but the flash."""
+        with open(self.memory, "wb") as file:
+            file.truncate(memory_bytes)
+            file.seek(self.at)
+            file.write(self.image.read_bytes())
+        self.earlier = []
+        if self.lies:
+            threading.Thread(target=self._remember, args=(self.earlier,), daemon=True).start()
+
+    def cut(self, keep=None):
+        """The machine was killed: what its flash holds now. Returns 0, for the sectors of a Drive."""
+        self.process.wait()
+        content = self._content()
+        if self.lies:
+            until = time.monotonic() - LIE_S
+            content = [then for written, then in self.earlier if written <= until][-1]
+            self.earlier = []
+        self.image.write_bytes(content)
+        return 0
+
+    def wait_flush(self, count, timeout):
+        """There are none: as if each of them took no time."""
+
+    def close(self):
+        self.memory.unlink(missing_ok=True)
+
+    def _content(self):
+        with open(self.memory, "rb") as file:
+            file.seek(self.at)
+            return file.read(self.size)
+
+    def _remember(self, into):
+        while into is self.earlier:
+            into.append((time.monotonic(), self._content()))
+            del into[:-64]
+            time.sleep(LIE_S / 8)
+
+
 def _nothing_kept(_):
     return False
 
@@ -118,7 +171,7 @@ def make_vfat(image):
 
 
 def repair_vfat(image):
-    """What a device's start does before it mounts a file system without a journal. Whether there was something to do."""
+    """What a device does before it mounts a file system without a journal. Whether there was something to repair."""
     done = subprocess.run([tool("fsck.fat"), "-a", image], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode > 1:
         raise RuntimeError(f"fsck.fat ended with {done.returncode}: {done.stdout}")

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: MIT
+"""Machines with a medium to lose: the emulated board of tests/device with a drive, and a PC with flash memory."""
+import io
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import threading
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "device"))
+from board import DEPS, Board, BoardError, program_and_files, stream_to  # noqa: E402
+from medium import MIB, Drive, Flash, make_ext4, make_vfat, repair_vfat  # noqa: E402
+
+PATIENCE_S = 180
+MAKE = {"ext4": make_ext4, "vfat": make_vfat}
+REPAIR = {"vfat": repair_vfat}
+PROGRAM_OF_PC = os.environ.get("TOCSIN_PC", "build/musl/tocsin.stripped")
+CONFIGURATION = """\
+[device]
+name  = dev
+state = /var/lib/tocsin
+queue_size = {size}
+"""
+PEOPLE = """
+[contact ben]
+phone = +44 7700 900456
+
+[contact cleo]
+phone = +44 7700 900789
+
+[group oncall]
+members = anna, ben, cleo
+
+[alarm door]
+to         = anna, ben
+text       = {device}: door open
+clear_text = {device}: door shut
+"""
+
+
+class Failed(Exception):
+    """The program did not keep a promise."""
+
+
+class Machine(Board):
+    """A board with one medium, from its making to its end."""
+
+    def __init__(self, folder, kind, service, size, lies=False):
+        self.kind, self.lies, self.heard, self.repairs = kind, lies, "", 0
+        configuration = CONFIGURATION.format(size=size) + stream_to(service) + PEOPLE
+        super().__init__(folder, {
+            **program_and_files(service),
+            "/init": HERE / "init",
+            "/bin/flow": HERE / "flow",
+            "/etc/tocsin/tocsin.conf": configuration.encode(),
+            **self.own_files(DEPS / "powercut" / kind),
+        })
+        self.image = self.folder / "disk.img"
+        self.disk.close()
+        (self.sockets / "disk").unlink()
+        self.new_medium()
+
+    def own_files(self, folder):
+        """What the first process reads: modules in the order of loading, and how to mount the medium."""
+        names, files = _modules(folder)
+        board = (DEPS / "device/modules/list").read_text().split()
+        return {
+            **files,
+            "/etc/modules": "\n".join([*(f"/lib/modules/{name}" for name in board), *names]).encode(),
+            "/etc/mount-medium": f"mount -t {self.kind} /dev/vda /var/lib\n".encode(),
+        }
+
+    def new_medium(self):
+        MAKE[self.kind](self.image)
+        self.disk = Drive(self.image, str(self.sockets / "disk"), self.lies)
+
+    def power_on(self, timeout=PATIENCE_S):
+        subprocess.run(["cp", "--sparse=always", self.image, self.folder / "disk-before.img"], check=True)
+        if self.kind in REPAIR:
+            self.repairs += REPAIR[self.kind](self.image)
+        return super().power_on(timeout)
+
+    def power_cut(self, keep=None):
+        process, lost = self.process, super().power_cut(keep)
+        while process and not process.stdout.closed:  # until the last byte it said was read
+            time.sleep(0.001)
+        self.heard = self.output if process else ""
+        return lost
+
+    def wait_daemon(self):
+        said = self.wait_serial(r"(medium: does not mount|daemon: [a-z][^\r\n]*)\r?\n", PATIENCE_S)[1]
+        if said != "daemon: answers":
+            log, _ = self.run("dmesg | tail -n 15; ls -la /var/lib /var/lib/tocsin; tail -n 30 /run/tocsin.log")
+            raise Failed(f"{said}\n{log}")
+
+    def queue(self, only=""):
+        output, status = self.run(f"tocsin queue list --json {only}", PATIENCE_S)
+        if status not in (0, 1) or (status and not only):
+            raise Failed(f"`queue list` ended with {status}: {output[-500:]}")
+        return [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+
+
+class FlashMachine(Machine):
+    """A PC without a drive. Its flash is a part of its memory that lives in a file and that the kernel's phram driver
+    offers as an MTD device: what was written when the machine was killed is there, to the byte, the rest is not.
+    """
+
+    MEMORY = 128 * MIB
+    FLASH_AT = 96 * MIB  # within the memory; the kernel is told to leave it alone
+    FLASH = 4 * MIB
+    BLOCK = 64 << 10
+
+    def own_files(self, folder):
+        names, files = _modules(folder)
+        phram = names.pop()
+        return {
+            **files,
+            "/bin/busybox": folder / "busybox",
+            "/bin/tocsin": PROGRAM_OF_PC,
+            "/etc/modules": "\n".join(names).encode(),
+            "/etc/mount-medium": (f"insmod {phram} phram=flash,{self.FLASH_AT:#x},{self.FLASH:#x},{self.BLOCK:#x}\n"
+                                  f"mount -t {self.kind} mtd0 /var/lib\n").encode(),
+        }
+
+    def new_medium(self):
+        self.image.write_bytes(b"\xff" * self.FLASH)  # erased
+        self.disk = Flash(self.image, self.folder / "memory.img", self.FLASH_AT, self.lies)
+
+    def power_on(self, timeout=PATIENCE_S):
+        subprocess.run(["cp", self.image, self.folder / "disk-before.img"], check=True)
+        self.disk.insert(self.MEMORY)
+        self.seen = 0
+        self.output = ""
+        self.changed = threading.Condition()
+        images = DEPS / "powercut" / self.kind
+        self.process = subprocess.Popen(
+            ["qemu-system-x86_64", "-accel", "tcg", "-M", "q35", "-m", str(self.MEMORY // MIB), "-nodefaults",
+             "-display", "none", "-no-reboot", "-serial", "stdio",
+             "-kernel", str(images / "vmlinuz"), "-initrd", str(self.folder / "initrd.gz"),
+             "-append", f"console=ttyS0 quiet panic=-1 rdinit=/init memmap={self.FLASH}${self.FLASH_AT}",
+             "-object", f"memory-backend-file,id=memory,size={self.MEMORY},mem-path={self.disk.memory},share=on",
+             "-machine", "memory-backend=memory",
+             "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.disk.process = self.process
+        threading.Thread(target=self._read_console, args=(self.process, self.changed), daemon=True).start()
+        self.qmp_stream = self.qtest_stream = io.StringIO()  # has no lines to move
+        return self.wait_serial(r"board: up, (.*)\r?\n", timeout).group(1)
+
+
+def _modules(folder):
+    """The modules of a folder of fetch.sh: (their paths on the machine in the order of loading, what to put there)."""
+    names = (folder / "list").read_text().split() if folder.exists() else []
+    return [f"/modules/{name}" for name in names], {f"/modules/{name}": folder / name for name in names}
+
+
+def machine_of(kind):
+    return Machine if kind in MAKE else FlashMachine
+
+
+FILE_SYSTEMS = [*MAKE, "jffs2"]
