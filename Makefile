@@ -287,11 +287,15 @@ $(BUILD)/deps/powercut/%/version: tests/powercut/fetch.sh $(BOARD) $(BUILD)/deps
 	$(Q)tests/powercut/fetch.sh $(BUILD)/deps $*
 	@touch $@
 
-.PHONY: powercut powercut-slice
+.PHONY: powercut powercut-slice powercut-replay
 powercut: $(BOARD) $(CUT_NEEDS)        ## power cuts on real kernels and file systems [CUTS=150, on each] [FS=ext4,vfat,jffs2] [SEED=N]
 	$(Q)set -e; for toolchain in $(CUT_PROGRAMS); do \
 	  $(MAKE) --no-print-directory TOOLCHAIN=$$toolchain $(BUILD)/$$toolchain/tocsin.stripped; done
 	$(Q)CUTS='$(CUTS)' FS='$(FS)' SEED=$(SEED) TOCSIN_PC=$(BUILD)/musl/tocsin.stripped $(ON_BOARD) tests/powercut/powercut.py
+powercut-replay: $(BOARD)              ## one recorded life of a drive (ext4), cut at hundreds of requests (as root) [CUTS=300] [SEED=N]
+	$(Q)set -e; for toolchain in aarch64 musl; do \
+	  $(MAKE) --no-print-directory TOOLCHAIN=$$toolchain $(BUILD)/$$toolchain/tocsin.stripped; done
+	$(Q)CUTS='$(CUTS)' SEED=$(SEED) TOCSIN_PC=$(BUILD)/musl/tocsin.stripped $(ON_BOARD) tests/powercut/replay.py
 powercut-slice:                        ## a minute of that
 	$(Q)$(MAKE) --no-print-directory powercut FS='$(or $(FS),ext4)' CUTS='$(or $(CUTS),12)'
 

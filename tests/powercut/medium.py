@@ -12,6 +12,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "device"))
 from disk import SECTOR, Disk  # noqa: E402
 
 MIB = 1 << 20
+# ext4's superblock is two sectors with a checksum and no journal behind it: torn, it does not mount whatever runs on it.
+SUPERBLOCK = (2, 3)
 LIE_S = 1.0  # what a drive that lies about flushes holds back at least
 
 
@@ -41,10 +43,10 @@ class Drive(Disk):
         """`keep`: a random.Random that decides; without it nothing is kept. Returns how many sectors lost something."""
         with self.lock:
             self.cuts += 1  # a connection from before the cut reaches nothing any more
-            fate = _nothing_kept if keep is None or self.lies else _fate(keep, self.writes)
+            kept_of = _nothing_kept if keep is None or self.lies else fate(keep, self.writes)
             lost = 0
             for sector, versions in self.cache.items():
-                kept = [data for number, _, data in versions if fate(number)]
+                kept = [data for number, _, data in versions if kept_of(number, sector)]
                 lost += not kept or kept[-1] is not versions[-1][2]
                 if kept:
                     self._put(sector, kept[-1])
@@ -140,24 +142,25 @@ class Flash:
             time.sleep(LIE_S / 8)
 
 
-def _nothing_kept(_):
+def _nothing_kept(_number, _sector):
     return False
 
 
-def _fate(chance, last):
-    """Whether a sector of the write with this number was kept: asked for each of its sectors."""
+def fate(chance, last):
+    """Draws what becomes of un-flushed writes, the last of which has the number `last`: a function that says of one
+    sector of one write whether it was kept.
+    """
     share = chance.choice((0, 0.1, 0.5, 0.5, 0.9, 1))
-    if chance.random() < 0.5:
-        return lambda number: chance.random() < share  # each sector for itself
+    sectors = chance.random() < 0.5  # each for itself; otherwise writes are kept or lost as a whole, but for one
     torn = last - chance.randrange(4)
     whole = {}
 
-    def fate(number):
-        if number == torn:
-            return chance.random() < 0.5
+    def kept(number, sector):
+        if (sectors or number == torn) and sector not in SUPERBLOCK:
+            return chance.random() < (share if sectors else 0.5)
         return whole.setdefault(number, chance.random() < share)
 
-    return fate
+    return kept
 
 
 def make_ext4(image):

@@ -4,6 +4,7 @@
 
     make powercut [FS=ext4,vfat,jffs2] [CUTS=150] [SEED=N]     CUTS for each file system
     make powercut-slice                                        a minute of it
+    make powercut-replay [CUTS=300] [SEED=N]                   one recorded life, cut at hundreds of requests (replay.py)
 
 A machine (QEMU, Debian's kernel as it ships) runs the cross-compiled program on a medium that loses at a power cut
 what a real one may lose (medium.py): each sector that was written and not flushed is kept or lost, by chance. Three
