@@ -206,6 +206,13 @@ mutants: $(MUTANT_TESTS)               ## seeded faults: each must make the test
 	$(Q)CHECK='$(CHECK)' CXX='$(CHECK_CXX)' FLAGS='$(CHECK_FLAGS) $(JSON_CPP) $(OUTER)' SANITIZER='$(ARCH) $(SANITIZER)' \
 	  LIBS='$(TLS_LIBS) $(CMOCKA_LIBS) $(JSON_LIBS) -pthread' T='$(T)' tests/mutants/run
 
+.PHONY: crash-states
+STATES ?= 1000000
+crash-states:                          ## the queue's crash states, without sanitizers: all of short lives, random ones [STATES=1000000] [SEED=1] [DEPTH=5]
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/fast SANITIZER= CHECK_CPP=-O2 one T=powercut_lives \
+	  CASE='lives_* states=$(STATES) seed=$(or $(SEED),1) step=1 stride=1'
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/fast SANITIZER= CHECK_CPP=-O2 one T=powercut_states CASE='states_short* depth=$(or $(DEPTH),5)'
+
 # ---- fuzzing ---------------------------------------------------------------------------------------------
 # tests/fuzz/fuzz_NAME.cpp with its corpus in tests/fuzz/corpus/NAME, and NAME.dict where there is one.
 

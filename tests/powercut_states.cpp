@@ -4,115 +4,20 @@
 //
 //   powercut_states 'states_short*' depth=6            all sequences of up to 6 operations
 //   powercut_states 'states_short*' sequence=PSRE      one sequence, every cut of its last operation
-//   powercut_states 'states_random*' seed=17 lives=1   one random life
+//   powercut_states 'states_short*' depth=6 of=10 slice=3   a tenth of them
 //
-// P a message, G an event of three messages, A an alarm is raised or cleared, I a sending goes on record, E the oldest
-// waiting message ends, F the newest, J the running job comes to its end, S all jobs do, R orderly stop and new start, X the process
-// dies and another one finds the page cache.
+// What the letters mean: fakes/world.hpp.
 #include "check.hpp"
-#include "fakes/cuts.hpp"
-
-#include <memory>
-#include <optional>
+#include "fakes/world.hpp"
 
 using namespace tocsin;
 using fakes::Cuts;
 using fakes::Effort;
-using fakes::Fault;
-using fakes::Ledger;
-using fakes::Medium;
+using fakes::Models;
 using fakes::Process;
+using fakes::World;
 
 namespace {
-
-constexpr std::uint32_t kBlocks = 8;  // as small as allowed: both files turn over several times
-
-// A medium, the process that works on it, and what it has promised.
-class World {
- public:
-  explicit World(std::uint32_t blocks = kBlocks) : medium(blocks) { begin(); }
-
-  void operate(char what) {
-    switch (what) {
-      case 'P': ledger.push(*process, 1, 1900); break;
-      case 'G': ledger.push(*process, 3, 900); break;
-      case 'A':  // raised aloud, cleared in silence
-        raised_ = !raised_;
-        ledger.push(*process, raised_ ? 2 : 0, 200, 0, raised_ ? Transition::raised : Transition::cleared);
-        break;
-      case 'I':
-        if (Ledger::Message* m = oldest())
-          ledger.change(*process, m->number, State::queued, (m->news > 0 ? m->next[m->news - 1] : m->known).sends + 1U, 60);
-        break;
-      case 'E':
-        if (Ledger::Message* m = oldest()) ledger.change(*process, m->number, State::accepted, 1);
-        break;
-      case 'F':
-        if (Ledger::Message* m = newest()) ledger.change(*process, m->number, State::failed, 1);
-        break;
-      case 'J': process->step(); break;
-      case 'S': process->settle(); break;
-      case 'R':
-        if (process->queue->stop().ok()) process->poll();
-        process->settle();
-        end();
-        begin();
-        break;
-      case 'X':
-        end();
-        begin();
-        break;
-      default: TOCSIN_ASSERT(false);
-    }
-    process->poll();
-    if (cuts != nullptr) cuts->point();
-    ledger.note(*process);
-  }
-  unsigned turns() const { return turns_ + process->queue->turns(); }
-  void watch(Cuts* its) {
-    cuts = its;
-    medium.watch = its;
-    if (its != nullptr) its->follow(*process, ledger);
-  }
-  void end() {
-    turns_ += process->queue->turns();
-    if (cuts != nullptr) cuts->point();
-    medium.watch = nullptr;
-    process.reset();
-  }
-  void begin() {
-    process.emplace(medium);
-    if (!process->queue->load().ok()) {
-      wrong = "Q6: it does not start";
-    } else if (wrong.empty()) {
-      wrong = ledger.check(*process);
-    }
-    process->start(++ledger.boots);
-    ledger.adopt(*process);
-    if (cuts != nullptr) watch(cuts);
-    process->poll();
-  }
-
-  Medium medium;
-  Ledger ledger;
-  std::optional<Process> process;
-  Cuts* cuts = nullptr;
-  std::string wrong;
-
- private:
-  Ledger::Message* oldest() {
-    const std::uint32_t number = ledger.oldest_waiting();
-    Ledger::Message* m = number != 0 ? ledger.find(number) : nullptr;
-    return m != nullptr && !m->full() ? m : nullptr;
-  }
-  Ledger::Message* newest() {
-    for (std::size_t i = ledger.messages.size(); i > 0; --i)
-      if (!ledger.messages[i - 1].over() && !ledger.messages[i - 1].full()) return &ledger.messages[i - 1];
-    return nullptr;
-  }
-  bool raised_ = false;
-  unsigned turns_ = 0;
-};
 
 // The operation before the n-th turn: the next message makes the files change places.
 std::string filled_up_to(unsigned turn) {
@@ -147,7 +52,8 @@ struct Counts {
 
 // One sequence behind one of the prefixes: every cut of its last operation. The ones before are cut in the
 // sequences they end.
-std::string run_sequence(const std::string& prefix, const std::string& sequence, const Effort& effort, Counts& counts) {
+std::string run_sequence(const std::string& prefix, const std::string& sequence, const Effort& effort,
+                         Counts& counts) {
   World world;
   for (const char what : prefix) world.operate(what);
   const unsigned before = world.turns();
@@ -169,7 +75,8 @@ void short_sequences(const char* alphabet, unsigned depth, const Effort& effort)
   Counts counts;
   Cuts::states = 0;
   for (std::uint64_t& n : Cuts::at_level) n = 0;
-  const unsigned of = static_cast<unsigned>(check::option("of", 1)), slice = static_cast<unsigned>(check::option("slice", 0));
+  const unsigned of = static_cast<unsigned>(check::option("of", 1)),
+                 slice = static_cast<unsigned>(check::option("slice", 0));
   const char* only = text_option("sequence");
   unsigned n = 0;
   for (unsigned fill = 2; fill <= 3; ++fill) {  // the turn from the first file to the second, and back
@@ -178,7 +85,8 @@ void short_sequences(const char* alphabet, unsigned depth, const Effort& effort)
     const auto one = [&](const std::string& sequence) {
       check::at("fill=%u sequence=%s", fill, sequence.c_str());
       const std::string wrong = run_sequence(prefix, sequence, effort, counts);
-      if (!wrong.empty()) print_error("%s\n    after %s, then %s\n", wrong.c_str(), prefix.c_str(), sequence.c_str());
+      if (!wrong.empty())
+        print_error("%s\n    after %s, then %s\n", wrong.c_str(), prefix.c_str(), sequence.c_str());
       CHECK(wrong.empty());
     };
     if (only != nullptr) {
@@ -192,30 +100,64 @@ void short_sequences(const char* alphabet, unsigned depth, const Effort& effort)
       for (std::uint64_t code = 0; code < all; ++code) {
         if (n++ % of != slice) continue;
         std::string sequence;
-        for (std::uint64_t rest = code, i = 0; i < length; ++i, rest /= letters) sequence += alphabet[rest % letters];
+        for (std::uint64_t rest = code, i = 0; i < length; ++i, rest /= letters)
+          sequence += alphabet[rest % letters];
         one(sequence);
       }
     }
   }
-  print_message("%s to depth %u: %llu sequences (%llu with one turn, %llu with more), %llu cuts, %llu states "
-                "(%llu, %llu, %llu by depth of the cut)\n",
-                alphabet, depth, static_cast<unsigned long long>(counts.sequences),
-                static_cast<unsigned long long>(counts.one_turn), static_cast<unsigned long long>(counts.two_turns),
-                static_cast<unsigned long long>(counts.points), static_cast<unsigned long long>(Cuts::states),
-                static_cast<unsigned long long>(Cuts::at_level[1]), static_cast<unsigned long long>(Cuts::at_level[2]),
-                static_cast<unsigned long long>(Cuts::at_level[3]));
+  print_message(
+      "%s to depth %u: %llu sequences (%llu with one turn, %llu with more), %llu cuts, %llu states "
+      "(%llu, %llu, %llu by depth of the cut)\n",
+      alphabet, depth, static_cast<unsigned long long>(counts.sequences),
+      static_cast<unsigned long long>(counts.one_turn), static_cast<unsigned long long>(counts.two_turns),
+      static_cast<unsigned long long>(counts.points), static_cast<unsigned long long>(Cuts::states),
+      static_cast<unsigned long long>(Cuts::at_level[1]), static_cast<unsigned long long>(Cuts::at_level[2]),
+      static_cast<unsigned long long>(Cuts::at_level[3]));
+}
+
+Effort only(const Models& models) {
+  Effort effort;
+  effort.models = models;
+  return effort;
 }
 
 unsigned depth_or(unsigned otherwise) { return static_cast<unsigned>(check::option("depth", otherwise)); }
 
 }  // namespace
 
-TEST(states_short_sequences_keep_every_promise) {
-  short_sequences("PGAESR", depth_or(3), Effort{});
+TEST(states_short_sequences_keep_every_promise) { short_sequences("PGAESR", depth_or(3), Effort{}); }
+
+// What each kind of damage finds by itself: tests/mutants/faults.txt has a fault for every one.
+TEST(states_writes_that_land_in_order) {
+  short_sequences("PGAESR", depth_or(2), only(Models{false, false, false, false, false}));
+}
+TEST(states_writes_that_land_in_any_order) {
+  short_sequences("PGAESR", depth_or(2), only(Models{true, false, false, false, false}));
+}
+TEST(states_torn_writes) {
+  short_sequences("PGAESR", depth_or(2), only(Models{false, true, false, false, false}));
+}
+TEST(states_zeros) { short_sequences("PGAESR", depth_or(2), only(Models{false, false, true, false, false})); }
+TEST(states_garbage) {
+  short_sequences("PGAESR", depth_or(2), only(Models{false, false, false, true, false}));
+}
+TEST(states_garbage_around_a_write) {
+  short_sequences("PGAESR", depth_or(2), only(Models{false, false, false, false, true}));
+}
+TEST(states_process_deaths) {
+  short_sequences("PEX", depth_or(3), only(Models{false, false, false, false, false}));
+}
+
+TEST(states_cuts_during_recovery_three_deep) {
+  Effort effort;
+  effort.deeper = 2;
+  effort.stride = static_cast<unsigned>(check::option("stride", 23));
+  short_sequences("PESRX", depth_or(1), effort);
 }
 
 TEST(states_short_sequences_job_by_job_keep_every_promise) {
-  short_sequences("PFIJX", depth_or(3), Effort{});
+  short_sequences("PFIJX", depth_or(2), Effort{});
 }
 
 namespace {
@@ -225,7 +167,8 @@ std::string let_history_go(World& world) {
   for (unsigned i = 0; i < 60; ++i) {
     const std::uint32_t number = world.ledger.push(*world.process, 1, 700);
     world.process->poll();
-    if (number == 0 || !world.ledger.change(*world.process, number, State::accepted, 1)) return "it takes nothing";
+    if (number == 0 || !world.ledger.change(*world.process, number, State::accepted, 1))
+      return "it takes nothing";
     world.process->poll();
     world.ledger.note(*world.process);
     Process again(world.medium);

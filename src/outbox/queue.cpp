@@ -110,6 +110,8 @@ Result<Queue::Pushed> Queue::push(Event event, std::string_view device_name, con
 Result<Queue::Ticket> Queue::update(std::uint32_t number, const MessageState& state, const Clocks& clocks) {
   Entry* entry = index_.find(number);
   if (entry == nullptr) return Code::not_found;
+  // Its event was let go, or could not be read back: it can end, and never wait again.
+  if (!ended(state.state) && entry->body_at == 0 && !entry->body_staged) return Code::not_found;
   // A turn may have passed it by already; it is over in a moment.
   const bool turning = phase_ == Phase::copying || phase_ == Phase::sealing;
   if (turning && ended(entry->state) && !ended(state.state)) return Code::full;

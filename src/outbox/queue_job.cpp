@@ -30,7 +30,9 @@ void Queue::poll(Instant now) {
     switch (phase_) {
       case Phase::closed: return;
       case Phase::working:
-        if (turn_wanted_) {
+        if (!seal_safe_) {
+          sync_seal();
+        } else if (turn_wanted_) {
           turn_begin();
         } else if (staged_ == 0) {
           return;
@@ -135,6 +137,16 @@ void Queue::begin_job(Store::Sync sync) {
   job_store_->begin(Span<const Store::Write>{writes_, write_count_}, sync);
 }
 
+// A process may have died before the sync of its seal. A turn that comes at once would overwrite the file
+// that is the truth if the power goes.
+void Queue::sync_seal() {
+  open_job(log_, *store_[active_]);
+  job_staged_ = 0;
+  job_lsn_ = synced_lsn_;
+  job_ceiling_ = synced_ceiling_;
+  begin_job(Store::Sync::yes);
+}
+
 void Queue::build(Instant now) {
   open_job(log_, *store_[active_]);
   job_staged_ = 0;
@@ -158,6 +170,7 @@ void Queue::build(Instant now) {
 void Queue::job_done() {
   switch (phase_) {
     case Phase::working:
+      seal_safe_ = true;
       synced_lsn_ = job_lsn_;
       synced_ceiling_ = job_ceiling_;
       for (std::size_t i = 0; i < job_blocks_; ++i)

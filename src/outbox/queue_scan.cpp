@@ -197,6 +197,7 @@ void Queue::finish_load(Scan& into) {
     if (lsn - into.first_lsn < kSeenBits && !seen(staging_, lsn - into.first_lsn)) ++into.found.damaged;
   next_lsn_ = into.last_lsn + 1;
   synced_lsn_ = into.synced;
+  seal_safe_ = into.synced >= into.first_lsn;
   next_number_ = into.ceiling > into.next_number ? into.ceiling : into.next_number;
   settled_below_ = into.settled_below;
   live_bytes_ = live_count_ = 0;

@@ -25,6 +25,7 @@ void Queue::turn_begin() {
   moved_.key = file_key(salt_, moved_generation_);
   turn_at_ = 0;
   turn_entries_ = index_.size();
+  turn_heads_written_ = false;
   turn_body_from_ = turn_body_to_ = 0;
 
   // The newest of the ended messages stay as long as they fit beside those that wait.
@@ -53,9 +54,13 @@ void Queue::turn_begin() {
 void Queue::turn_step(Instant now) {
   Store& store = *store_[active_ ^ 1];
   open_job(moved_, store);
-  if (turn_at_ == 0) {
+  if (!turn_heads_written_) {
+    // On the medium first: without them nobody knows that this generation was begun, and its records, left
+    // behind by a cut, would count in the next one of that number.
+    turn_heads_written_ = true;
     for (const std::uint32_t at : {0U, slots(store) * kBlock}) writes_[write_count_++] = {at, head_buffer_};
     written_bytes_ += 2 * kFileHeadBytes;
+    return begin_job(Store::Sync::yes);
   }
   const std::size_t began_at = turn_at_;
   while (turn_at_ != kTurnCopied && turn_next()) {
@@ -114,8 +119,10 @@ bool Queue::turn_entry(Entry& entry) {
       }
     }
   }
-  if (!entry.state_staged && entry.state_at != 0 && entry.moved_state_at == 0) {
-    const auto record = read_record(entry.state_at, false, scratch);
+  // A staged state is copied, too: it comes once more behind the seal, but a cut before that must not bring
+  // back the message as it was before the state that the medium had.
+  if (!entry.body_staged && (entry.state_staged || entry.state_at != 0) && entry.moved_state_at == 0) {
+    const auto record = read_record(entry.state_at, entry.state_staged, scratch);
     if (!record.ok()) return true;
     Bytes payload = record.value().payload;
     std::uint8_t shorter[kMaxMessageStateBytes];

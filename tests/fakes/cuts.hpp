@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Takes the power away at every call of a run and looks at what may be left: every image of each_image() is opened by
-// a new process, checked against the Ledger, proved writable and opened once more; and at every call of that
-// recovery the power goes again, `deeper` times.
+// Takes the power away at every call of a run and looks at what may be left: every image of each_image() is
+// opened by a new process, checked against the Ledger, proved writable and opened once more; and at every
+// call of that recovery the power goes again, `deeper` times.
 #pragma once
 
 #include "fakes/ledger.hpp"
@@ -10,8 +10,8 @@ namespace fakes {
 
 struct Effort {
   Models models;
-  unsigned deeper = 0;       // cuts during a recovery, one in the other
-  unsigned stride = 1;       // of the images of such a cut every n-th
+  unsigned deeper = 0;  // cuts during a recovery, one in the other
+  unsigned stride = 1;  // of the images of such a cut every n-th
 };
 
 class Cuts final : public Medium::Watch {
@@ -28,20 +28,21 @@ class Cuts final : public Medium::Watch {
     const Medium& medium = process_->medium;
     const bool anew = ledger_->version != version_;
     if (!anew && medium.pending.size() <= pending_) return;
-    if (anew) looked_at_.clear();
+    looked_at_.clear();
     ++points;
     unsigned n = 0;
     each_image(medium, effort_.models, anew, [&](const std::vector<Fate>& fates) {
       ++n;
       if (!wrong.empty() || (level_ > 0 && (n + skip_) % effort_.stride != 0)) return;
       medium.image(fates, image(level_));
-      const std::uint64_t hash = image(level_).hash();
+      const std::uint64_t hash = image(level_).hash_of_image(medium);
       if (std::find(looked_at_.begin(), looked_at_.end(), hash) != looked_at_.end()) return;
       looked_at_.push_back(hash);
       const std::string what = prove(image(level_), *ledger_, effort_, level_ + 1, n);
       if (what.empty()) return;
       wrong = what;
-      where = "point " + std::to_string(points) + " image " + std::to_string(n) + " (" + words(medium, fates) + ")";
+      where = "point " + std::to_string(points) + " image " + std::to_string(n) + " (" +
+              words(medium, fates) + ")";
     });
     version_ = ledger_->version;
     pending_ = medium.pending.size();
@@ -107,14 +108,15 @@ class Cuts final : public Medium::Watch {
     return images[level];
   }
   static std::string words(const Medium& medium, const std::vector<Fate>& fates) {
-    static const char* const names[] = {"lost", "landed", "torn", "sectors", "zeros", "garbage", "one bit",
-                                        "block garbage", "block zeros", "block ones", "block mixed"};
+    static const char* const names[] = {"lost",        "landed",     "torn",       "sectors",
+                                        "zeros",       "garbage",    "one bit",    "block garbage",
+                                        "block zeros", "block ones", "block mixed"};
     std::string all;
     for (std::size_t i = 0; i < fates.size(); ++i) {
       const Medium::Write& w = medium.pending[i];
       char one[80];
-      std::snprintf(one, sizeof one, "%sfile %u slot %u+%u: %s", i > 0 ? ", " : "", w.file, w.at / tocsin::kBlock,
-                    static_cast<unsigned>(w.bytes.size()), names[fates[i].kind]);
+      std::snprintf(one, sizeof one, "%sfile %u slot %u+%u: %s", i > 0 ? ", " : "", w.file,
+                    w.at / tocsin::kBlock, static_cast<unsigned>(w.bytes.size()), names[fates[i].kind]);
       all += one;
       if (fates[i].kind == Fate::torn) all += " at " + std::to_string(fates[i].bytes);
     }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
-// What a queue has promised so far, and which promise a queue found after any kind of death has broken: Q1 to Q6
-// of queue.hpp, the counts of sendings, and the states of alarms. Flat, because it is copied for every image.
+// What a queue has promised so far, and which promise a queue found after any kind of death has broken: Q1 to
+// Q6 of queue.hpp, the counts of sendings, and the states of alarms. Flat, because it is copied for every
+// image.
 //
-// Everything is promised from the moment on_medium() says so and not before; what was asked for and not confirmed
-// may be found or not, but whole, as it was, and never a second time under a number that was free in between.
+// Everything is promised from the moment on_medium() says so and not before; what was asked for and not
+// confirmed may be found or not, but whole, as it was, and never a second time under a number that was free
+// in between.
 #pragma once
 
 #include <algorithm>
@@ -84,18 +86,25 @@ class Ledger {
     tocsin::State state = tocsin::State::queued;
     std::uint8_t sends = 0;
     Ticket ticket = kNever;
+    bool found = false;  // by a start: whoever found it acts by it
   };
   struct Message {
     std::uint32_t number = 0, first = 0, serial = 0, tag = 0;
     std::uint16_t group = 1, text_bytes = 0;
     Ticket pushed = kNever;
-    bool safe = false;       // promised
-    bool unsaved = false;    // an end found no room: known in RAM only
-    std::uint8_t news = 0;   // changes that are asked for and not promised
-    Change known;            // the newest promised state
+    bool safe = false;      // promised
+    bool gone = false;      // was found to have ended, and was let go
+    bool unsaved = false;   // an end found no room: known in RAM only
+    std::uint8_t news = 0;  // changes that are asked for and not promised
+    Change known;           // the newest promised state
     Change next[5];
     bool full() const { return news == 5; }
-    bool over() const { return tocsin::ended(news > 0 ? next[news - 1].state : known.state); }
+    const Change& now() const { return news > 0 ? next[news - 1] : known; }  // as its process knows it
+    bool found_over() const {
+      return std::any_of(next, next + news,
+                         [](const Change& c) { return c.found && tocsin::ended(c.state); });
+    }
+    bool over() const { return gone || tocsin::ended(now().state); }
   };
   std::vector<Message> messages;  // by number
   unsigned version = 0;           // grows with everything that makes a difference to check()
@@ -150,7 +159,7 @@ class Ledger {
   // Puts a state of a message on record; false: nothing was done.
   bool change(Process& in, std::uint32_t number, tocsin::State state, unsigned sends, std::size_t words = 0) {
     Message* m = find(number);
-    if (m == nullptr || m->full()) return false;
+    if (m == nullptr || m->gone || m->full()) return false;
     char reason[tocsin::kMaxReason];
     std::memset(reason, 'r', sizeof reason);
     tocsin::MessageState its;
@@ -164,7 +173,7 @@ class Ledger {
     const auto ticket = in.queue->update(number, its, clocks);
     if (!ticket.ok() && ticket.code() != tocsin::Code::full) return false;
     if (!ticket.ok()) m->unsaved = true;
-    m->next[m->news++] = {state, its.sends, ticket.ok() ? ticket.value() : kNever};
+    m->next[m->news++] = {state, its.sends, ticket.ok() ? ticket.value() : kNever, false};
     ++version;
     note(in);
     return ticket.ok();
@@ -195,7 +204,8 @@ class Ledger {
       std::size_t safe = 0;
       for (std::size_t i = 1; i < changes.size(); ++i)
         if (queue.on_medium(changes[i].ticket)) safe = i;
-      if (safe > 0) changes.erase(changes.begin(), changes.begin() + static_cast<std::ptrdiff_t>(safe)), ++version;
+      if (safe > 0)
+        changes.erase(changes.begin(), changes.begin() + static_cast<std::ptrdiff_t>(safe)), ++version;
     }
   }
 
@@ -204,6 +214,7 @@ class Ledger {
     alignas(8) std::uint8_t scratch[tocsin::kBlock];
     if (twice_ != 0) return broken("Q4", "was given out twice", twice_);
     std::size_t at = 0;
+    tocsin::Result<tocsin::Queue::Body> body = tocsin::Code::empty;
     found_.assign(messages.size(), false);
     const tocsin::Index& index = in.index();
     for (std::size_t i = 0; i < index.size(); ++i) {
@@ -212,7 +223,10 @@ class Ledger {
       if (at == messages.size() || messages[at].number != entry.number)
         return broken("Q4", "was not there at an earlier start, or never pushed", entry.number);
       const Message& m = messages[at];
-      const auto body = in.queue->read_body(entry, scratch);
+      // Messages of one event follow each other: it is read once.
+      const bool same = i > 0 && body.ok() && entry.body_at == index[i - 1].body_at &&
+                        entry.body_staged == index[i - 1].body_staged;
+      if (!same) body = in.queue->read_body(entry, scratch);
       if (!body.ok()) {
         if (unreadable > 0 && entry.lost) continue;
         return broken("Q1", "cannot be read", m.number);
@@ -234,9 +248,10 @@ class Ledger {
     for (std::size_t i = 0; i < messages.size(); ++i) {
       const Message& m = messages[i];
       if (found_[i]) continue;
-      if (m.safe && !tocsin::ended(m.known.state) && !m.unsaved && ++missing > unreadable)
-        return broken("Q1", "is lost", m.number);
-      if (tocsin::ended(m.known.state) || m.unsaved || unreadable > 0) continue;
+      const bool may_be_let_go = tocsin::ended(m.known.state) || m.unsaved || m.found_over();
+      if (m.safe && !may_be_let_go && ++missing > unreadable)
+        return broken("Q1", ("is lost: promised " + words(m)).c_str(), m.number);
+      if (may_be_let_go || unreadable > 0) continue;
       for (std::size_t other = 0; other < messages.size(); ++other)
         if (found_[other] && messages[other].first == m.first)
           return broken("Q3", "is not there, another of its event is", m.number);
@@ -246,13 +261,14 @@ class Ledger {
       const tocsin::Transition now = alarm != nullptr ? alarm->last : tocsin::Transition::none;
       bool allowed = false;
       for (const AlarmChange& c : alarms_[a]) allowed |= c.to == now;
-      if (!allowed) return std::string("alarms: ") + std::string(kAlarms[a]) + " is in a state it was not left in";
+      if (!allowed)
+        return std::string("alarms: ") + std::string(kAlarms[a]) + " is in a state it was not left in";
     }
     return {};
   }
 
-  // A process that loaded this queue and has started goes on from here: what it did not find never was, and what it found is
-  // promised again once its own start is on the medium.
+  // A process that loaded this queue and has started goes on from here: what it did not find never was, and
+  // what it found is promised again once its own start is on the medium.
   void adopt(Process& in) {
     const Ticket start = in.queue->start_ticket();
     ++version;
@@ -261,8 +277,11 @@ class Ledger {
       const tocsin::Entry* entry = in.index().find(m.number);
       if (entry == nullptr) {
         // It was let go; or it is told to nobody, and a number that may be given out again.
-        m.news = 0;
-        if (tocsin::ended(m.known.state) || (m.safe && m.unsaved)) kept.push_back(m);
+        for (unsigned i = 0; i < m.news; ++i) m.next[i].ticket = kNever;
+        if (tocsin::ended(m.known.state) || (m.safe && (m.unsaved || m.found_over()))) {
+          m.gone = true;
+          kept.push_back(m);
+        }
         continue;
       }
       m.pushed = start;
@@ -272,7 +291,7 @@ class Ledger {
         for (unsigned i = 1; i < m.news; ++i) m.next[i - 1] = m.next[i];
         --m.news;
       }
-      m.next[m.news++] = {entry->state, entry->sends, start};
+      m.next[m.news++] = {entry->state, entry->sends, start, true};
       kept.push_back(m);
     }
     messages.swap(kept);
@@ -306,6 +325,7 @@ class Ledger {
     return std::string(promise) + ": message " + std::to_string(number) + " " + how;
   }
   static std::string check_state(const Message& m, const tocsin::Entry& entry) {
+    if (m.gone && !tocsin::ended(entry.state)) return broken("Q2", "had been let go and waits", m.number);
     bool ending = false;
     const auto same = [&entry](const Change& c) { return c.state == entry.state && c.sends == entry.sends; };
     if (same(m.known)) return {};
@@ -315,9 +335,23 @@ class Ledger {
     }
     // Its last record was lost, and a later one says that it had ended.
     if (entry.state == tocsin::State::unknown && ending) return {};
-    if (tocsin::ended(m.known.state) && !tocsin::ended(entry.state)) return broken("Q2", "had ended and waits", m.number);
-    if (tocsin::ended(entry.state) && !ending) return broken("Q1", "has not ended and does not wait", m.number);
-    return broken("sends", "has a state or count that nobody put on record", m.number);
+    const char* promise = "sends";
+    std::string how = "has a state or count that nobody put on record: ";
+    if (tocsin::ended(m.known.state) && !tocsin::ended(entry.state)) {
+      promise = "Q2", how = "had ended and waits: ";
+    } else if (tocsin::ended(entry.state) && !ending && !tocsin::ended(m.known.state)) {
+      promise = "Q1", how = "has not ended and does not wait: ";
+    }
+    how += words({entry.state, entry.sends}) + "; promised " + words(m);
+    return broken(promise, how.c_str(), m.number);
+  }
+  static std::string words(const Message& m) {
+    std::string all = words(m.known);
+    for (unsigned i = 0; i < m.news; ++i) all += ", then perhaps " + words(m.next[i]);
+    return all;
+  }
+  static std::string words(const Change& c) {
+    return std::string(tocsin::word(c.state)) + "/" + std::to_string(c.sends);
   }
   static void write_text(std::uint32_t serial, std::size_t bytes, char* to) {
     static const std::string pattern = [] {

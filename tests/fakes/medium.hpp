@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
-// Two files on a medium that loses power, errs and lies, and the Stores over them. Unlike fakes::Disk it never
-// decides which call the power goes at: whoever watches it takes images at any call while the run goes on, so
-// that one run serves every cut.
+// Two files on a medium that loses power, errs and lies, and the Stores over them. Unlike fakes::Disk it
+// never decides which call the power goes at: whoever watches it takes images at any call while the run goes
+// on, so that one run serves every cut.
 //
-// Between a write and the sync that covers it the write is pending, and an image says of each pending write of
-// both files what became of it (Fate): any subset of them may have landed, in any mix with damaged ones.
-// A write whose sync failed stays like that for ever, although the next sync says ok: the kernel has marked its
-// pages clean. Process death is no fate: the pending writes stay, and the next process reads through them.
+// Between a write and the sync that covers it the write is pending, and an image says of each pending write
+// of both files what became of it (Fate): any subset of them may have landed, in any mix with damaged ones.
+// A write whose sync failed stays like that for ever, although the next sync says ok: the kernel has marked
+// its pages clean. Process death is no fate: the pending writes stay, and the next process reads through
+// them.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -29,7 +31,7 @@ struct Fate {
     block_garbage,  // the 4 KiB block around it, with what had been synced there long ago, is anything
     block_zeros,    // or erased, either way
     block_ones,
-    block_mixed,    // or every other sector of it is anything
+    block_mixed,  // or every other sector of it is anything
   };
   Kind kind = landed;
   std::uint16_t bytes = 0;
@@ -41,7 +43,7 @@ struct Models {
   bool torn = true;
   bool zeros = true;
   bool garbage = true;
-  bool blocks = true;   // what lies around an unsynced write is hit, too
+  bool blocks = true;  // what lies around an unsynced write is hit, too
 };
 
 // A call that fails. Reads are counted apart from writes and syncs.
@@ -78,8 +80,8 @@ class Medium {
   std::vector<std::uint8_t> durable[2];
   std::vector<Write> pending;
   Fault fault;
-  bool failed_pages_dropped = false;  // a page whose sync failed is read from the medium again
-  bool at_once = true;                // a job is done when it was begun; else when its store is told to finish()
+  bool failed_pages_dropped = false;  // what failed to be synced is gone from the page cache, too
+  bool at_once = true;  // a job is done when it was begun; else when its store is told to finish()
   unsigned calls = 0, reads = 0, syncs = 0;
   Watch* watch = nullptr;
 
@@ -89,7 +91,7 @@ class Medium {
     std::memcpy(into.data(), durable[file].data() + at, into.size());
     const auto end = at + static_cast<std::uint32_t>(into.size());
     for (const Write& w : pending) {
-      if (w.file != file || (w.clean && failed_pages_dropped) || w.at >= end || w.end() <= at) continue;
+      if (w.file != file || w.at >= end || w.end() <= at) continue;
       const std::uint32_t from = w.at > at ? w.at : at, to = w.end() < end ? w.end() : end;
       std::memcpy(into.data() + (from - at), w.bytes.data() + (from - w.at), to - from);
     }
@@ -109,29 +111,39 @@ class Medium {
     ++calls;
     if (fails(Fault::error, calls, file) || fails(Fault::short_write, calls, file)) {
       for (Write& w : pending) w.clean = w.clean || w.file == file;
+      if (failed_pages_dropped)
+        pending.erase(std::remove_if(pending.begin(), pending.end(), [](const Write& w) { return w.clean; }),
+                      pending.end());
       return {tocsin::Code::io, fault.error_number};
     }
     ++syncs;
     std::vector<Write> left;
-    for (std::size_t i = 0; i < pending.size(); ++i) {
-      Write& w = pending[i];
+    for (const Write& w : pending) {
       if (w.file != file || w.clean) {
         left.push_back(w);
         continue;
       }
-      std::memcpy(durable[file].data() + w.at, w.bytes.data(), w.bytes.size());
-      // What failed to be synced earlier can no longer show where this one lies on top of it.
-      for (Write& old : left) {
-        if (old.file != file || old.at >= w.end() || old.end() <= w.at) continue;
-        const std::uint32_t from = old.at > w.at ? old.at : w.at, to = old.end() < w.end() ? old.end() : w.end();
-        std::memcpy(old.bytes.data() + (from - old.at), w.bytes.data() + (from - w.at), to - from);
+      // A page that failed before is written with this one, as the cache has it now.
+      for (std::size_t i = 0; i < left.size();) {
+        const Write& old = left[i];
+        if (old.file != file || old.at / tocsin::kBlock != w.at / tocsin::kBlock) {
+          ++i;
+          continue;
+        }
+        std::memcpy(durable[file].data() + old.at, old.bytes.data(), old.bytes.size());
+        left.erase(left.begin() + static_cast<std::ptrdiff_t>(i));
       }
+      std::memcpy(durable[file].data() + w.at, w.bytes.data(), w.bytes.size());
     }
-    pending.clear();
-    for (Write& w : left)
-      if (w.file != file || std::memcmp(durable[file].data() + w.at, w.bytes.data(), w.bytes.size()) != 0)
-        pending.push_back(w);
+    pending.swap(left);
     return {};
+  }
+
+  // Pages whose sync failed are read as if they were there: a process that finds them cannot know.
+  bool lies() const {
+    for (const Write& w : pending)
+      if (w.clean) return true;
+    return false;
   }
 
   // The power is gone and back: each pending write has met its fate. `into` keeps its memory.
@@ -146,16 +158,18 @@ class Medium {
     into.rest();
     into.pending = pending;
   }
-  // Of all that is on the medium: equal images need not be looked at twice.
-  std::uint64_t hash() const {
+  // Of the slots that the pending writes of `before` touch: equal images of it need not be looked at twice.
+  std::uint64_t hash_of_image(const Medium& before) const {
     std::uint64_t h = 0x9E3779B97F4A7C15U;
-    for (const auto& file : durable)
-      for (std::size_t i = 0; i + 8 <= file.size(); i += 8) {
+    for (const Write& w : before.pending) {
+      const std::uint8_t* const block = durable[w.file].data() + w.at / tocsin::kBlock * tocsin::kBlock;
+      for (std::size_t i = 0; i < tocsin::kBlock; i += 8) {
         std::uint64_t word;
-        std::memcpy(&word, file.data() + i, 8);
+        std::memcpy(&word, block + i, 8);
         h = (h ^ word) * 0xFF51AFD7ED558CCDU;
         h ^= h >> 32;
       }
+    }
     return h;
   }
 
@@ -184,23 +198,38 @@ class Medium {
       }
     };
     switch (fate.kind) {
-      case Fate::lost: return;
-      case Fate::landed: std::memcpy(to, w.bytes.data(), size); return;
-      case Fate::torn: std::memcpy(to, w.bytes.data(), fate.bytes < size ? fate.bytes : size); return;
+      case Fate::lost:
+        return;
+      case Fate::landed:
+        std::memcpy(to, w.bytes.data(), size);
+        return;
+      case Fate::torn:
+        std::memcpy(to, w.bytes.data(), fate.bytes < size ? fate.bytes : size);
+        return;
       case Fate::sectors:
         for (std::size_t from = 0, bit = 0; from < size; from += 512, ++bit)
           if ((fate.bytes >> bit & 1) != 0)
             std::memcpy(to + from, w.bytes.data() + from, size - from < 512 ? size - from : 512);
         return;
-      case Fate::zeros: std::memset(to, 0, size); return;
-      case Fate::garbage: anything(to, size); return;
+      case Fate::zeros:
+        std::memset(to, 0, size);
+        return;
+      case Fate::garbage:
+        anything(to, size);
+        return;
       case Fate::one_bit:
         std::memcpy(to, w.bytes.data(), size);
         to[size * 2 / 3] ^= 0x10;
         return;
-      case Fate::block_garbage: anything(block, tocsin::kBlock); return;
-      case Fate::block_zeros: std::memset(block, 0, tocsin::kBlock); return;
-      case Fate::block_ones: std::memset(block, 0xFF, tocsin::kBlock); return;
+      case Fate::block_garbage:
+        anything(block, tocsin::kBlock);
+        return;
+      case Fate::block_zeros:
+        std::memset(block, 0, tocsin::kBlock);
+        return;
+      case Fate::block_ones:
+        std::memset(block, 0xFF, tocsin::kBlock);
+        return;
       case Fate::block_mixed:
         std::memcpy(to, w.bytes.data(), size);
         for (std::size_t from = 0; from < tocsin::kBlock; from += 1024) anything(block + from, 512);
@@ -209,9 +238,9 @@ class Medium {
   }
 };
 
-// Calls `found(fates)` for every image that is tried at this point: every subset of the pending writes, and every
-// kind of damage of each one while the others landed or not. `newest_lost` false leaves out those in which the
-// newest write is lost: they were tried before it was written.
+// Calls `found(fates)` for every image that is tried at this point: every subset of the pending writes, and
+// every kind of damage of each one while the others landed or not. `newest_lost` false leaves out those in
+// which the newest write is lost: they were tried before it was written.
 template <typename Found>
 void each_image(const Medium& medium, const Models& models, bool newest_lost, Found found) {
   const std::size_t n = medium.pending.size();
@@ -227,7 +256,8 @@ void each_image(const Medium& medium, const Models& models, bool newest_lost, Fo
   if (models.subsets && n <= kAllSubsets) {
     for (std::uint64_t landed = 0; landed <= all; ++landed) set(landed), tell();
   } else {
-    for (std::size_t first = 0; first <= n && first < 64; ++first) set((std::uint64_t{1} << first) - 1), tell();
+    for (std::size_t first = 0; first <= n && first < 64; ++first)
+      set((std::uint64_t{1} << first) - 1), tell();
     for (std::size_t one = 0; models.subsets && one < n && one < 64; ++one) {
       set(std::uint64_t{1} << one), tell();
       set(all & ~(std::uint64_t{1} << one)), tell();
@@ -237,15 +267,17 @@ void each_image(const Medium& medium, const Models& models, bool newest_lost, Fo
     const auto size = static_cast<std::uint16_t>(medium.pending[one].bytes.size());
     std::vector<Fate> damage;
     if (models.torn) {
-      for (const std::uint16_t at : {std::uint16_t{1}, static_cast<std::uint16_t>(size / 2),
-                                     static_cast<std::uint16_t>(size - 1), static_cast<std::uint16_t>(size / 512 * 512)})
+      for (const std::uint16_t at :
+           {std::uint16_t{1}, static_cast<std::uint16_t>(size / 2), static_cast<std::uint16_t>(size - 1),
+            static_cast<std::uint16_t>(size / 512 * 512)})
         if (at > 0 && at < size) damage.push_back({Fate::torn, at});
       if (size > 512) damage.push_back({Fate::sectors, 0x5555}), damage.push_back({Fate::sectors, 0xAAAA});
     }
     if (models.zeros) damage.push_back({Fate::zeros, 0});
     if (models.garbage) damage.push_back({Fate::garbage, 0}), damage.push_back({Fate::one_bit, 0});
     if (models.blocks)
-      for (const Fate::Kind kind : {Fate::block_garbage, Fate::block_zeros, Fate::block_ones, Fate::block_mixed})
+      for (const Fate::Kind kind :
+           {Fate::block_garbage, Fate::block_zeros, Fate::block_ones, Fate::block_mixed})
         damage.push_back({kind, 0});
     for (const Fate fate : damage) {
       if (models.subsets && n <= kAllBesideDamage) {
@@ -266,8 +298,12 @@ class MediumStore final : public tocsin::Store {
  public:
   MediumStore(Medium& medium, unsigned file) : medium_(&medium), file_(file) {}
 
-  std::uint32_t capacity() const override { return static_cast<std::uint32_t>(medium_->durable[file_].size()); }
-  tocsin::Status read(std::uint32_t at, tocsin::MutBytes into) override { return medium_->read(file_, at, into); }
+  std::uint32_t capacity() const override {
+    return static_cast<std::uint32_t>(medium_->durable[file_].size());
+  }
+  tocsin::Status read(std::uint32_t at, tocsin::MutBytes into) override {
+    return medium_->read(file_, at, into);
+  }
   void begin(tocsin::Span<const Write> writes, Sync sync) override {
     outcome_ = tocsin::Status{};
     for (const Write& w : writes) {

@@ -178,6 +178,7 @@ class Queue {
   std::uint32_t take_slot();
   void close_block();
   void begin_job(Store::Sync sync);
+  void sync_seal();
   void build(Instant now);
   void job_done();
   void place_staged();
@@ -191,6 +192,7 @@ class Queue {
   unsigned active_ = 1;
   Phase phase_ = Phase::closed;
   bool started_ = false;
+  bool seal_safe_ = true;  // false: found by load(), perhaps in the page cache only
   std::uint32_t generation_ = 0;
   std::uint64_t salt_ = 0;
   Log log_;
@@ -241,6 +243,7 @@ class Queue {
   static constexpr std::size_t kTurnCopied = static_cast<std::size_t>(-1);
   std::size_t turn_at_ = 0;              // what is copied next: the run, the entries, then the alarms
   std::size_t turn_entries_ = 0;         // when it began: later ones are staged
+  bool turn_heads_written_ = false;
   std::uint32_t turn_keep_from_ = 0;     // ended messages below this number are let go
   bool turn_with_history_ = true;        // false: even that was too much
   bool turn_wanted_ = false;             // the index is full of ended messages

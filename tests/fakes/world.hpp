@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+// A medium, the process that works on it, and what has been promised: operations by a letter each.
+#pragma once
+
+#include <optional>
+
+#include "fakes/cuts.hpp"
+
+namespace fakes {
+
+// P a message, G an event of three messages, A an alarm is raised or cleared, I a sending goes on record, E
+// the oldest waiting message ends, F the newest, J the running job comes to its end, S all jobs do, R orderly
+// stop and new start, X the process dies and another one finds the page cache.
+
+class World {
+ public:
+  explicit World(std::uint32_t blocks = tocsin::Queue::kMinBlocks) : medium(blocks) { begin(); }
+
+  void operate(char what) {
+    switch (what) {
+      case 'P':
+        ledger.push(*process, 1, 1900);
+        break;
+      case 'G':
+        ledger.push(*process, 3, 900);
+        break;
+      case 'A':  // raised aloud, cleared in silence
+        raised_ = !raised_;
+        ledger.push(*process, raised_ ? 2 : 0, 200, 0,
+                    raised_ ? tocsin::Transition::raised : tocsin::Transition::cleared);
+        break;
+      case 'I':
+        if (Ledger::Message* m = oldest())
+          ledger.change(*process, m->number, tocsin::State::queued, m->now().sends + 1U, 60);
+        break;
+      case 'E':
+        if (Ledger::Message* m = oldest()) ledger.change(*process, m->number, tocsin::State::accepted, 1);
+        break;
+      case 'F':
+        if (Ledger::Message* m = newest()) ledger.change(*process, m->number, tocsin::State::failed, 1);
+        break;
+      case 'J':
+        process->step();
+        break;
+      case 'S':
+        process->settle();
+        break;
+      case 'R':
+        if (process->queue->stop().ok()) process->poll();
+        process->settle();
+        ledger.note(*process);
+        end();
+        begin();
+        break;
+      case 'X':
+        end();
+        begin();
+        break;
+      default:
+        TOCSIN_ASSERT(false);
+    }
+    process->poll();
+    if (cuts != nullptr) cuts->point();
+    ledger.note(*process);
+  }
+  // The power is gone and back.
+  void cut(const std::vector<Fate>& fates) {
+    end();
+    Medium left;
+    medium.image(fates, left);
+    medium = left;
+    begin();
+  }
+  unsigned turns() const { return turns_ + process->queue->turns(); }
+  void watch(Cuts* its) {
+    cuts = its;
+    medium.watch = its;
+    if (its != nullptr) its->follow(*process, ledger);
+  }
+  void end() {
+    turns_ += process->queue->turns();
+    if (cuts != nullptr) cuts->point();
+    medium.watch = nullptr;
+    process.reset();
+  }
+  void begin() {
+    process.emplace(medium);
+    if (!process->queue->load().ok()) {
+      wrong = "Q6: it does not start";
+    } else if (wrong.empty()) {
+      wrong = ledger.check(*process);
+    }
+    process->start(++ledger.boots);
+    ledger.adopt(*process);
+    if (cuts != nullptr) watch(cuts);
+    process->poll();
+  }
+
+  Medium medium;
+  Ledger ledger;
+  std::optional<Process> process;
+  Cuts* cuts = nullptr;
+  std::string wrong;
+
+ private:
+  Ledger::Message* oldest() {
+    const std::uint32_t number = ledger.oldest_waiting();
+    Ledger::Message* m = number != 0 ? ledger.find(number) : nullptr;
+    return m != nullptr && !m->full() ? m : nullptr;
+  }
+  Ledger::Message* newest() {
+    for (std::size_t i = ledger.messages.size(); i > 0; --i)
+      if (!ledger.messages[i - 1].over() && !ledger.messages[i - 1].full()) return &ledger.messages[i - 1];
+    return nullptr;
+  }
+  bool raised_ = false;
+  unsigned turns_ = 0;
+};
+
+}  // namespace fakes
