@@ -25,7 +25,7 @@ void Queue::turn_begin() {
   moved_.key = file_key(salt_, moved_generation_);
   turn_at_ = 0;
   turn_entries_ = index_.size();
-  turn_head_written_ = false;
+  turn_heads_ = 0;
   turn_body_from_ = turn_body_to_ = 0;
 
   // The newest of the ended messages stay as long as they fit beside those that wait.
@@ -54,18 +54,13 @@ void Queue::turn_begin() {
 void Queue::turn_step(Instant now) {
   Store& store = *store_[active_ ^ 1];
   open_job(moved_, store);
-  if (!turn_head_written_) {
-    // One head is on the medium before any record: without it nobody knows that this generation was begun,
-    // and its records, left behind by a cut, would count in the next one of that number. While it is written
-    // the other head still tells of the generation before.
-    turn_head_written_ = true;
-    writes_[write_count_++] = {0, head_buffer_};
+  if (turn_heads_ < 2) {
+    // Both heads are on the medium before any record: without them nobody knows that this generation was begun,
+    // and its records, left behind by a cut, would count in the next one of that number. One after the other,
+    // as one write can take the only head with it that tells of such records.
+    writes_[write_count_++] = {turn_heads_++ == 0 ? 0 : slots(store) * kBlock, head_buffer_};
     written_bytes_ += kFileHeadBytes;
     return begin_job(Store::Sync::yes);
-  }
-  if (turn_at_ == 0) {
-    writes_[write_count_++] = {slots(store) * kBlock, head_buffer_};
-    written_bytes_ += kFileHeadBytes;
   }
   const std::size_t began_at = turn_at_;
   while (turn_at_ != kTurnCopied && turn_next()) {

@@ -243,7 +243,7 @@ class Queue {
   static constexpr std::size_t kTurnCopied = static_cast<std::size_t>(-1);
   std::size_t turn_at_ = 0;              // what is copied next: the run, the entries, then the alarms
   std::size_t turn_entries_ = 0;         // when it began: later ones are staged
-  bool turn_head_written_ = false;
+  unsigned turn_heads_ = 0;              // written so far
   std::uint32_t turn_keep_from_ = 0;     // ended messages below this number are let go
   bool turn_with_history_ = true;        // false: even that was too much
   bool turn_wanted_ = false;             // the index is full of ended messages
