@@ -121,7 +121,10 @@ void Queue::scan_block(std::uint32_t block, Scan& into) {
 
 void Queue::apply(const Record& record, std::uint32_t at, Scan& into) {
   const RecordHead& head = record.head;
-  if (head.lsn < into.first_lsn) return;
+  // What no queue ever writes, although every check holds: nothing of it is used.
+  if (head.lsn < into.first_lsn || head.lsn - into.first_lsn >= kSeenBits || head.synced >= head.lsn ||
+      head.settled_below > head.ceiling)
+    return;
   ++into.found.records;
   if (head.lsn - into.first_lsn < kSeenBits) see(staging_, head.lsn - into.first_lsn);
   if (head.synced > into.synced) into.synced = head.synced;
@@ -148,8 +151,8 @@ void Queue::apply(const Record& record, std::uint32_t at, Scan& into) {
     case RecordKind::seal: into.sealed = true; return;
     case RecordKind::event: {
       const auto event = decode_event(record.payload);
-      if (!event.ok()) return;
-      const std::size_t count = event.value().phone_count();
+      const std::size_t count = event.ok() ? event.value().phone_count() : 0;
+      if (!event.ok() || head.number + count > head.ceiling) return;
       for (std::uint32_t i = 0; i < count; ++i) {
         Entry* entry = index_.find_or_add(head.number + i);
         if (entry == nullptr) return;  // push() keeps the number of messages of a file within the index
