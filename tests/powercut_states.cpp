@@ -130,20 +130,20 @@ TEST(states_short_sequences_keep_every_promise) { short_sequences("PGAESR", dept
 
 // What each kind of damage finds by itself: tests/mutants/faults.txt has a fault for every one.
 TEST(states_writes_that_land_in_order) {
-  short_sequences("PGAESR", depth_or(2), only(Models{false, false, false, false, false}));
+  short_sequences("PGAESR", depth_or(3), only(Models{false, false, false, false, false}));
 }
 TEST(states_writes_that_land_in_any_order) {
-  short_sequences("PGAESR", depth_or(2), only(Models{true, false, false, false, false}));
+  short_sequences("PGAESR", depth_or(3), only(Models{true, false, false, false, false}));
 }
 TEST(states_torn_writes) {
-  short_sequences("PGAESR", depth_or(2), only(Models{false, true, false, false, false}));
+  short_sequences("PGAESR", depth_or(3), only(Models{false, true, false, false, false}));
 }
-TEST(states_zeros) { short_sequences("PGAESR", depth_or(2), only(Models{false, false, true, false, false})); }
+TEST(states_zeros) { short_sequences("PGAESR", depth_or(3), only(Models{false, false, true, false, false})); }
 TEST(states_garbage) {
-  short_sequences("PGAESR", depth_or(2), only(Models{false, false, false, true, false}));
+  short_sequences("PGAESR", depth_or(3), only(Models{false, false, false, true, false}));
 }
 TEST(states_garbage_around_a_write) {
-  short_sequences("PGAESR", depth_or(2), only(Models{false, false, false, false, true}));
+  short_sequences("PGAESR", depth_or(3), only(Models{false, false, false, false, true}));
 }
 TEST(states_process_deaths) {
   short_sequences("PEX", depth_or(3), only(Models{false, false, false, false, false}));

@@ -55,7 +55,7 @@ void Queue::turn_step(Instant now) {
   Store& store = *store_[active_ ^ 1];
   open_job(moved_, store);
   if (turn_heads_ < 2) {
-    // Both heads are on the medium before any record: without them nobody knows that this generation was begun,
+    // Both heads are on the medium before any record: without them nobody knows that this generation began,
     // and its records, left behind by a cut, would count in the next one of that number. One after the other,
     // as one write can take the only head with it that tells of such records.
     writes_[write_count_++] = {turn_heads_++ == 0 ? 0 : slots(store) * kBlock, head_buffer_};
