@@ -95,7 +95,7 @@ std::string live(World& w, unsigned events) {
   for (unsigned n = 0; n < events && w.disk.power; ++n) {
     Event event;
     const Class cls = n % 2 == 0 ? Class::critical : Class::info;
-    event.most = most_sends(cls);
+    event.most = cls == Class::info ? 1 : kMaxSends;
     event.first = agent.post(cls, kPhones, "event " + std::to_string(n) + std::string(900, '.'));
     if (event.first == 0) return "it takes nothing";
     for (unsigned i = 0; i < kPhones; ++i) event.ids.push_back(agent.id(event.first + i));

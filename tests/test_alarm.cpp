@@ -13,6 +13,7 @@ namespace {
 class Deaf final : public Observer {
  public:
   void message_ended(const MessageId&, std::uint32_t, State, std::string_view) override {}
+  void budget_spent(Class, Instant) override {}
   void stream_changed(std::string_view, std::string_view, std::string_view) override {}
 };
 
@@ -140,7 +141,7 @@ TEST(alarm_that_finds_the_queue_full_is_not_raised_and_can_be_made_up_for) {
   Disk disk(8);
   Agent agent(disk);
   fakes::Model model;
-  while (model.push(agent.life, 1, 900) != 0) agent.life.settle();
+  while (model.push(agent.life, 1, 900, Class::critical) != 0) agent.life.settle();
   const Phones phones;
   AlarmRule rule = sump(phones);
   const std::string longer(900, 'x');

@@ -13,7 +13,7 @@ namespace {
 Stamp a_stamp() {
   Stamp stamp;
   stamp.boot = 3;
-  stamp.run = 9;
+  stamp.on_before_s = 9;
   stamp.clocks.now.ms = 123'456'789'012;
   stamp.clocks.wall.ms = -5;  // before 1970: a clock that was never set
   stamp.clocks.wall_trusted = true;
@@ -21,7 +21,7 @@ Stamp a_stamp() {
 }
 void check_stamp(const Stamp& stamp, bool trusted) {
   CHECK_EQ(stamp.boot, 3);
-  CHECK_EQ(stamp.run, 9);
+  CHECK_EQ(stamp.on_before_s, 9);
   CHECK_EQ(stamp.clocks.now.ms, 123'456'789'012);
   CHECK_EQ(stamp.clocks.wall.ms, -5);
   CHECK_EQ(stamp.clocks.wall_trusted, trusted);

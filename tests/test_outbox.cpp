@@ -31,7 +31,7 @@ struct Bench : fakes::Bench {
     return first;
   }
   std::size_t pick(std::size_t most = 64) {
-    return agent->outbox.pick(stream_hash("sms"), clock, Span<std::uint32_t>{numbers, most});
+    return agent->outbox.pick(name_hash("sms"), clock, Span<std::uint32_t>{numbers, most});
   }
   // The ticket of the record that has to precede it, 0: none.
   Queue::Ticket sending(std::uint32_t number) {
@@ -104,8 +104,8 @@ TEST(outbox_message_is_not_picked_before_it_is_on_the_medium) {
   const auto number = b->post(Class::critical, 1, "x");
   b->queue.poll(b.clock);
   CHECK_EQ(b.pick(), 0);
-  CHECK(b->outbox.next_due(stream_hash("sms"), b.clock) == kNever);
-  CHECK(b->outbox.waiting(stream_hash("sms")));
+  CHECK(b->outbox.next_due(name_hash("sms"), b.clock) == kNever);
+  CHECK(b->outbox.waiting(name_hash("sms")));
   b.clock = b.clock + milliseconds(1999);
   CHECK_EQ(b.pick(), 0);
   b.clock = b.clock + milliseconds(1);
@@ -131,18 +131,18 @@ TEST(outbox_message_that_needs_a_record_is_not_picked_from_a_hung_medium) {
 
 TEST(outbox_next_due_is_the_earliest_of_the_stream) {
   Bench b;
-  CHECK(b->outbox.next_due(stream_hash("sms"), b.clock) == kNever);
-  CHECK(!b->outbox.waiting(stream_hash("sms")));
+  CHECK(b->outbox.next_due(name_hash("sms"), b.clock) == kNever);
+  CHECK(!b->outbox.waiting(name_hash("sms")));
   const auto first = b.post(), second = b.post();
   b.sending(first), b.sending(second);
   b.not_sent(first, b.clock + seconds(9));
   b.not_sent(second, b.clock + seconds(5));
   CHECK_EQ(b.pick(), 0);
-  CHECK_EQ(b->outbox.next_due(stream_hash("sms"), b.clock).ms, b.clock.ms + 5000);
-  CHECK(b->outbox.next_due(stream_hash("other"), b.clock) == kNever);
+  CHECK_EQ(b->outbox.next_due(name_hash("sms"), b.clock).ms, b.clock.ms + 5000);
+  CHECK(b->outbox.next_due(name_hash("other"), b.clock) == kNever);
   b.clock = b.clock + seconds(5);
   CHECK_EQ(b.pick(), 1);
-  CHECK_EQ(b->outbox.next_due(stream_hash("sms"), b.clock).ms, b.clock.ms);
+  CHECK_EQ(b->outbox.next_due(name_hash("sms"), b.clock).ms, b.clock.ms);
 }
 
 TEST(outbox_first_sending_of_a_run_has_no_record_and_every_other_has) {

@@ -150,7 +150,7 @@ TEST(queue_newest_state_wins_and_is_read_back) {
   CHECK_OK(state);
   CHECK_EQ(state.value().attempts, 30);
   CHECK_TEXT(state.value().reason, "because");
-  CHECK_EQ(state.value().at.run, 1);
+  CHECK_EQ(state.value().at.boot, 1);
   CHECK_EQ(the_index.find(number)->attempts, 30);
 }
 

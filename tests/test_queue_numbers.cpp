@@ -128,7 +128,7 @@ TEST(queue_alarm_states_survive_turns_and_restarts) {
   CHECK(next.queue.alarm("pump")->last == Transition::raised);
   CHECK(next.queue.alarm("door")->last == Transition::cleared);
   CHECK(next.queue.alarm("roof") == nullptr);
-  CHECK_EQ(next.queue.alarm("pump")->since.run, 1);
+  CHECK_EQ(next.queue.alarm("pump")->since.boot, 1);
 }
 
 TEST(queue_of_the_smallest_size_full_with_every_alarm_and_long_reasons_still_turns) {
@@ -201,7 +201,7 @@ TEST(queue_ended_messages_make_room_in_the_index_for_those_that_wait) {
     }
   }
   unsigned refused = 0;
-  while (waiting + kMaxPhones <= kMaxMessages && refused < 50) {
+  while (waiting + kMaxPhones <= Queue::kMaxWaiting && refused < 50) {
     const auto pushed = run.push(kMaxPhones, "x");
     run.queue.poll(run.now);
     run.settle();
@@ -212,5 +212,5 @@ TEST(queue_ended_messages_make_room_in_the_index_for_those_that_wait) {
     }
   }
   CHECK(refused < 20);
-  CHECK(waiting + kMaxPhones > kMaxMessages);
+  CHECK(waiting + kMaxPhones > Queue::kMaxWaiting);
 }

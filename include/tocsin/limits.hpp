@@ -21,7 +21,7 @@ inline constexpr std::size_t kMaxUuid = 64;          // bytes of a message_uuid;
 inline constexpr std::size_t kMaxReason = 120;       // bytes of a refusal in the service's own words, cut beyond
 inline constexpr unsigned kMaxSends = 3;             // copies of one message that may reach the service, ever
 
-// The queue. RAM: kMaxMessages * 48 B of index (touched only as far as used) + kStagingBytes + kJobBlocks * kBlock.
+// The queue. RAM: kMaxMessages * 64 B of index (touched only as far as used) + kStagingBytes + kJobBlocks * kBlock.
 inline constexpr std::uint32_t kBlock = 4096;        // bytes; no write touches synced bytes of another block
 inline constexpr std::size_t kMaxMessages = 10'240;  // waiting and kept, at most; queue_size chooses within it
 inline constexpr std::size_t kStagingBytes = 32'768; // records that are not on the medium yet

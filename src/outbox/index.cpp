@@ -38,6 +38,9 @@ Entry* Index::find_or_add(std::uint32_t number) {
   return &entries()[at];
 }
 
-std::uint32_t stream_hash(std::string_view name) { return crc32(0, as_bytes(name)); }
+std::uint32_t name_hash(std::string_view name) {
+  const std::uint32_t hash = crc32(0, as_bytes(name));
+  return hash == 0 ? 1 : hash;
+}
 
 }  // namespace tocsin

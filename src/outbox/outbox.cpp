@@ -14,30 +14,45 @@ bool is_sendable_text(std::string_view text) {
 }  // namespace
 
 void Outbox::load(const Clocks& clocks) {
+  ledger_ = queue_.ledger();
   for (std::size_t at = 0; at < index_.size(); ++at) {
     Entry& entry = index_[at];
     if (ended(entry.state)) continue;
-    entry.repeat = entry.sends > 0;
-    // The run before may have sent it once without a record, unless its class asks for one every time.
-    if (entry.sends == 0 && on_unknown(entry.cls) == OnUnknown::resend) entry.sends = 1;
-    if (entry.sends >= most_sends(entry.cls))
+    entry.repeat = entry.sends > 0 || entry.reopened;
+    // The run before may have sent it once without a record, unless each of its sendings asks for one.
+    if (entry.sends == 0 && entry.on_unknown == OnUnknown::resend) entry.sends = 1;
+    if (entry.sends >= most_sends(entry))
       end(entry, State::unknown, {}, "the device stopped while it was being sent; it may have arrived",
           clocks);
   }
 }
 
-Result<Queue::Pushed> Outbox::post(const Event& event, std::string_view device_name, const Clocks& clocks) {
+Result<Queue::Pushed> Outbox::post(Event event, std::string_view device_name, const Clocks& clocks) {
   if (event.text.size() > kMaxText) return Code::too_big;
   if (!event.phones.empty() && !is_sendable_text(event.text)) return Code::bad_value;
-  return queue_.push(event, device_name, clocks);
+  const ClassRules& rules = rules_[event.cls];
+  event.on_unknown = rules.on_unknown;
+  if (rules.expire > milliseconds(0))
+    event.expires_s = on_s(clocks.now) + static_cast<std::uint32_t>(rules.expire.count / 1000);
+  const std::size_t bytes = event_size(event) + Queue::kMaxIdPrefix;
+  Queue::Room leaving{0, 0};
+  if (!queue_.has_room(bytes, event.phone_count())) {
+    expire(clocks);
+    if (!queue_.has_room(bytes, event.phone_count())) leaving = may_give_way(event);
+  }
+  const auto pushed = queue_.push(event, device_name, clocks, leaving);
+  if (!pushed.ok()) return pushed;
+  make_room(event, pushed.value().first_number, clocks);  // nothing gives way before the new one is in
+  wake_ = Instant{0};
+  return pushed;
 }
 
 bool Outbox::needs_record(const Entry& entry) {
-  return on_unknown(entry.cls) == OnUnknown::hold || !entry.this_run || entry.sends > 0;
+  return entry.on_unknown == OnUnknown::hold || !entry.this_run || entry.sends > 0;
 }
 
 bool Outbox::may_be_sent(const Entry& entry, Instant now) const {
-  if (ended(entry.state) || now.ms < entry.due_ms || entry.sends >= most_sends(entry.cls)) return false;
+  if (ended(entry.state) || now.ms < entry.due_ms || entry.sends >= most_sends(entry)) return false;
   const bool safe = !entry.body_staged && queue_.settled();
   // A medium that does not answer must not keep an alarm back: its first copy goes out from memory.
   return queue_.stalled(now) ? !needs_record(entry) : safe;
@@ -45,11 +60,15 @@ bool Outbox::may_be_sent(const Entry& entry, Instant now) const {
 
 std::size_t Outbox::pick(std::uint32_t stream, Instant now, Span<std::uint32_t> into) const {
   std::size_t n = 0;
-  for (const Class cls : {Class::critical, Class::warning, Class::info})
-    for (std::size_t at = 0; at < index_.size() && n < into.size(); ++at) {
+  for (const Class cls : {Class::critical, Class::warning, Class::info}) {
+    std::uint32_t free = may_send(rules_[cls], spent(cls), on_s(now));
+    for (std::size_t at = 0; at < index_.size() && n < into.size() && free > 0; ++at) {
       const Entry& entry = index_[at];
-      if (entry.cls == cls && entry.stream == stream && may_be_sent(entry, now)) into[n++] = entry.number;
+      if (entry.cls != cls || entry.stream != stream || !may_be_sent(entry, now)) continue;
+      into[n++] = entry.number;
+      --free;
     }
+  }
   return n;
 }
 
@@ -58,11 +77,20 @@ Instant Outbox::next_due(std::uint32_t stream, Instant now) const {
   for (std::size_t at = 0; at < index_.size(); ++at) {
     const Entry& entry = index_[at];
     if (ended(entry.state) || entry.stream != stream) continue;
+    const Instant free = free_at(entry.cls, now);
     // One that only waits for the medium: its store wakes the loop, or the time when the medium is slow.
-    if (may_be_sent(entry, now)) return now;
-    if (entry.due_ms > now.ms) next = earlier(next, Instant{entry.due_ms});
+    if (free <= now && may_be_sent(entry, now)) return now;
+    const Instant due{entry.due_ms > free.ms ? entry.due_ms : free.ms};
+    if (due > now) next = earlier(next, due);
   }
   return next;
+}
+
+// When the budget of the class lets one go.
+Instant Outbox::free_at(Class cls, Instant now) const {
+  const std::uint32_t at_s = may_send_at_s(rules_[cls], spent(cls), on_s(now));
+  if (at_s <= on_s(now)) return now;
+  return Instant{std::uint64_t{at_s} * 1000 - (queue_.on_ms(now) - now.ms)};
 }
 
 bool Outbox::waiting(std::uint32_t stream) const {
@@ -94,27 +122,35 @@ void Outbox::unreadable(std::uint32_t number, const Clocks& clocks) {
 Result<Queue::Ticket> Outbox::sending(std::uint32_t number, const Clocks& clocks) {
   Entry* entry = index_.find(number);
   if (entry == nullptr || ended(entry->state)) return Code::not_found;
-  const bool on_record = needs_record(*entry);
-  if (on_record) {
+  Queue::Ticket ticket = 0;
+  if (needs_record(*entry)) {
     MessageState intent;
     intent.sends = static_cast<std::uint8_t>(entry->sends + 1);
     intent.attempts = static_cast<std::uint16_t>(entry->attempts + 1);
-    const auto ticket = queue_.update(number, intent, clocks);  // also counts in the entry
-    if (!ticket.ok()) {
+    const auto noted = queue_.update(number, intent, clocks);  // also counts in the entry
+    if (!noted.ok()) {
       --entry->sends;
       --entry->attempts;
+      return noted.status();
     }
-    return ticket;
+    ticket = noted.value();
+  } else {
+    ++entry->sends;
+    ++entry->attempts;
   }
-  ++entry->sends;
-  ++entry->attempts;
-  return Queue::Ticket{0};
+  entry->in_flight = true;
+  spend(spent(entry->cls), on_s(clocks.now));
+  const Instant free = free_at(entry->cls, clocks.now);
+  if (free > clocks.now) observer_.budget_spent(entry->cls, free);
+  return ticket;
 }
 
 // Takes back what sending() counted. Whether that was on record.
 bool Outbox::uncount(Entry& entry) {
+  entry.in_flight = false;
   if (entry.sends == 0) return false;
   --entry.sends;
+  give_back(spent(entry.cls));
   return needs_record(entry);  // as it was before it was counted
 }
 
@@ -153,7 +189,8 @@ void Outbox::outcome_unknown(std::uint32_t number, Instant due, std::string_view
                              const Clocks& clocks) {
   Entry* entry = index_.find(number);
   if (entry == nullptr || ended(entry->state)) return;
-  if (entry->sends >= most_sends(entry->cls)) return end(*entry, State::unknown, {}, reason, clocks);
+  entry->in_flight = false;
+  if (entry->sends >= most_sends(*entry)) return end(*entry, State::unknown, {}, reason, clocks);
   entry->repeat = true;
   entry->due_ms = due.ms;
   if (entry->failures < UINT8_MAX) ++entry->failures;
@@ -176,6 +213,7 @@ unsigned Outbox::failures(std::uint32_t number) const {
 void Outbox::end(Entry& entry, State state, std::string_view uuid, std::string_view reason,
                  const Clocks& clocks) {
   if (ended(entry.state)) return;
+  entry.in_flight = false;
   const std::uint32_t number = entry.number;
   alignas(8) std::uint8_t scratch[kBlock];
   const auto body = queue_.read_body(entry, scratch);

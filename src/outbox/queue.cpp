@@ -17,6 +17,19 @@ void make_tag(std::uint64_t random, char (&tag)[4]) {
   }
 }
 
+constexpr std::size_t kFewLeft = 512;  // places of the index: a turn lets go of ended messages
+
+// Rounded up: a start of the device never makes anything younger.
+std::uint32_t in_seconds(std::uint64_t ms) {
+  const std::uint64_t s = (ms + 999) / 1000;
+  return s < UINT32_MAX ? static_cast<std::uint32_t>(s) : UINT32_MAX;
+}
+
+// What a message may take on the medium: its share of the event, and a last state of its own.
+std::size_t share_of(std::size_t event_bytes, std::size_t phones) {
+  return record_space(event_bytes) / (phones == 0 ? 1 : phones) + kStateShare;
+}
+
 }  // namespace
 
 Queue::Queue(Store& even, Store& odd, Index& index) : store_{&even, &odd}, index_(index) {}
@@ -28,7 +41,10 @@ void Queue::start(const Start& start) {
   if (fresh || run_.machine != start.machine) make_tag(start.random[1], run_.tag);
   make_tag(start.random[1] ^ start.random[0] >> 7, other_tag_);
   run_.machine = start.machine;
-  if (run_.boot == 0 || std::memcmp(run_.boot_id, start.boot_id, sizeof run_.boot_id) != 0) ++run_.boot;
+  if (run_.boot == 0 || std::memcmp(run_.boot_id, start.boot_id, sizeof run_.boot_id) != 0) {
+    ++run_.boot;
+    run_.on_before_s = in_seconds(newest_on_ms_);
+  }
   std::memcpy(run_.boot_id, start.boot_id, sizeof run_.boot_id);
   ++run_.run;
   phase_ = Phase::working;
@@ -46,19 +62,20 @@ std::size_t Queue::live_limit() const {
   const std::size_t most = (capacity - 2 * kBlock) * 2 / 5;
   // In a small file the alarms count as well: a turn has to find room for them and for all that waits. It has
   // two blocks less than a file holds, and a quarter may stay empty at the ends of blocks.
-  const std::size_t alarms = record_space(kRunBytes) + alarm_count_ * record_space(kMaxAlarmStateBytes);
+  const std::size_t alarms = record_space(kRunBytes) + record_space(kLedgerBytes) + alarm_count_ * record_space(kMaxAlarmStateBytes);
   const std::size_t room = (capacity - 4 * kBlock) * 3 / 4;
   const std::size_t beside = room > alarms ? room - alarms : 0;
   return most < beside ? most : beside;
 }
 
-Result<Queue::Pushed> Queue::push(Event event, std::string_view device_name, const Clocks& clocks) {
+Result<Queue::Pushed> Queue::push(Event event, std::string_view device_name, const Clocks& clocks,
+                                   Room leaving) {
   const std::size_t count = event.phones.size();
   if ((count == 0 && event.transition == Transition::none) || count > kMaxPhones) return Code::bad_value;
   if (event.stream.size() > kMaxName || event.alarm.size() > kMaxName)
     return Code::bad_value;  // no reader takes it
 
-  char prefix[kMaxDeviceName + 5];
+  char prefix[kMaxIdPrefix];
   TextWriter id_prefix(prefix);
   // The id must stay unique even if this very record is lost after the id was told to somebody.
   const bool reserved = settled() && next_number_ + count <= synced_ceiling_;
@@ -66,16 +83,14 @@ Result<Queue::Pushed> Queue::push(Event event, std::string_view device_name, con
       .character('-')
       .text({reserved ? run_.tag : other_tag_, 4});
   event.id_prefix = id_prefix.view();
-  event.queued = {run_.boot, run_.run, clocks};
+  event.queued = stamp(clocks);
   const std::size_t size = event_size(event);
   if (size > kMaxRecordPayload) return Code::too_big;
 
-  // Each message will need a last state of its own beside its share of the event.
-  const std::size_t share = record_space(size) / (count == 0 ? 1 : count) + kStateShare;
-  if (live_bytes_ + share * count > live_limit()) return Code::full;
+  const std::size_t share = share_of(size, count);
+  if (!has_room(size, count, leaving)) return Code::full;
   if (index_.size() + count > kMaxMessages) {
-    turn_wanted_ =
-        live_count_ + count <= kMaxMessages;  // lets go of ended messages: the next push finds room
+    turn_wanted_ = true;  // lets go of ended messages: the next push finds room
     return Code::full;
   }
   TRY_LET(payload, stage(RecordKind::event, next_number_, count, size, kStagingBytes / 4));
@@ -90,12 +105,14 @@ Result<Queue::Pushed> Queue::push(Event event, std::string_view device_name, con
     entry->cls = event.cls;
     entry->this_run = true;
     entry->bytes = static_cast<std::uint16_t>(share);
-    entry->stream = stream_hash(event.stream);
+    entry->stream = name_hash(event.stream);
+    entry->alarm = event.alarm.empty() ? 0 : name_hash(event.alarm);
+    entry->expires_s = event.expires_s;
+    entry->on_unknown = event.on_unknown;
     live_bytes_ += share;
     ++live_count_;
   }
   // A turn lets go of ended messages before the index is full of them: a push is not refused for their sake.
-  constexpr std::size_t kFewLeft = 512;
   if (index_.size() + kFewLeft > kMaxMessages && index_.size() - live_count_ >= 2 * kFewLeft)
     turn_wanted_ = true;
   if (event.transition != Transition::none) {
@@ -125,7 +142,8 @@ Result<Queue::Ticket> Queue::update(std::uint32_t number, const MessageState& st
 
   std::uint8_t bytes[kMaxMessageStateBytes];
   MessageState stamped = state;
-  stamped.at = {run_.boot, run_.run, clocks};
+  stamped.at = stamp(clocks);
+  stamped.reopened = entry->reopened;
   const std::size_t size = encode_message_state(stamped, bytes);
   const RecordKind kind = ended(state.state) ? RecordKind::ended : RecordKind::state;
   const auto payload = stage(kind, number, 1, size, 0);
@@ -139,6 +157,18 @@ Result<Queue::Ticket> Queue::update(std::uint32_t number, const MessageState& st
   copy(payload.value(), Bytes{bytes}.first(size));
   entry->state_at = static_cast<std::uint32_t>(newest()) - staged_space(size);
   entry->state_staged = true;
+  return newest();
+}
+
+bool Queue::has_room(std::size_t event_bytes, std::size_t phones, Room leaving) const {
+  return live_bytes_ + share_of(event_bytes, phones) * phones <= live_limit() + leaving.bytes &&
+         live_count_ + phones <= kMaxWaiting + leaving.messages;
+}
+
+Result<Queue::Ticket> Queue::note(const Ledger& ledger) {
+  TRY_LET(payload, stage(RecordKind::ledger, 0, 0, kLedgerBytes, 0));
+  encode_ledger(ledger, payload);
+  ledger_ = ledger;
   return newest();
 }
 

@@ -15,12 +15,17 @@ struct Queue::Scan {
   RecordKind last_kind = RecordKind::start;
   Lsn synced = 0;         // everything up to here had been on the medium
   Lsn run_lsn = 0;
+  Lsn ledger_lsn = 0;
   std::uint32_t last_block = 0;
   std::uint32_t next_number = 1;
   bool sealed = false;
 };
 
 namespace {
+
+void raise(std::uint64_t& newest, std::uint64_t to) {
+  if (to > newest) newest = to;
+}
 
 // A bit for each LSN of the generation, in memory that is not in use yet.
 constexpr std::size_t kSeenBits = kStagingBytes * 8;
@@ -75,6 +80,8 @@ Result<Queue::Found> Queue::load() {
     Scan scan;
     index_.clear();
     alarm_count_ = 0;
+    ledger_ = Ledger{};
+    newest_on_ms_ = 0;
     TRY(this->scan(candidates[i].which, candidates[i].head, scan));
     // The seal itself may be damaged: a record that knows of a sync in this generation came after it.
     if (!scan.sealed && scan.synced < scan.first_lsn) continue;
@@ -145,6 +152,7 @@ void Queue::apply(const Record& record, std::uint32_t at, Scan& into) {
         run_ = run.value();
         into.run_lsn = head.lsn;
       }
+      if (run.ok()) raise(newest_on_ms_, std::uint64_t{run.value().on_before_s} * 1000);
       return;
     }
     case RecordKind::stop: return;
@@ -153,13 +161,17 @@ void Queue::apply(const Record& record, std::uint32_t at, Scan& into) {
       const auto event = decode_event(record.payload);
       const std::size_t count = event.ok() ? event.value().phone_count() : 0;
       if (!event.ok() || head.number + count > head.ceiling) return;
+      raise(newest_on_ms_, event.value().queued.on_ms());
       for (std::uint32_t i = 0; i < count; ++i) {
         Entry* entry = index_.find_or_add(head.number + i);
         if (entry == nullptr) return;  // push() keeps the number of messages of a file within the index
         entry->body_at = at;
         entry->cls = event.value().cls;
         entry->bytes = static_cast<std::uint16_t>(record.space / count + kStateShare);
-        entry->stream = stream_hash(event.value().stream);
+        entry->stream = name_hash(event.value().stream);
+        entry->alarm = event.value().alarm.empty() ? 0 : name_hash(event.value().alarm);
+        entry->expires_s = event.value().expires_s;
+        entry->on_unknown = event.value().on_unknown;
       }
       if (head.number + count > into.next_number)
         into.next_number = head.number + static_cast<std::uint32_t>(count);
@@ -174,6 +186,7 @@ void Queue::apply(const Record& record, std::uint32_t at, Scan& into) {
     case RecordKind::state:
     case RecordKind::ended: {
       const auto state = decode_message_state(record.payload);
+      if (state.ok()) raise(newest_on_ms_, state.value().at.on_ms());
       Entry* entry = state.ok() ? index_.find_or_add(head.number) : nullptr;
       if (entry == nullptr || head.lsn < entry->due_ms) return;
       entry->due_ms = head.lsn;  // stands in for the LSN until the load is finished
@@ -181,6 +194,7 @@ void Queue::apply(const Record& record, std::uint32_t at, Scan& into) {
       entry->state = state.value().state;
       entry->sends = state.value().sends;
       entry->attempts = state.value().attempts;
+      entry->reopened = state.value().reopened;
       return;
     }
     case RecordKind::alarm: {
@@ -190,6 +204,15 @@ void Queue::apply(const Record& record, std::uint32_t at, Scan& into) {
       alarm->last = alarm->safe_last = state.value().last;
       alarm->since = alarm->safe_since = state.value().since;
       alarm->lsn = head.lsn;
+      return;
+    }
+    case RecordKind::ledger: {
+      const auto ledger = decode_ledger(record.payload);
+      if (!ledger.ok()) return;
+      raise(newest_on_ms_, std::uint64_t{ledger.value().on_s} * 1000);
+      if (head.lsn < into.ledger_lsn) return;
+      ledger_ = ledger.value();
+      into.ledger_lsn = head.lsn;
       return;
     }
   }

@@ -75,12 +75,16 @@ void Queue::turn_step(Instant now) {
 }
 
 bool Queue::turn_next() {
-  std::uint8_t payload[kMaxAlarmStateBytes > kRunBytes ? kMaxAlarmStateBytes : kRunBytes];
+  std::uint8_t payload[kMaxAlarmStateBytes];
+  static_assert(kRunBytes <= sizeof payload && kLedgerBytes <= sizeof payload);
   std::uint32_t at = 0;
   std::size_t i = turn_at_;
   if (i == 0) {
     encode_run(run_, payload);
     if (!append(RecordKind::start, 0, Bytes{payload}.first(kRunBytes), at)) return false;
+  } else if (--i == 0) {
+    encode_ledger(ledger_, payload);
+    if (!append(RecordKind::ledger, 0, Bytes{payload}.first(kLedgerBytes), at)) return false;
   } else if (--i < turn_entries_) {
     if (turn_keeps(index_[i]) && !turn_entry(index_[i])) return false;
   } else if ((i -= turn_entries_) < alarm_count_) {

@@ -29,7 +29,7 @@ void Sender::configure(const Settings& settings) {
   char path[220];
   TextWriter writer(path);
   path_.assign_cut(writer.text(settings.path_prefix).text("/simple_send/").view());
-  stream_id_ = stream_hash(settings.name);
+  stream_id_ = name_hash(settings.name);
 }
 
 Want Sender::want() const {
@@ -148,6 +148,7 @@ void Sender::poll(const Clocks& clocks, std::uint32_t random) {
         if (received.code() == Code::again) return;
         if (!received.ok()) return give_up(words_for(received), clocks, random);
         judge_answer(clocks, random);
+        outbox_.note(clocks.now);
         answered_ = outbox_.newest();
         break;
       }
@@ -195,6 +196,7 @@ Status Sender::prepare(const Clocks& clocks) {
     }
     if (ticket.value() > wait_for_) wait_for_ = ticket.value();
   }
+  if (wait_for_ != 0) outbox_.note(clocks.now);  // goes with the records that have to precede the request
   return {};
 }
 

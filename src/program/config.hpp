@@ -13,6 +13,7 @@
 #include "tocsin/base/text.hpp"
 #include "tocsin/base/time.hpp"
 #include "tocsin/limits.hpp"
+#include "tocsin/outbox/budget.hpp"
 #include "tocsin/port.hpp"
 #include "tocsin/wire/message.hpp"
 #include "tocsin/wire/phone.hpp"
@@ -76,6 +77,7 @@ struct AlarmConfig {
 
 struct Config {
   DeviceConfig device;
+  Rules rules;  // of the classes
   StreamConfig streams[kMaxStreams];
   ContactConfig contacts[kMaxContacts];
   GroupConfig groups[kMaxGroups];

@@ -143,7 +143,7 @@ void check_streams(const Config& config, std::uint32_t last_line, ConfigErrors& 
   // The queue knows a message's stream by this hash.
   for (std::size_t at = 1; at < config.stream_count; ++at)
     for (std::size_t n = 0; n < at; ++n)
-      if (stream_hash(config.streams[at].name) == stream_hash(config.streams[n].name)) {
+      if (name_hash(config.streams[at].name) == name_hash(config.streams[n].name)) {
         Complaint complaint{errors, config.streams[at].line};
         complaint.text("the queue cannot tell the streams ").code(config.streams[n].name).text(" and ");
         complaint.code(config.streams[at].name).text(" apart (one checksum): give one another name");

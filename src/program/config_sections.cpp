@@ -63,9 +63,10 @@ constexpr Key kKeys[] = {
     {Section::alarm, "off_delay", Need::later, ""},
     {Section::alarm, "remind", Need::later, ""},
     {Section::alarm, "escalate_after", Need::later, ""},
-    {Section::cls, "expire", Need::later, ""},
-    {Section::cls, "on_unknown", Need::later, ""},
-    {Section::cls, "per_hour", Need::later, ""},
+    {Section::cls, "expire", Need::optional, "1d, or never"},
+    {Section::cls, "on_unknown", Need::optional, "resend"},
+    {Section::cls, "per_hour", Need::optional, "20, or none"},
+    {Section::cls, "per_day", Need::optional, "100, or none"},
 };
 constexpr std::size_t kKeyCount = sizeof kKeys / sizeof kKeys[0];
 
@@ -109,6 +110,7 @@ class ConfigReader {
     section_ = Section::none;
     began_ = true;
   }
+  void begin_class(const IniItem& item);
   template <typename T, std::size_t kMost>
   void begin_named(const IniItem& item, T (&all)[kMost], std::uint8_t& count);
   void end_section();
@@ -118,6 +120,7 @@ class ConfigReader {
   void device_value(const IniItem& item, const Value& value);
   void stream_value(const IniItem& item, const Value& value);
   void alarm_value(const IniItem& item, const Value& value);
+  void class_value(const IniItem& item, const Value& value);
 
   std::uint32_t line_of(std::string_view name) const { return seen_[find_key(section_, name)]; }
 
@@ -129,6 +132,8 @@ class ConfigReader {
   bool began_ = false;  // a section, known or not
   std::uint32_t section_line_ = 0;
   std::uint32_t device_line_ = 0;
+  std::size_t class_ = 0;                      // of this section
+  std::uint32_t class_line_[kClasses] = {};
   std::uint8_t overflow_ = 0;           // kinds whose limit was reported, a bit each
   std::uint32_t seen_[kKeyCount] = {};  // line of each key in this section
 };
@@ -152,16 +157,14 @@ void ConfigReader::begin_section(const IniItem& item) {
       complaint.text("unknown section ").code(item.word).text(": ");
       if (near.empty()) {
         complaint.text(
-            "the sections are [device], [stream NAME], [contact NAME], [group NAME] and [alarm NAME]");
+            "the sections are [device], [stream NAME], [contact NAME], [group NAME], [alarm NAME] and "
+            "[class NAME]");
       } else {
         complaint.text("did you mean ").code(near).text("?");
       }
       return;
     }
-    case Section::cls:
-      Complaint{errors_, item.line}.text(
-          "a [class] section is not supported yet: remove it; critical, warning and info are built in");
-      return;
+    case Section::cls: return begin_class(item);
     case Section::device:
       if (!item.rest.empty()) {
         Complaint{errors_, item.line}.text("[device] takes no name: write [device] and a key `name = ...`");
@@ -182,6 +185,25 @@ void ConfigReader::begin_section(const IniItem& item) {
     case Section::group: section_ = section; return begin_named(item, config_.groups, config_.group_count);
     case Section::alarm: section_ = section; return begin_named(item, config_.alarms, config_.alarm_count);
   }
+}
+
+// The classes are built in; a section changes how one of them is treated.
+void ConfigReader::begin_class(const IniItem& item) {
+  const auto cls = parse_class(item.rest);
+  if (!cls.ok()) {
+    Complaint{errors_, item.line}.text("there is no class ").code(item.rest).text(
+        ": write [class critical], [class warning] or [class info]");
+    return;
+  }
+  class_ = static_cast<std::size_t>(cls.value());
+  if (class_line_[class_] != 0) {
+    Complaint complaint{errors_, item.line};
+    complaint.text("a second section [class ").text(item.rest).text("], the first is on line ");
+    complaint.number(class_line_[class_]).text(": make one of them");
+    return;
+  }
+  class_line_[class_] = item.line;
+  section_ = Section::cls;
 }
 
 // Leaves section_ at none, so that the keys are skipped, when there is no place for this section.
@@ -317,9 +339,17 @@ void ConfigReader::value(const Key& key, const IniItem& item) {
     case Section::contact: return value.phone(config_.contacts[config_.contact_count - 1].phone);
     case Section::group: pending_.members[config_.group_count - 1] = {item.rest, item.line}; return;
     case Section::alarm: return alarm_value(item, value);
-    case Section::cls:
+    case Section::cls: return class_value(item, value);
     case Section::none: return;
   }
+}
+
+void ConfigReader::class_value(const IniItem& item, const Value& value) {
+  ClassRules& rules = config_.rules.of[class_];
+  if (item.word == "expire") return value.duration_or_never(minutes(1), hours(365 * 24), rules.expire);
+  if (item.word == "on_unknown") return value.on_unknown(rules.on_unknown);
+  if (item.word == "per_hour") return value.limit(rules.per_hour);
+  if (item.word == "per_day") return value.limit(rules.per_day);
 }
 
 void ConfigReader::device_value(const IniItem& item, const Value& value) {
@@ -372,6 +402,7 @@ void ConfigReader::alarm_value(const IniItem& item, const Value& value) {
 Status parse_config(std::string_view file_name, std::string_view text, Config& into, ConfigErrors& errors) {
   errors.begin(file_name);
   into.device = {};
+  into.rules = default_rules();
   into.stream_count = into.contact_count = into.group_count = into.alarm_count = 0;
   ConfigReader{text, into, errors}.read();
   return errors.count() == 0 ? Status{} : Code::bad_value;

@@ -182,6 +182,31 @@ void Value::duration(Millis least, Millis most, Millis& into) const {
   into = parsed.value();
 }
 
+void Value::duration_or_never(Millis least, Millis most, Millis& into) const {
+  if (written != "never") return duration(least, most, into);
+  into = milliseconds(0);
+}
+
+void Value::limit(std::uint16_t& into) const {
+  constexpr std::uint64_t kMost = 10'000;
+  const auto parsed = parse_number(written, kMost);
+  if (written == "none" || (parsed.ok() && parsed.value() > 0)) {
+    into = parsed.ok() ? static_cast<std::uint16_t>(parsed.value()) : std::uint16_t{0};
+    return;
+  }
+  Complaint complaint{errors, line};
+  complaint.code(key).text(" is ").text(written).text(": write how many messages, from 1 to ").number(kMost);
+  complaint.text(", or none for no limit");
+}
+
+void Value::on_unknown(OnUnknown& into) const {
+  if (const auto parsed = parse_on_unknown(written); parsed.ok()) {
+    into = parsed.value();
+    return;
+  }
+  Complaint{errors, line}.code(key).text(" is ").text(written).text(": write resend, or hold to send once at most");
+}
+
 void Value::phone(Phone& into) const {
   const auto parsed = parse_phone(written);
   if (parsed.ok()) {

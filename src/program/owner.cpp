@@ -177,6 +177,7 @@ Exit Owner::open(const Config& config, Role role, TextWriter& why) {
   random_state_ = start.random[0] | 1;
   queue_.start(start);
   settle(queue_.start_ticket());  // a medium that hangs is said below and everywhere; the work goes on
+  outbox_.configure(config.rules);
   outbox_.load(start.clocks);
   char words[200];
   TextWriter problem(words);
@@ -294,6 +295,7 @@ void Owner::poll() {
   queue_.poll(clocks.now);
   poll_lines(clocks.now);
   serve(clocks.now);
+  outbox_.poll(clocks);
   Queue::Ticket safe;
   bool stalled;
   do {
@@ -311,7 +313,7 @@ void Owner::poll() {
 }
 
 Instant Owner::wake() const {
-  Instant at = earlier(earlier(queue_.wake(), log_.due()), retry_lines_);
+  Instant at = earlier(earlier(earlier(queue_.wake(), outbox_.wake()), log_.due()), retry_lines_);
   if (control_.is_open()) at = earlier(at, control_.due());
   for (std::size_t i = 0; i < stream_count_; ++i) at = earlier(at, senders_[i]->wake());
   for (const Waiting& waiting : waiting_)
@@ -361,6 +363,15 @@ void Owner::stream_changed(std::string_view stream, std::string_view condition, 
            : condition == "working" || condition == "resumed" ? LogLevel::info
                                                               : LogLevel::warning,
            line.view());
+}
+
+void Owner::budget_spent(Class cls, Instant until) {
+  char text[Log::kMaxLine];
+  TextWriter line(text);
+  const Millis wait = until - read_clocks().now;
+  line.text("class ").text(tocsin::word(cls)).text(" has sent as many messages as it may: the others wait ");
+  line.number(static_cast<std::uint64_t>(wait.count / 60'000 + 1)).text(" min; see [class ");
+  log_line(LogLevel::error, line.text(tocsin::word(cls)).text("] in the configuration").view());
 }
 
 void Owner::report_medium(Instant now) {

@@ -82,6 +82,7 @@ class Owner final : public Observer {
   void message_ended(const MessageId& id, std::uint32_t number, State state,
                      std::string_view reason) override;
   void stream_changed(std::string_view stream, std::string_view condition, std::string_view reason) override;
+  void budget_spent(Class cls, Instant until) override;
 
  private:
   struct Waiting {

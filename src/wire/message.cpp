@@ -7,18 +7,20 @@ namespace {
 constexpr std::string_view kClassWords[] = {"critical", "warning", "info"};
 constexpr std::string_view kStateWords[] = {"queued",  "unknown", "accepted", "delivered", "failed",
                                             "expired", "evicted", "dropped",  "merged"};
+constexpr std::string_view kOnUnknownWords[] = {"resend", "hold"};
 constexpr std::size_t kStampBytes = 24;
-constexpr std::size_t kEventHeadBytes = 8 + kStampBytes;
+constexpr std::size_t kEventHeadBytes = 12 + kStampBytes;
+constexpr std::uint8_t kHoldBit = 0x80;  // beside the class
 constexpr std::size_t kStateHeadBytes = 8 + kStampBytes;
 constexpr std::size_t kAlarmHeadBytes = 4 + kStampBytes;
 
 static_assert(kStateHeadBytes + kMaxUuid + kMaxReason <= kMaxMessageStateBytes);
 static_assert(kAlarmHeadBytes + kMaxName <= kMaxAlarmStateBytes);
 
-// boot, run, uptime with the trust bit on top, wall clock.
+// boot, time on before it, uptime with the trust bit on top, wall clock.
 void encode_stamp(const Stamp& stamp, std::uint8_t* p) {
   store32(p, stamp.boot);
-  store32(p + 4, stamp.run);
+  store32(p + 4, stamp.on_before_s);
   store64(p + 8, stamp.clocks.now.ms << 1 | (stamp.clocks.wall_trusted ? 1 : 0));
   store64(p + 16, static_cast<std::uint64_t>(stamp.clocks.wall.ms));
 }
@@ -26,7 +28,7 @@ void encode_stamp(const Stamp& stamp, std::uint8_t* p) {
 Stamp decode_stamp(const std::uint8_t* p) {
   Stamp stamp;
   stamp.boot = load32(p);
-  stamp.run = load32(p + 4);
+  stamp.on_before_s = load32(p + 4);
   stamp.clocks.now.ms = load64(p + 8) >> 1;
   stamp.clocks.wall_trusted = (p[8] & 1) != 0;
   stamp.clocks.wall.ms = static_cast<std::int64_t>(load64(p + 16));
@@ -62,6 +64,14 @@ Result<Class> parse_class(std::string_view text) {
   return Code::bad_value;
 }
 
+std::string_view word(OnUnknown policy) { return kOnUnknownWords[static_cast<std::size_t>(policy)]; }
+
+Result<OnUnknown> parse_on_unknown(std::string_view text) {
+  for (std::size_t at = 0; at < 2; ++at)
+    if (kOnUnknownWords[at] == text) return static_cast<OnUnknown>(at);
+  return Code::bad_value;
+}
+
 std::string_view word(State state) { return kStateWords[static_cast<std::size_t>(state)]; }
 
 Phone Event::phone(std::size_t at) const {
@@ -83,13 +93,15 @@ std::size_t encode_event(const Event& event, MutBytes into) {
   TOCSIN_ASSERT(into.size() >= event_size(event) && event.phone_count() <= kMaxPhones);
   std::uint8_t* p = into.data();
   p[0] = static_cast<std::uint8_t>(event.cls);
+  if (event.on_unknown == OnUnknown::hold) p[0] = p[0] | kHoldBit;
   p[1] = static_cast<std::uint8_t>(event.transition);
   p[2] = static_cast<std::uint8_t>(event.phone_count());
   p[3] = static_cast<std::uint8_t>(event.id_prefix.size());
   p[4] = static_cast<std::uint8_t>(event.stream.size());
   p[5] = static_cast<std::uint8_t>(event.alarm.size());
   store16(p + 6, static_cast<std::uint16_t>(event.text.size()));
-  encode_stamp(event.queued, p + 8);
+  store32(p + 8, event.expires_s);
+  encode_stamp(event.queued, p + 12);
   p += kEventHeadBytes;
   for (std::size_t at = 0; at < event.phone_count(); ++at, p += 8) {
     std::uint64_t digits = 0;  // at most 15 digits, the first one not 0: nothing is lost as a number
@@ -112,14 +124,17 @@ Result<Event> decode_event(Bytes payload) {
   if (payload.size() < kEventHeadBytes) return Code::corrupt;
   const std::uint8_t* p = payload.data();
   const std::size_t phones = p[2], prefix = p[3], stream = p[4], alarm = p[5], text = load16(p + 6);
-  if (p[0] > static_cast<std::uint8_t>(Class::info) ||
+  const std::uint8_t cls = p[0] & static_cast<std::uint8_t>(~kHoldBit);
+  if (cls > static_cast<std::uint8_t>(Class::info) ||
       p[1] > static_cast<std::uint8_t>(Transition::cleared) || phones > kMaxPhones || stream > kMaxName ||
       alarm > kMaxName || payload.size() != kEventHeadBytes + phones * 8 + prefix + stream + alarm + text)
     return Code::corrupt;
   Event event;
-  event.cls = static_cast<Class>(p[0]);
+  event.cls = static_cast<Class>(cls);
+  event.on_unknown = (p[0] & kHoldBit) != 0 ? OnUnknown::hold : OnUnknown::resend;
   event.transition = static_cast<Transition>(p[1]);
-  event.queued = decode_stamp(p + 8);
+  event.expires_s = load32(p + 8);
+  event.queued = decode_stamp(p + 12);
   Bytes rest = payload.drop(kEventHeadBytes);
   event.packed_phones = rest.first(phones * 8);
   rest = rest.drop(phones * 8);
@@ -140,7 +155,7 @@ std::size_t encode_message_state(const MessageState& state, MutBytes into) {
   store16(p + 2, state.attempts);
   p[4] = static_cast<std::uint8_t>(uuid.size());
   p[5] = static_cast<std::uint8_t>(reason.size());
-  store16(p + 6, 0);
+  store16(p + 6, state.reopened ? 1 : 0);
   encode_stamp(state.at, p + 8);
   p += kStateHeadBytes;
   put(p, uuid);
@@ -157,6 +172,7 @@ Result<MessageState> decode_message_state(Bytes payload) {
   state.state = static_cast<State>(p[0]);
   state.sends = p[1];
   state.attempts = load16(p + 2);
+  state.reopened = (p[6] & 1) != 0;
   state.at = decode_stamp(p + 8);
   Bytes rest = payload.drop(kStateHeadBytes);
   state.uuid = take(rest, p[4]);
@@ -197,6 +213,7 @@ void encode_run(const Run& run, MutBytes into) {
   std::memcpy(p + 8, run.boot_id, 16);
   store64(p + 24, run.machine);
   std::memcpy(p + 32, run.tag, 4);
+  store32(p + 36, run.on_before_s);
 }
 
 Result<Run> decode_run(Bytes payload) {
@@ -208,7 +225,38 @@ Result<Run> decode_run(Bytes payload) {
   std::memcpy(run.boot_id, p + 8, 16);
   run.machine = load64(p + 24);
   std::memcpy(run.tag, p + 32, 4);
+  run.on_before_s = load32(p + 36);
   return run;
+}
+
+void encode_ledger(const Ledger& ledger, MutBytes into) {
+  TOCSIN_ASSERT(into.size() >= kLedgerBytes);
+  std::uint8_t* p = into.data();
+  store32(p, ledger.on_s);
+  p += 4;
+  for (const Spent& spent : ledger.spent) {
+    store32(p, spent.hour_began_s);
+    store32(p + 4, spent.day_began_s);
+    store16(p + 8, spent.in_hour);
+    store16(p + 10, spent.in_day);
+    p += 12;
+  }
+}
+
+Result<Ledger> decode_ledger(Bytes payload) {
+  if (payload.size() != kLedgerBytes) return Code::corrupt;
+  const std::uint8_t* p = payload.data();
+  Ledger ledger;
+  ledger.on_s = load32(p);
+  p += 4;
+  for (Spent& spent : ledger.spent) {
+    spent.hour_began_s = load32(p);
+    spent.day_began_s = load32(p + 4);
+    spent.in_hour = load16(p + 8);
+    spent.in_day = load16(p + 10);
+    p += 12;
+  }
+  return ledger;
 }
 
 MessageId message_id(std::string_view id_prefix, std::uint32_t number) {

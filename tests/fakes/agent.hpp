@@ -84,6 +84,12 @@ class Agent final : public tocsin::Observer {
     settings.token = "token-of-sms";
   }
 
+  // As built in, but that nothing expires and no budget ends: tests run for days, and send what they like.
+  static tocsin::Rules patient() {
+    tocsin::Rules rules = tocsin::default_rules();
+    for (tocsin::ClassRules& of : rules.of) of.expire = {}, of.per_hour = of.per_day = 0;
+    return rules;
+  }
   static tocsin::Index& index() {
     static tocsin::Index index;
     return index;
@@ -101,6 +107,7 @@ class Agent final : public tocsin::Observer {
     start.random[1] = start.random[0] ^ 0x1234567;
     start.clocks = clocks();
     queue.start(start);
+    outbox.configure(rules);
     outbox.load(clocks());
     return true;
   }
@@ -131,6 +138,7 @@ class Agent final : public tocsin::Observer {
   tocsin::Instant turn() {
     const std::uint32_t syncs = queue.syncs(), turns = queue.turns();
     queue.poll(clock);
+    outbox.poll(clocks());
     sender.poll(clocks(), random());
     ++polls;
     queue.poll(clock);
@@ -138,7 +146,7 @@ class Agent final : public tocsin::Observer {
       return clock;  // a store's handle would wake the loop
     if (faults.whim()) return clock;
     if (stream.readable() && sender.want() == tocsin::Want::readable) return clock;
-    tocsin::Instant next = earlier(earlier(queue.wake(), sender.wake()), earlier(even.event(), odd.event()));
+    tocsin::Instant next = earlier(earlier(earlier(queue.wake(), outbox.wake()), sender.wake()), earlier(even.event(), odd.event()));
     if (next <= clock) ++spins;
     return earlier(next, stream.event());
   }
@@ -202,6 +210,9 @@ class Agent final : public tocsin::Observer {
   void stream_changed(std::string_view, std::string_view condition, std::string_view reason) override {
     changes.push_back({std::string(condition), std::string(reason), clock});
   }
+  void budget_spent(tocsin::Class cls, tocsin::Instant until) override {
+    changes.push_back({"budget spent", std::string(word(cls)), until});
+  }
   std::uint32_t random() {
     if (fixed_random != 0) return fixed_random;
     noise_ ^= noise_ << 13, noise_ ^= noise_ >> 17, noise_ ^= noise_ << 5;
@@ -218,6 +229,7 @@ class Agent final : public tocsin::Observer {
   tocsin::Arena arena;
   tocsin::Sender& sender;
   tocsin::Sender::Settings settings;
+  tocsin::Rules rules = patient();
 
   std::vector<Ended> over;
   std::vector<Changed> changes;

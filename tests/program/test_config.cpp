@@ -193,7 +193,7 @@ TEST(config_streams_that_the_queue_cannot_tell_apart_are_refused) {
     std::snprintf(name, sizeof name, "n%08x", n * 2654435761U);
     return std::string{name};
   };
-  for (std::uint32_t n = 0; n < 400'000; ++n) seen.emplace_back(stream_hash(name_of(n)), n);
+  for (std::uint32_t n = 0; n < 400'000; ++n) seen.emplace_back(name_hash(name_of(n)), n);
   std::sort(seen.begin(), seen.end());
   std::size_t at = 1;
   while (at < seen.size() && seen[at].first != seen[at - 1].first) ++at;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What is known in RAM of every message that waits or is kept, ordered by number. The texts and phones
-// stay on the medium; this is 48 bytes a message.
+// stay on the medium; this is 64 bytes a message.
 //
 // An Entry& is valid until the next add() or forget(): keep the number, not the reference.
 // Memory: kMaxMessages entries in place; pages are touched only as far as they are used. Threads: none.
@@ -28,6 +28,9 @@ struct Entry {
   bool state_staged = false;
   bool unsaved = false;              // its newest state found no room in the staging memory
   bool lost = false;                 // its event could not be read back
+  bool in_flight = false;            // a request that carries it is under way
+  bool reopened = false;             // by hand: it does not expire any more
+  OnUnknown on_unknown = OnUnknown::resend;
 
   State state = State::queued;
   Class cls = Class::critical;
@@ -38,6 +41,8 @@ struct Entry {
   std::uint16_t attempts = 0;
   std::uint16_t bytes = 0;           // its share of the medium
   std::uint32_t stream = 0;          // hash of the stream's name
+  std::uint32_t alarm = 0;           // hash of the alarm's name; 0: of none
+  std::uint32_t expires_s = 0;       // when the device has been on for so long; 0: never
   std::uint64_t due_ms = 0;          // not before this Instant; during open(): LSN of the newest state
 };
 
@@ -80,7 +85,7 @@ class Index {
   alignas(Entry) unsigned char memory_[kMaxMessages * sizeof(Entry)];  // never touched before it is used
 };
 
-// The hash under which an entry knows its stream.
-std::uint32_t stream_hash(std::string_view name);
+// The hash under which an entry knows its stream and its alarm; never 0.
+std::uint32_t name_hash(std::string_view name);
 
 }  // namespace tocsin

@@ -7,15 +7,25 @@
 //   queued -> unknown   the outcome is not known and no copy is left                [outcome_unknown]
 //   queued -> accepted  the service said yes to this very message                   [accepted]
 //   queued -> failed    the service refused this very message; its record is lost   [refused]
+//   queued -> expired   its class gives it so long, and it is over                  [poll]
+//   queued -> merged    the queue is full: a newer one of its alarm takes its place [post]
+//   queued -> evicted   the queue is full: one of a higher class takes its place    [post]
+//   queued -> dropped   by hand                                                     [drop]
+//   unknown, failed, expired, evicted, dropped -> queued   by hand                  [retry]
+//
+// A full queue makes room in this order: what has expired goes; then older messages of the same alarm to
+// the same phones, never sent so far; then messages of a lower class, the lowest first, the oldest first.
+// Nothing is given up unless that makes room enough. Otherwise post() says full.
 //
 // Never more than kMaxSends copies (class policy may say fewer), counted like this: `sends` are the
 // requests that carried the message and are not known to have failed. Before a request leaves, the count
 // it makes is put on record and synced, except for the first sending in the run that queued the
 // message; a message found by a later run with no such record counts as sent once.
 //
-// Memory: none beside Queue and Index. Threads: none.
+// Memory: less than 100 B beside Queue and Index. Threads: none.
 #pragma once
 
+#include "tocsin/outbox/budget.hpp"
 #include "tocsin/outbox/index.hpp"
 #include "tocsin/outbox/queue.hpp"
 
@@ -29,15 +39,12 @@ class Observer {
   // A stream's condition changed: "backing off", with the reason in words.
   virtual void stream_changed(std::string_view stream, std::string_view condition,
                               std::string_view reason) = 0;
+  // The class has sent what it may; the others of it wait until then.
+  virtual void budget_spent(Class cls, Instant until) = 0;
 
  protected:
   ~Observer() = default;
 };
-
-enum class OnUnknown : std::uint8_t { resend, hold };
-// The built-in classes: critical and warning are sent again, info is not.
-constexpr OnUnknown on_unknown(Class c) { return c == Class::info ? OnUnknown::hold : OnUnknown::resend; }
-constexpr unsigned most_sends(Class c) { return on_unknown(c) == OnUnknown::hold ? 1 : kMaxSends; }
 
 class Outbox {
  public:
@@ -46,12 +53,25 @@ class Outbox {
   Outbox(const Outbox&) = delete;
   Outbox& operator=(const Outbox&) = delete;
 
+  // Until it is called: default_rules(). A message keeps what it was queued with, but for the budgets.
+  void configure(const Rules& rules) { rules_ = rules; }
   // After Queue::load() and start(): what earlier runs left is counted as said above.
   void load(const Clocks& clocks);
+  // Ends what has expired, and puts on record once an hour how long the device has been on while something
+  // waits. Call it at wake().
+  void poll(const Clocks& clocks);
+  Instant wake() const { return wake_; }
 
-  // Accepts an event. Errors as Queue::push(), and bad_value for a text that is empty, not UTF-8 or holds
-  // control characters other than line feed; too_big for one above kMaxText. Nothing changed then.
-  Result<Queue::Pushed> post(const Event& event, std::string_view device_name, const Clocks& clocks);
+  // Accepts an event, with the rules of its class. Errors as Queue::push(), and bad_value for a text that is
+  // empty, not UTF-8 or holds control characters other than line feed; too_big for one above kMaxText.
+  // Nothing changed then, but that some may have expired.
+  Result<Queue::Pushed> post(Event event, std::string_view device_name, const Clocks& clocks);
+  // By hand: it is not sent any more. Errors: not_found; busy (a request with it is under way); bad_value (it has ended).
+  Status drop(std::uint32_t number, const Clocks& clocks);
+  // By hand: sends it (again), now; what it was sent before counts no more, and it does not expire. Errors:
+  // not_found; bad_value (the service has it, or a newer one took its place), full (no room among what
+  // waits), io, corrupt (its text cannot be read back).
+  Status retry(std::uint32_t number, const Clocks& clocks);
 
   // The most urgent messages of a stream that may be sent now: by class, then by age. Their numbers go to
   // `into`; returns how many. Messages that need a record first are left out while the medium does not
@@ -91,18 +111,36 @@ class Outbox {
   const Queue& queue() const { return queue_; }
   bool on_medium(Queue::Ticket ticket) const { return queue_.on_medium(ticket); }
   Queue::Ticket newest() const { return queue_.newest(); }
+  // Puts on record what was spent; call it when other records go there anyway.
+  void note(Instant now);
   bool stalled(Instant now) const { return queue_.stalled(now); }
+
+  static unsigned most_sends(const Entry& entry) { return entry.on_unknown == OnUnknown::hold ? 1 : kMaxSends; }
 
  private:
   bool may_be_sent(const Entry& entry, Instant now) const;
+  Instant free_at(Class cls, Instant now) const;
   static bool needs_record(const Entry& entry);
-  static bool uncount(Entry& entry);
+  bool uncount(Entry& entry);
+  std::uint32_t on_s(Instant now) const { return static_cast<std::uint32_t>(queue_.on_ms(now) / 1000); }
+  Spent& spent(Class cls) { return ledger_.spent[static_cast<std::size_t>(cls)]; }
+  const Spent& spent(Class cls) const { return ledger_.spent[static_cast<std::size_t>(cls)]; }
+  // outbox_room.cpp
+  void expire(const Clocks& clocks);
+  enum class Why : std::uint8_t { stays, older_news, lower };
+  Why gives_way(Queue::Mates messages, const Event& event) const;
+  Queue::Room may_give_way(const Event& event) const;
+  void make_room(const Event& event, std::uint32_t first_number, const Clocks& clocks);
+  bool is_older_news(const Entry& entry, const Event& event) const;
   void put_on_record(const Entry& entry, std::string_view reason, const Clocks& clocks);
   void end(Entry& entry, State state, std::string_view uuid, std::string_view reason, const Clocks& clocks);
 
   Queue& queue_;
   Index& index_;
   Observer& observer_;
+  Rules rules_ = default_rules();
+  Ledger ledger_;  // as it is now; on record as it was with the last request or answer
+  Instant wake_;
 };
 
 }  // namespace tocsin

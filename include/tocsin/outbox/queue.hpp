@@ -83,12 +83,35 @@ class Queue {
   // id prefix `name`-TAG; when the number could be given out again after a power cut, because no record
   // that reserves it is on the medium, another tag keeps the id unique. Errors, nothing changed: full
   // (40 % of a file waits, or too much is not on the medium yet), too_big (does not fit a record),
-  // bad_value (neither phones nor a transition, too many phones, a name above kMaxName).
-  Result<Pushed> push(Event event, std::string_view device_name, const Clocks& clocks);
+  // bad_value (neither phones nor a transition, too many phones, a name above kMaxName). `leaving`: what
+  // will end at once to make room for it.
+  struct Room {
+    std::size_t bytes;  // of Entry::bytes
+    std::size_t messages;
+  };
+  Result<Pushed> push(Event event, std::string_view device_name, const Clocks& clocks, Room leaving = Room{0, 0});
+  // Whether there is room for such an event among what waits. With its id prefix an event takes up to
+  // event_size() + kMaxIdPrefix bytes.
+  bool has_room(std::size_t event_bytes, std::size_t phones, Room leaving = Room{0, 0}) const;
+  bool over_full() const { return !has_room(0, 0); }  // after a push that makes room
+  static constexpr std::size_t kMaxIdPrefix = kMaxDeviceName + 5;
+  // Messages that may wait. The other places of the index are for those that end while a turn goes on.
+  static constexpr std::size_t kMaxWaiting = kMaxMessages - 256;
   // Puts the state of one message on record; an ended() one is not waiting any more. Takes effect in the
   // index at once. Errors: not_found; full: only the index changed, an ended state is put on record as
   // soon as there is room, without uuid and reason.
   Result<Ticket> update(std::uint32_t number, const MessageState& state, const Clocks& clocks);
+  // Puts on record what has to outlive the run beside the messages. Errors: full: nothing changed.
+  Result<Ticket> note(const Ledger& ledger);
+  const Ledger& ledger() const { return ledger_; }  // as load() found it, or as noted since
+  // How long the device has been on, over all its starts, as far as the queue knows.
+  std::uint64_t on_ms(Instant now) const { return std::uint64_t{run_.on_before_s} * 1000 + now.ms; }
+  // The messages of its event, itself included, as places in the index: [from, to). They count among what
+  // waits, all of them, until the last of them has ended.
+  struct Mates {
+    std::size_t from, to;
+  };
+  Mates mates(const Entry& entry) const;
   // The last record of a run that ends in good order.
   Result<Ticket> stop();
   bool on_medium(Ticket ticket) const { return started_ && released_ >= ticket; }
@@ -165,12 +188,9 @@ class Queue {
                          std::size_t leave);
   Result<Record> read_record(std::uint32_t at, bool staged, MutBytes scratch) const;
   Alarm* note_alarm(std::string_view name);
-  struct Mates {  // messages of one event, as places in the index
-    std::size_t from, to;
-  };
-  Mates mates(const Entry& entry) const;
   bool waits(Mates event) const;
   void count(Mates event, int sign);
+  Stamp stamp(const Clocks& clocks) const { return {run_.boot, run_.on_before_s, clocks}; }
   // queue_job.cpp
   void open_job(Log& log, Store& store);
   bool append(RecordKind kind, std::uint32_t number, Bytes payload, std::uint32_t& at);
@@ -207,6 +227,8 @@ class Queue {
   std::size_t live_count_ = 0;
   std::size_t unsaved_ = 0;     // entries whose last state still has to be staged
   Run run_;
+  Ledger ledger_;
+  std::uint64_t newest_on_ms_ = 0;  // the greatest that any record of earlier runs tells
   char other_tag_[4] = {'0', '0', '0', '0'};  // for ids whose number is not reserved on the medium
   Ticket start_ticket_ = 0;
 
@@ -241,7 +263,7 @@ class Queue {
   Log moved_;
   std::uint32_t moved_generation_ = 0;
   static constexpr std::size_t kTurnCopied = static_cast<std::size_t>(-1);
-  std::size_t turn_at_ = 0;              // what is copied next: the run, the entries, then the alarms
+  std::size_t turn_at_ = 0;              // what is copied next: run, ledger, entries, then alarms
   std::size_t turn_entries_ = 0;         // when it began: later ones are staged
   unsigned turn_heads_ = 0;              // written so far
   std::uint32_t turn_keep_from_ = 0;     // ended messages below this number are let go

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What a record's payload says: an event (a text and everybody it goes to), the state of one message,
-// the state of one alarm, and the run that wrote them. Bytes <-> values. Every byte: src/outbox/FORMAT.md.
+// the state of one alarm, the run that wrote them, and what was spent. Bytes <-> values. Every byte: src/outbox/FORMAT.md.
 //
 // Memory: decoded values are views into the payload. Threads: none.
 #pragma once
@@ -18,8 +18,14 @@ namespace tocsin {
 
 // How much an alarm matters; the order is the order of sending.
 enum class Class : std::uint8_t { critical, warning, info };
+inline constexpr std::size_t kClasses = 3;
 std::string_view word(Class c);
 Result<Class> parse_class(std::string_view text);  // bad_value
+
+// What happens to a message of which nobody knows whether the service has it.
+enum class OnUnknown : std::uint8_t { resend, hold };
+std::string_view word(OnUnknown policy);
+Result<OnUnknown> parse_on_unknown(std::string_view text);  // bad_value
 
 // Where a message is in its life. Only `queued` is sent by itself.
 enum class State : std::uint8_t {
@@ -36,12 +42,14 @@ enum class State : std::uint8_t {
 std::string_view word(State state);
 constexpr bool ended(State state) { return state != State::queued; }
 
-// When something happened, with both clocks and the counters that say which start of the device and
-// of the program they belong to.
+// When something happened: with both clocks, the start of the device that they belong to, and how long the
+// device had been on before that. Ages are counted in time that the device was on: the only clock that
+// nobody can set.
 struct Stamp {
-  std::uint32_t boot = 0;  // starts of the device that the queue has seen
-  std::uint32_t run = 0;   // starts of the program
+  std::uint32_t boot = 0;         // starts of the device that the queue has seen
+  std::uint32_t on_before_s = 0;  // seconds that it was on before this start, as far as the queue knows
   Clocks clocks;
+  std::uint64_t on_ms() const { return std::uint64_t{on_before_s} * 1000 + clocks.now.ms; }
 };
 
 enum class Transition : std::uint8_t { none, raised, cleared };
@@ -50,6 +58,8 @@ enum class Transition : std::uint8_t { none, raised, cleared };
 struct Event {
   Class cls = Class::warning;
   Transition transition = Transition::none;
+  OnUnknown on_unknown = OnUnknown::resend;
+  std::uint32_t expires_s = 0;  // when the device has been on for so many seconds; 0: never
   Stamp queued;
   std::string_view id_prefix;  // NAME-TAG of the time; an id is id_prefix "-" number
   std::string_view stream;     // name in the configuration
@@ -74,6 +84,7 @@ struct MessageState {
   State state = State::queued;
   std::uint8_t sends = 0;      // requests whose outcome is not known to be a failure: copies, at most
   std::uint16_t attempts = 0;  // requests that carried it
+  bool reopened = false;       // somebody asked for it again: it does not expire any more
   Stamp at;
   std::string_view uuid;       // the service's, when accepted
   std::string_view reason;     // why, in words; empty when there is nothing to say
@@ -98,10 +109,27 @@ struct Run {
   std::uint8_t boot_id[16] = {};   // the kernel's; tells a restart from a reboot
   std::uint64_t machine = 0;       // hash of the machine id; another one makes a new tag
   char tag[4] = {'0', '0', '0', '0'};
+  std::uint32_t on_before_s = 0;   // as in Stamp
 };
-inline constexpr std::size_t kRunBytes = 36;
+inline constexpr std::size_t kRunBytes = 40;
 void encode_run(const Run& run, MutBytes into);
 Result<Run> decode_run(Bytes payload);  // corrupt
+
+// What one class has sent in the hour and in the day that began with the first sending of it.
+struct Spent {
+  std::uint32_t hour_began_s = 0;  // the device had been on for so long
+  std::uint32_t day_began_s = 0;
+  std::uint16_t in_hour = 0;
+  std::uint16_t in_day = 0;
+};
+// What has to outlive a run beside the messages.
+struct Ledger {
+  std::uint32_t on_s = 0;  // the device has been on at least so long
+  Spent spent[kClasses];
+};
+inline constexpr std::size_t kLedgerBytes = 4 + 12 * kClasses;
+void encode_ledger(const Ledger& ledger, MutBytes into);
+Result<Ledger> decode_ledger(Bytes payload);  // corrupt
 
 // "boiler-room-7-x7Qz-17": at most kMaxId bytes.
 using MessageId = FixedText<kMaxId>;

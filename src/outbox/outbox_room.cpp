@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+// What ends a message other than an answer: its time is over, a full queue, a person.
+#include "tocsin/outbox/outbox.hpp"
+
+namespace tocsin {
+namespace {
+
+constexpr std::uint32_t kNoteEvery_s = 3600;
+constexpr std::uint32_t kLookEvery_s = 24 * 3600;
+
+}  // namespace
+
+void Outbox::poll(const Clocks& clocks) {
+  if (clocks.now < wake_) return;
+  expire(clocks);
+  const std::uint32_t now_s = on_s(clocks.now);
+  std::uint32_t next_s = now_s + kLookEvery_s;
+  bool waits = false;
+  for (std::size_t at = 0; at < index_.size(); ++at) {
+    const Entry& entry = index_[at];
+    if (ended(entry.state)) continue;
+    waits = true;
+    if (entry.expires_s > now_s && entry.expires_s < next_s && !entry.reopened) next_s = entry.expires_s;
+  }
+  // So that a device that starts again and again still gets older; nothing is written while nothing waits.
+  if (waits) {
+    if (now_s >= queue_.ledger().on_s + kNoteEvery_s) note(clocks.now);
+    const std::uint32_t note_s = queue_.ledger().on_s + kNoteEvery_s;
+    if (note_s > now_s && note_s < next_s) next_s = note_s;
+  }
+  wake_ = clocks.now + seconds(next_s - now_s);
+}
+
+void Outbox::expire(const Clocks& clocks) {
+  const std::uint32_t now_s = on_s(clocks.now);
+  for (std::size_t at = 0; at < index_.size(); ++at) {
+    Entry& entry = index_[at];
+    if (ended(entry.state) || entry.in_flight || entry.reopened || entry.expires_s == 0 || now_s < entry.expires_s)
+      continue;
+    end(entry, State::expired, {},
+        entry.sends == 0 ? "it could not be sent in the time that its class gives it"
+                         : "not known to have arrived in the time that its class gives it",
+        clocks);
+  }
+}
+
+void Outbox::note(Instant now) {
+  ledger_.on_s = on_s(now);
+  queue_.note(ledger_).status().ignore();  // no room: with the next one
+}
+
+// An event gives way with all its messages that wait, or not at all: only then there is room.
+Outbox::Why Outbox::gives_way(Queue::Mates messages, const Event& event) const {
+  bool waits = false, lower = true, older = true;
+  for (std::size_t at = messages.from; at < messages.to; ++at) {
+    const Entry& entry = index_[at];
+    if (ended(entry.state)) continue;
+    if (entry.in_flight) return Why::stays;
+    waits = true;
+    lower = lower && entry.cls > event.cls;
+    older = older && is_older_news(entry, event);
+  }
+  return !waits ? Why::stays : older ? Why::older_news : lower ? Why::lower : Why::stays;
+}
+
+Queue::Room Outbox::may_give_way(const Event& event) const {
+  Queue::Room room{0, 0};
+  for (std::size_t at = 0; at < index_.size();) {
+    const Queue::Mates messages = queue_.mates(index_[at]);
+    const bool gives = gives_way(messages, event) != Why::stays;
+    for (; at < messages.to; ++at) {
+      if (!gives) continue;
+      room.bytes += index_[at].bytes;
+      ++room.messages;
+    }
+  }
+  return room;
+}
+
+void Outbox::make_room(const Event& event, std::uint32_t first_number, const Clocks& clocks) {
+  const auto give = [&](Why wanted, Class cls, State state, std::string_view reason) {
+    for (std::size_t at = 0; at < index_.size() && index_[at].number < first_number && queue_.over_full();) {
+      const Queue::Mates messages = queue_.mates(index_[at]);
+      const bool gives = index_[at].cls == cls && gives_way(messages, event) == wanted;
+      for (; at < messages.to; ++at)
+        if (gives) end(index_[at], state, {}, reason, clocks);
+    }
+  };
+  if (!queue_.over_full()) return;
+  give(Why::older_news, event.cls, State::merged, "the queue was full: a newer message of its alarm took its place");
+  for (const Class cls : {Class::info, Class::warning})
+    give(Why::lower, cls, State::evicted, "the queue was full: a message of a higher class took its place");
+}
+
+// Whether it says something older of the same alarm to a phone that gets the new event, and was never sent.
+bool Outbox::is_older_news(const Entry& entry, const Event& event) const {
+  if (entry.sends > 0 || event.alarm.empty() || entry.alarm != name_hash(event.alarm)) return false;
+  alignas(8) std::uint8_t scratch[kBlock];
+  const auto body = queue_.read_body(entry, scratch);
+  if (!body.ok() || body.value().event.alarm != event.alarm) return false;
+  const Phone phone = body.value().event.phone(entry.number - body.value().first_number);
+  for (const Phone& other : event.phones)
+    if (other.view() == phone.view()) return true;
+  return false;
+}
+
+Status Outbox::drop(std::uint32_t number, const Clocks& clocks) {
+  Entry* entry = index_.find(number);
+  if (entry == nullptr) return Code::not_found;
+  if (ended(entry->state)) return Code::bad_value;
+  if (entry->in_flight) return Code::busy;
+  end(*entry, State::dropped, {}, "by hand", clocks);
+  return {};
+}
+
+Status Outbox::retry(std::uint32_t number, const Clocks& clocks) {
+  Entry* entry = index_.find(number);
+  if (entry == nullptr) return Code::not_found;
+  switch (entry->state) {
+    case State::accepted:
+    case State::delivered:
+    case State::merged: return Code::bad_value;
+    case State::queued: break;
+    case State::unknown:
+    case State::failed:
+    case State::expired:
+    case State::evicted:
+    case State::dropped: {
+      alignas(8) std::uint8_t scratch[kBlock];
+      TRY_LET(body, queue_.read_body(*entry, scratch));
+      if (!queue_.has_room(event_size(body.event), 1)) return Code::full;
+      entry->repeat = entry->repeat || entry->sends > 0;
+      break;
+    }
+  }
+  entry->due_ms = 0;
+  entry->failures = 0;
+  if (entry->in_flight) return {};
+  entry->reopened = true;
+  MessageState again;
+  again.attempts = entry->attempts;
+  again.reason = "asked for again by hand";
+  return queue_.update(number, again, clocks).status();
+}
+
+}  // namespace tocsin
