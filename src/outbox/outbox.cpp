@@ -14,7 +14,7 @@ bool is_sendable_text(std::string_view text) {
 }  // namespace
 
 void Outbox::load(const Clocks& clocks) {
-  ledger_ = queue_.ledger();
+  tally_ = queue_.tally();
   for (std::size_t at = 0; at < index_.size(); ++at) {
     Entry& entry = index_[at];
     if (ended(entry.state)) continue;

@@ -24,8 +24,8 @@ void Outbox::poll(const Clocks& clocks) {
   }
   // So that a device that starts again and again still gets older; nothing is written while nothing waits.
   if (waits) {
-    if (now_s >= queue_.ledger().on_s + kNoteEvery_s) note(clocks.now);
-    const std::uint32_t note_s = queue_.ledger().on_s + kNoteEvery_s;
+    if (now_s >= queue_.tally().on_s + kNoteEvery_s) note(clocks.now);
+    const std::uint32_t note_s = queue_.tally().on_s + kNoteEvery_s;
     if (note_s > now_s && note_s < next_s) next_s = note_s;
   }
   wake_ = clocks.now + seconds(next_s - now_s);
@@ -45,8 +45,8 @@ void Outbox::expire(const Clocks& clocks) {
 }
 
 void Outbox::note(Instant now) {
-  ledger_.on_s = on_s(now);
-  queue_.note(ledger_).status().ignore();  // no room: with the next one
+  tally_.on_s = on_s(now);
+  queue_.note(tally_).status().ignore();  // no room: with the next one
 }
 
 // An event gives way with all its messages that wait, or not at all: only then there is room.
@@ -87,7 +87,8 @@ void Outbox::make_room(const Event& event, std::uint32_t first_number, const Clo
     }
   };
   if (!queue_.over_full()) return;
-  give(Why::older_news, event.cls, State::merged, "the queue was full: a newer message of its alarm took its place");
+  for (const Class cls : {Class::info, Class::warning, Class::critical})  // its class may have been another
+    give(Why::older_news, cls, State::merged, "the queue was full: a newer message of its alarm took its place");
   for (const Class cls : {Class::info, Class::warning})
     give(Why::lower, cls, State::evicted, "the queue was full: a message of a higher class took its place");
 }

@@ -15,7 +15,7 @@ struct Queue::Scan {
   RecordKind last_kind = RecordKind::start;
   Lsn synced = 0;         // everything up to here had been on the medium
   Lsn run_lsn = 0;
-  Lsn ledger_lsn = 0;
+  Lsn tally_lsn = 0;
   std::uint32_t last_block = 0;
   std::uint32_t next_number = 1;
   bool sealed = false;
@@ -80,7 +80,7 @@ Result<Queue::Found> Queue::load() {
     Scan scan;
     index_.clear();
     alarm_count_ = 0;
-    ledger_ = Ledger{};
+    tally_ = Tally{};
     newest_on_ms_ = 0;
     TRY(this->scan(candidates[i].which, candidates[i].head, scan));
     // The seal itself may be damaged: a record that knows of a sync in this generation came after it.
@@ -206,13 +206,13 @@ void Queue::apply(const Record& record, std::uint32_t at, Scan& into) {
       alarm->lsn = head.lsn;
       return;
     }
-    case RecordKind::ledger: {
-      const auto ledger = decode_ledger(record.payload);
-      if (!ledger.ok()) return;
-      raise(newest_on_ms_, std::uint64_t{ledger.value().on_s} * 1000);
-      if (head.lsn < into.ledger_lsn) return;
-      ledger_ = ledger.value();
-      into.ledger_lsn = head.lsn;
+    case RecordKind::tally: {
+      const auto tally = decode_tally(record.payload);
+      if (!tally.ok()) return;
+      raise(newest_on_ms_, std::uint64_t{tally.value().on_s} * 1000);
+      if (head.lsn < into.tally_lsn) return;
+      tally_ = tally.value();
+      into.tally_lsn = head.lsn;
       return;
     }
   }

@@ -76,15 +76,15 @@ void Queue::turn_step(Instant now) {
 
 bool Queue::turn_next() {
   std::uint8_t payload[kMaxAlarmStateBytes];
-  static_assert(kRunBytes <= sizeof payload && kLedgerBytes <= sizeof payload);
+  static_assert(kRunBytes <= sizeof payload && kTallyBytes <= sizeof payload);
   std::uint32_t at = 0;
   std::size_t i = turn_at_;
   if (i == 0) {
     encode_run(run_, payload);
     if (!append(RecordKind::start, 0, Bytes{payload}.first(kRunBytes), at)) return false;
   } else if (--i == 0) {
-    encode_ledger(ledger_, payload);
-    if (!append(RecordKind::ledger, 0, Bytes{payload}.first(kLedgerBytes), at)) return false;
+    encode_tally(tally_, payload);
+    if (!append(RecordKind::tally, 0, Bytes{payload}.first(kTallyBytes), at)) return false;
   } else if (--i < turn_entries_) {
     if (turn_keeps(index_[i]) && !turn_entry(index_[i])) return false;
   } else if ((i -= turn_entries_) < alarm_count_) {

@@ -229,12 +229,12 @@ Result<Run> decode_run(Bytes payload) {
   return run;
 }
 
-void encode_ledger(const Ledger& ledger, MutBytes into) {
-  TOCSIN_ASSERT(into.size() >= kLedgerBytes);
+void encode_tally(const Tally& tally, MutBytes into) {
+  TOCSIN_ASSERT(into.size() >= kTallyBytes);
   std::uint8_t* p = into.data();
-  store32(p, ledger.on_s);
+  store32(p, tally.on_s);
   p += 4;
-  for (const Spent& spent : ledger.spent) {
+  for (const Spent& spent : tally.spent) {
     store32(p, spent.hour_began_s);
     store32(p + 4, spent.day_began_s);
     store16(p + 8, spent.in_hour);
@@ -243,20 +243,20 @@ void encode_ledger(const Ledger& ledger, MutBytes into) {
   }
 }
 
-Result<Ledger> decode_ledger(Bytes payload) {
-  if (payload.size() != kLedgerBytes) return Code::corrupt;
+Result<Tally> decode_tally(Bytes payload) {
+  if (payload.size() != kTallyBytes) return Code::corrupt;
   const std::uint8_t* p = payload.data();
-  Ledger ledger;
-  ledger.on_s = load32(p);
+  Tally tally;
+  tally.on_s = load32(p);
   p += 4;
-  for (Spent& spent : ledger.spent) {
+  for (Spent& spent : tally.spent) {
     spent.hour_began_s = load32(p);
     spent.day_began_s = load32(p + 4);
     spent.in_hour = load16(p + 8);
     spent.in_day = load16(p + 10);
     p += 12;
   }
-  return ledger;
+  return tally;
 }
 
 MessageId message_id(std::string_view id_prefix, std::uint32_t number) {

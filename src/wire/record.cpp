@@ -10,7 +10,7 @@ constexpr std::uint8_t kMagic[8] = {'t', 'o', 'c', 's', 'i', 'n', 'Q', '\n'};
 
 bool known(std::uint8_t kind) {
   return kind >= static_cast<std::uint8_t>(RecordKind::start) &&
-         kind <= static_cast<std::uint8_t>(RecordKind::ledger);
+         kind <= static_cast<std::uint8_t>(RecordKind::tally);
 }
 
 }  // namespace

@@ -123,8 +123,8 @@ class Outbox {
   static bool needs_record(const Entry& entry);
   bool uncount(Entry& entry);
   std::uint32_t on_s(Instant now) const { return static_cast<std::uint32_t>(queue_.on_ms(now) / 1000); }
-  Spent& spent(Class cls) { return ledger_.spent[static_cast<std::size_t>(cls)]; }
-  const Spent& spent(Class cls) const { return ledger_.spent[static_cast<std::size_t>(cls)]; }
+  Spent& spent(Class cls) { return tally_.spent[static_cast<std::size_t>(cls)]; }
+  const Spent& spent(Class cls) const { return tally_.spent[static_cast<std::size_t>(cls)]; }
   // outbox_room.cpp
   void expire(const Clocks& clocks);
   enum class Why : std::uint8_t { stays, older_news, lower };
@@ -139,7 +139,7 @@ class Outbox {
   Index& index_;
   Observer& observer_;
   Rules rules_ = default_rules();
-  Ledger ledger_;  // as it is now; on record as it was with the last request or answer
+  Tally tally_;  // as it is now; on record as it was with the last request or answer
   Instant wake_;
 };
 

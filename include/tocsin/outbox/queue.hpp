@@ -102,8 +102,8 @@ class Queue {
   // soon as there is room, without uuid and reason.
   Result<Ticket> update(std::uint32_t number, const MessageState& state, const Clocks& clocks);
   // Puts on record what has to outlive the run beside the messages. Errors: full: nothing changed.
-  Result<Ticket> note(const Ledger& ledger);
-  const Ledger& ledger() const { return ledger_; }  // as load() found it, or as noted since
+  Result<Ticket> note(const Tally& tally);
+  const Tally& tally() const { return tally_; }  // as load() found it, or as noted since
   // How long the device has been on, over all its starts, as far as the queue knows.
   std::uint64_t on_ms(Instant now) const { return std::uint64_t{run_.on_before_s} * 1000 + now.ms; }
   // The messages of its event, itself included, as places in the index: [from, to). They count among what
@@ -227,7 +227,7 @@ class Queue {
   std::size_t live_count_ = 0;
   std::size_t unsaved_ = 0;     // entries whose last state still has to be staged
   Run run_;
-  Ledger ledger_;
+  Tally tally_;
   std::uint64_t newest_on_ms_ = 0;  // the greatest that any record of earlier runs tells
   char other_tag_[4] = {'0', '0', '0', '0'};  // for ids whose number is not reserved on the medium
   Ticket start_ticket_ = 0;
@@ -263,7 +263,7 @@ class Queue {
   Log moved_;
   std::uint32_t moved_generation_ = 0;
   static constexpr std::size_t kTurnCopied = static_cast<std::size_t>(-1);
-  std::size_t turn_at_ = 0;              // what is copied next: run, ledger, entries, then alarms
+  std::size_t turn_at_ = 0;              // what is copied next: run, tally, entries, then alarms
   std::size_t turn_entries_ = 0;         // when it began: later ones are staged
   unsigned turn_heads_ = 0;              // written so far
   std::uint32_t turn_keep_from_ = 0;     // ended messages below this number are let go

@@ -123,13 +123,13 @@ struct Spent {
   std::uint16_t in_day = 0;
 };
 // What has to outlive a run beside the messages.
-struct Ledger {
+struct Tally {
   std::uint32_t on_s = 0;  // the device has been on at least so long
   Spent spent[kClasses];
 };
-inline constexpr std::size_t kLedgerBytes = 4 + 12 * kClasses;
-void encode_ledger(const Ledger& ledger, MutBytes into);
-Result<Ledger> decode_ledger(Bytes payload);  // corrupt
+inline constexpr std::size_t kTallyBytes = 4 + 12 * kClasses;
+void encode_tally(const Tally& tally, MutBytes into);
+Result<Tally> decode_tally(Bytes payload);  // corrupt
 
 // "boiler-room-7-x7Qz-17": at most kMaxId bytes.
 using MessageId = FixedText<kMaxId>;

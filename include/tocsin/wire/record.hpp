@@ -31,7 +31,7 @@ enum class RecordKind : std::uint8_t {
   state,      // what is known of one message now
   ended,      // the same, for the last time: the message is not waiting any more
   alarm,      // the state of one alarm, when the event that told it is not kept
-  ledger,     // how long the device has been on, and what each class has spent
+  tally,     // how long the device has been on, and what each class has spent
 };
 
 struct FileKey {
