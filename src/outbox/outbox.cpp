@@ -15,6 +15,7 @@ bool is_sendable_text(std::string_view text) {
 
 void Outbox::load(const Clocks& clocks) {
   tally_ = queue_.tally();
+  began_s_ = on_s(clocks.now);
   for (std::size_t at = 0; at < index_.size(); ++at) {
     Entry& entry = index_[at];
     if (ended(entry.state)) continue;

@@ -5,6 +5,8 @@
 namespace tocsin {
 namespace {
 
+// After a start the first note comes soon, and the next ones at twice the time.
+constexpr std::uint32_t kNoteAfter_s = 300;
 constexpr std::uint32_t kNoteEvery_s = 3600;
 constexpr std::uint32_t kLookEvery_s = 24 * 3600;
 
@@ -24,11 +26,18 @@ void Outbox::poll(const Clocks& clocks) {
   }
   // So that a device that starts again and again still gets older; nothing is written while nothing waits.
   if (waits) {
-    if (now_s >= queue_.tally().on_s + kNoteEvery_s) note(clocks.now);
-    const std::uint32_t note_s = queue_.tally().on_s + kNoteEvery_s;
+    std::uint32_t note_s = next_note_s(clocks.now);
+    if (now_s >= note_s) note(clocks.now);
+    note_s = next_note_s(clocks.now);
     if (note_s > now_s && note_s < next_s) next_s = note_s;
   }
   wake_ = clocks.now + seconds(next_s - now_s);
+}
+
+std::uint32_t Outbox::next_note_s(Instant now) const {
+  const std::uint32_t last_s = queue_.tally().on_s > began_s_ ? queue_.tally().on_s : began_s_;
+  const std::uint32_t up_s = last_s - (on_s(now) - static_cast<std::uint32_t>(now.ms / 1000));
+  return last_s + (up_s < kNoteAfter_s ? kNoteAfter_s : up_s < kNoteEvery_s ? up_s : kNoteEvery_s);
 }
 
 void Outbox::expire(const Clocks& clocks) {

@@ -32,6 +32,7 @@ from harness import Simulator, make_certificates  # noqa: E402
 TOCSIN = os.environ.get("TOCSIN", str(ROOT / "build" / "native" / "tocsin"))
 CERTS = ROOT / "build" / "e2e" / "certs"  # made once for all tests
 TOKEN = "tkn-5ecret-Qq81hVb0aZ7e2e"
+CLASSES = ("critical", "warning", "info")
 PHONES = {f"{name}": f"4477009001{n:02}" for n, name in enumerate(("anna", "ben", "cleo", "dan", "eve"))}
 PATIENCE_S = 30  # how long a condition may take until the test fails
 
@@ -152,6 +153,8 @@ class Device:
             ),
             *((f"contact {name}", {"phone": "+" + phone}) for name, phone in PHONES.items()),
             ("group oncall", {"members": ", ".join(PHONES)}),
+            # A test sends what it likes, unless it is about budgets.
+            *((f"class {name}", {"per_hour": "none", "per_day": "none"}) for name in CLASSES),
             (
                 "alarm high-level",
                 {

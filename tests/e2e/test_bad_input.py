@@ -218,7 +218,6 @@ class Configuration(Case):
             for key, value in (pair.split(" = ") for pair in keys):
                 with self.subTest(section=section, key=key):
                     self.refused(self.with_text(**{section: {key: value}}), "not supported yet")
-        self.refused(self.with_text(more="[class critical]\nexpire = never\n"), "not supported yet")
 
     def test_limits(self):
         streams = "".join(f"[stream s{n}]\ntype = marketing\ntoken_file = /x\n" for n in range(4))

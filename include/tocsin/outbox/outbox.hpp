@@ -57,8 +57,8 @@ class Outbox {
   void configure(const Rules& rules) { rules_ = rules; }
   // After Queue::load() and start(): what earlier runs left is counted as said above.
   void load(const Clocks& clocks);
-  // Ends what has expired, and puts on record once an hour how long the device has been on while something
-  // waits. Call it at wake().
+  // Ends what has expired, and puts on record how long the device has been on while something waits: once an
+  // hour, more often in the first hour. Call it at wake().
   void poll(const Clocks& clocks);
   Instant wake() const { return wake_; }
 
@@ -127,6 +127,7 @@ class Outbox {
   const Spent& spent(Class cls) const { return tally_.spent[static_cast<std::size_t>(cls)]; }
   // outbox_room.cpp
   void expire(const Clocks& clocks);
+  std::uint32_t next_note_s(Instant now) const;
   enum class Why : std::uint8_t { stays, older_news, lower };
   Why gives_way(Queue::Mates messages, const Event& event) const;
   Queue::Room may_give_way(const Event& event) const;
@@ -140,6 +141,7 @@ class Outbox {
   Observer& observer_;
   Rules rules_ = default_rules();
   Tally tally_;  // as it is now; on record as it was with the last request or answer
+  std::uint32_t began_s_ = 0;  // the device had been on for so long when this run began
   Instant wake_;
 };
 

@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: MIT
+// What the class of a message decides: how long it may wait, how many may be sent, and who gives way when the
+// queue is full. Ages are counted in time the device was on, whatever its clock says and however often it starts.
+#include "sender_bench.hpp"
+
+using namespace tocsin;
+using fakes::Agent;
+using fakes::total_copies;
+
+namespace {
+
+// A device whose service does not answer the phone, unless it is told to.
+struct Bench : fakes::Bench {
+  Rules rules = Agent::patient();
+
+  explicit Bench(std::uint32_t blocks = 24) {
+    disk = fakes::Disk(blocks);
+    boots = 0;
+    boot();
+  }
+  void begin() {
+    agent->rules = rules;
+    agent->stream.refuse = {Code::io, 111};
+    start();
+    CHECK(agent->run(seconds(1)));
+  }
+  void cut_power() {
+    boot();
+    clock = Instant{1000};  // as long as the new boot has lasted
+    begin();
+  }
+  ClassRules& of(Class cls) { return rules.of[static_cast<std::size_t>(cls)]; }
+  std::string reason(std::uint32_t number) { return std::string(agent->record(number).reason); }
+  // Fills the queue; the numbers of the first messages of the events.
+  std::vector<std::uint32_t> fill(Class cls, unsigned phones = 1) {
+    std::vector<std::uint32_t> all;
+    for (;;) {
+      const auto number = agent->post(cls, phones, std::string(300, 'x'));
+      CHECK(agent->run(milliseconds(1)));
+      if (number == 0) return all;
+      all.push_back(number);
+    }
+  }
+  std::uint32_t alarm(Class cls, const char* name, const char* phone, const std::string& text) {
+    Phone to;
+    to.assign_cut(phone);
+    Event event;
+    event.cls = cls;
+    event.stream = "sms";
+    event.alarm = name;
+    event.transition = Transition::raised;
+    event.text = text;
+    event.phones = Span<const Phone>{&to, 1};
+    const auto pushed = agent->outbox.post(event, "dev", agent->clocks());
+    return pushed.ok() ? pushed.value().first_number : 0;
+  }
+  unsigned count(State state) {
+    unsigned n = 0;
+    for (const Agent::Ended& one : agent->over) n += one.state == state ? 1U : 0U;
+    return n;
+  }
+};
+
+}  // namespace
+
+// ---- expiry -----------------------------------------------------------------------------------------------
+
+TEST(rules_message_expires_when_the_device_was_on_for_so_long_and_not_before) {
+  Bench b;
+  b.of(Class::warning).expire = hours(2);
+  b.begin();
+  const auto number = b->post(Class::warning, 1, "x");
+  const auto kept = b->post(Class::critical, 1, "never expires");
+  CHECK(b->run(minutes(119)));
+  CHECK(b->state(number) == State::queued);
+  CHECK(b->run(minutes(2)));
+  CHECK(b->state(number) == State::expired);
+  CHECK(fakes::has(b.reason(number), "in the time that its class gives it"));
+  CHECK(b->state(kept) == State::queued);
+  b->stream.refuse = {};
+  CHECK(b->run(hours(1)));
+  CHECK_EQ(total_copies(b.service), 1);
+}
+
+TEST(rules_age_goes_on_over_power_cuts_and_time_off_does_not_count) {
+  Bench b;
+  b.of(Class::warning).expire = hours(10);
+  b.begin();
+  const auto number = b->post(Class::warning, 1, "x");
+  for (unsigned boots = 0; boots < 4; ++boots) {
+    CHECK(b->run(minutes(150)));  // noted after 5, 10, 20, 40, 80 and 140 minutes: what lies behind is lost
+    b.cut_power();
+    CHECK(b->state(number) == State::queued);
+  }
+  CHECK(b->run(minutes(35)));  // of 10 h, 4 x 140 min have passed
+  CHECK(b->state(number) == State::queued);
+  CHECK(b->run(minutes(10)));
+  CHECK(b->state(number) == State::expired);
+}
+
+TEST(rules_device_that_starts_every_few_minutes_does_not_keep_a_message_for_ever) {
+  Bench b;
+  b.of(Class::info).expire = hours(1);
+  b.begin();
+  const auto number = b->post(Class::info, 1, "x");
+  unsigned boots = 0;
+  for (; boots < 200 && b->state(number) == State::queued; ++boots) {
+    CHECK(b->run(minutes(12)));
+    b.cut_power();
+  }
+  CHECK(boots < 8);  // ten minutes of each are known
+}
+
+TEST(rules_clock_that_steps_neither_expires_nor_keeps_anything) {
+  // The wall clock of the fakes moves with the device's own; here it steps by years, both ways.
+  Bench b;
+  b.of(Class::warning).expire = hours(2);
+  b.begin();
+  Phone to;
+  to.assign_cut("447700900100");
+  Event event;
+  event.stream = "sms";
+  event.text = "x";
+  event.phones = Span<const Phone>{&to, 1};
+  Clocks clocks = b->clocks();
+  clocks.wall.ms = 0;
+  const auto old_date = b->outbox.post(event, "dev", clocks);
+  clocks.wall.ms = INT64_C(4'000'000'000'000);
+  const auto far_date = b->outbox.post(event, "dev", clocks);
+  CHECK_OK(old_date);
+  CHECK_OK(far_date);
+  CHECK(b->run(minutes(110)));
+  CHECK(b->state(old_date.value().first_number) == State::queued);
+  CHECK(b->state(far_date.value().first_number) == State::queued);
+  CHECK(b->run(minutes(20)));
+  CHECK(b->state(old_date.value().first_number) == State::expired);
+  CHECK(b->state(far_date.value().first_number) == State::expired);
+}
+
+TEST(rules_message_under_way_does_not_expire_before_its_outcome) {
+  Bench b;
+  b.of(Class::warning).expire = minutes(1);
+  b.begin();
+  b->stream.refuse = {};
+  b.service.script = [](const fakes::Request& r) {
+    fakes::Reply reply = fakes::accept_all(r);
+    reply.after = seconds(20);
+    return reply;
+  };
+  const auto number = b->post(Class::warning, 1, "x");
+  b->stream.refuse = {Code::io, 111};
+  CHECK(b->run(seconds(55)));
+  b->stream.refuse = {};
+  b->sender.resume();
+  CHECK(b->run(seconds(60)));
+  CHECK(b->state(number) == State::accepted);
+}
+
+// ---- budgets ----------------------------------------------------------------------------------------------
+
+TEST(rules_budget_of_an_hour_holds_the_others_of_the_class_and_no_other_class) {
+  Bench b;
+  b.of(Class::warning).per_hour = 5;
+  b.of(Class::critical).per_hour = 4;
+  b.begin();
+  b->stream.refuse = {};
+  b->sender.resume();
+  for (unsigned i = 0; i < 8; ++i) CHECK(b->post(Class::warning, 1, "w") != 0);
+  CHECK(b->post(Class::critical, 3, "c") != 0);
+  CHECK(b->run(minutes(1)));
+  CHECK_EQ(total_copies(b.service), 5 + 3);
+  CHECK(b->post(Class::critical, 1, "c") != 0);
+  CHECK(b->run(minutes(1)));
+  CHECK_EQ(total_copies(b.service), 5 + 4);
+  CHECK(fakes::condition_seen(*b.agent, "budget spent", "warning"));
+  CHECK(b->run(minutes(56)));
+  CHECK_EQ(total_copies(b.service), 5 + 4);
+  CHECK(b->run(minutes(3)));
+  CHECK_EQ(total_copies(b.service), 8 + 4);
+  CHECK_EQ(b->spins, 0);
+}
+
+TEST(rules_budget_of_a_day_outlives_hours_and_power_cuts) {
+  Bench b;
+  b.of(Class::warning).per_hour = 5;
+  b.of(Class::warning).per_day = 8;
+  b.begin();
+  b->stream.refuse = {};
+  b->sender.resume();
+  for (unsigned i = 0; i < 12; ++i) CHECK(b->post(Class::warning, 1, "w") != 0);
+  for (unsigned i = 0; i < 5; ++i) {
+    CHECK(b->run(hours(2)));
+    b.cut_power();
+    b->stream.refuse = {};
+    b->sender.resume();
+  }
+  CHECK_EQ(total_copies(b.service), 8);
+  CHECK(b->run(hours(24)));
+  CHECK_EQ(total_copies(b.service), 12);
+}
+
+TEST(rules_sendings_that_came_to_nothing_cost_no_budget) {
+  Bench b;
+  b.of(Class::warning).per_hour = 2;
+  b.begin();
+  b.service.script = [](const fakes::Request& r) {
+    return r.number <= 5 ? fakes::answer(503, "", "Retry-After: 60\r\n") : fakes::accept_all(r);
+  };
+  b->stream.refuse = {};
+  b->sender.resume();
+  CHECK(b->post(Class::warning, 2, "w") != 0);
+  CHECK(b->run(minutes(30)));
+  CHECK(b.service.requests.size() > 5);
+  CHECK_EQ(total_copies(b.service), 2);
+}
+
+TEST(rules_copies_count_as_sendings) {
+  Bench b;
+  b.of(Class::warning).per_hour = 2;
+  b.begin();
+  b->stream.refuse = {};
+  b->sender.resume();
+  b.service.script = [](const fakes::Request& r) { return fakes::accept_but(r, fakes::answer(500)); };
+  CHECK(b->post(Class::warning, 1, "w") != 0);
+  CHECK(b->run(minutes(50)));
+  CHECK_EQ(total_copies(b.service), 2);
+  CHECK(b->run(hours(2)));
+  CHECK_EQ(total_copies(b.service), 3);
+}
+
+// ---- a full queue -----------------------------------------------------------------------------------------
+
+TEST(rules_full_queue_takes_a_higher_class_and_gives_up_the_lowest_oldest_first) {
+  Bench b(8);
+  b.begin();
+  const auto warnings = std::vector<std::uint32_t>{b->post(Class::warning, 1, std::string(300, 'x'))};
+  const auto infos = b.fill(Class::info);
+  CHECK(infos.size() > 3);
+  CHECK_EQ(b->post(Class::info, 1, std::string(300, 'y')), 0);
+  const auto first = b->post(Class::warning, 1, std::string(300, 'y'));
+  CHECK(first != 0);
+  CHECK(b->state(infos[0]) == State::evicted);
+  CHECK(b->state(infos[1]) == State::queued);
+  CHECK(b->state(warnings[0]) == State::queued);
+  CHECK_EQ(b.count(State::evicted), 1);
+  CHECK(b->run(milliseconds(1)));
+  CHECK(fakes::has(b.reason(infos[0]), "higher class"));
+  // Until every info is gone, then the warnings for a critical one, and nothing for another critical one.
+  unsigned taken = 0;
+  while (b->post(Class::critical, 1, std::string(300, 'z')) != 0) {
+    CHECK(++taken < 200);
+    CHECK(b->run(milliseconds(1)));
+    bool info_waits = false;
+    for (const auto number : infos) info_waits = info_waits || b->state(number) == State::queued;
+    if (info_waits) CHECK(b->state(warnings[0]) == State::queued);
+  }
+  CHECK(b->state(warnings[0]) == State::evicted);
+  CHECK(b->state(first) == State::evicted);
+  CHECK_EQ(b.count(State::evicted), infos.size() + 2);
+  const std::size_t waits = b->waiting();
+  CHECK_EQ(b->post(Class::critical, 1, std::string(300, 'z')), 0);
+  CHECK_EQ(b->waiting(), waits);  // nothing was given up for nothing
+}
+
+TEST(rules_what_gave_way_stays_given_up_after_a_power_cut) {
+  Bench b(8);
+  b.begin();
+  const auto infos = b.fill(Class::info);
+  const auto critical = b->post(Class::critical, 1, std::string(300, 'c'));
+  CHECK(critical != 0);
+  CHECK(b->run(seconds(1)));
+  b.cut_power();
+  CHECK(b->state(infos[0]) == State::evicted);
+  CHECK(b->state(critical) == State::queued);
+  b->stream.refuse = {};
+  b->sender.resume();
+  CHECK(b->run(hours(1)));
+  CHECK_EQ(b.service.copies[b->id(infos[0])], 0);
+  CHECK_EQ(b.service.copies[b->id(critical)], 1);
+}
+
+TEST(rules_group_gives_way_as_a_whole_or_not_at_all) {
+  Bench b(8);
+  b.begin();
+  const auto groups = b.fill(Class::info, 3);
+  CHECK(b->post(Class::critical, 1, std::string(300, 'c')) != 0);
+  for (const auto first : groups) {
+    CHECK(b->state(first) == b->state(first + 1));
+    CHECK(b->state(first) == b->state(first + 2));
+  }
+  CHECK_EQ(b.count(State::evicted), 3);
+}
+
+TEST(rules_message_under_way_never_gives_way) {
+  Bench b(8);
+  b.begin();
+  b->stream.refuse = {};
+  b->sender.resume();
+  b.service.script = [](const fakes::Request& r) {
+    fakes::Reply reply = fakes::accept_all(r);
+    reply.after = seconds(10);
+    return reply;
+  };
+  const auto infos = b.fill(Class::info);
+  CHECK(b->run(seconds(1)));
+  CHECK(b->sender.state() == Sender::State::receiving);
+  while (b->post(Class::critical, 1, std::string(300, 'c')) != 0) CHECK(b->run(milliseconds(1)));
+  CHECK(b->run(hours(1)));
+  for (const Agent::Ended& one : b->over)
+    if (one.state == State::evicted) CHECK_EQ(b.service.copies[one.id], 0);
+  CHECK(b->state(infos[0]) == State::accepted);
+}
+
+TEST(rules_full_queue_lets_a_newer_message_of_an_alarm_take_the_place_of_an_older_one) {
+  Bench b(8);
+  b.begin();
+  const auto other_phone = b.alarm(Class::critical, "pump", "447700900101", std::string(300, '2'));
+  const auto other_alarm = b.alarm(Class::critical, "door", "447700900100", std::string(300, '3'));
+  const auto older = b.alarm(Class::critical, "pump", "447700900100", std::string(300, '1'));
+  CHECK(older != 0 && other_phone != 0 && other_alarm != 0);
+  b.fill(Class::critical);
+  CHECK(b->state(older) == State::queued);
+  const auto newer = b.alarm(Class::critical, "pump", "447700900100", std::string(300, '4'));
+  CHECK(newer != 0);
+  CHECK(b->state(older) == State::merged);
+  CHECK(b->state(other_phone) == State::queued);
+  CHECK(b->state(other_alarm) == State::queued);
+  CHECK_EQ(b.alarm(Class::critical, "roof", "447700900100", std::string(300, '5')), 0);
+}
+
+TEST(rules_nothing_gives_way_for_one_that_finds_no_room_all_the_same) {
+  Bench b(8);
+  b.begin();
+  const auto info = b->post(Class::info, 1, "small");
+  b.fill(Class::critical);
+  CHECK_EQ(b->post(Class::critical, 8, std::string(1000, 'c')), 0);
+  CHECK(b->state(info) == State::queued);
+}
+
+TEST(rules_expired_messages_make_room_first) {
+  Bench b(8);
+  b.of(Class::warning).expire = minutes(1);
+  b.begin();
+  const auto warning = b->post(Class::warning, 1, std::string(300, 'w'));
+  const auto infos = b.fill(Class::info);
+  b.clock = b.clock + seconds(61);  // the loop has not come round since
+  CHECK(b->post(Class::critical, 1, std::string(300, 'c')) != 0);
+  CHECK(b->state(warning) == State::expired);
+  CHECK(b->state(infos[0]) == State::queued);
+}
+
+// ---- by hand ----------------------------------------------------------------------------------------------
+
+TEST(rules_dropped_by_hand_is_not_sent_and_asked_for_again_is) {
+  Bench b;
+  b.begin();
+  const auto number = b->post(Class::warning, 1, "x");
+  CHECK_OK(b->outbox.drop(number, b->clocks()));
+  CHECK_CODE(b->outbox.drop(number, b->clocks()), Code::bad_value);
+  CHECK_CODE(b->outbox.drop(999, b->clocks()), Code::not_found);
+  CHECK(b->run(seconds(1)));
+  b.cut_power();
+  CHECK(b->state(number) == State::dropped);
+  CHECK_OK(b->outbox.retry(number, b->clocks()));
+  CHECK(b->run(seconds(1)));
+  b.cut_power();
+  CHECK(b->state(number) == State::queued);
+  b->stream.refuse = {};
+  b->sender.resume();
+  CHECK(b->run(minutes(1)));
+  CHECK(b->state(number) == State::accepted);
+  CHECK_CODE(b->outbox.retry(number, b->clocks()), Code::bad_value);
+  CHECK_EQ(total_copies(b.service), 1);
+}
+
+TEST(rules_unknown_message_asked_for_again_is_sent_again_and_says_so) {
+  for (const unsigned restart : {0U, 1U, 2U}) {  // never, before somebody asks, after that
+    check::at("restart=%u", restart);
+    Bench b;
+    b.begin();
+    b->stream.refuse = {};
+    b->sender.resume();
+    b.service.script = [](const fakes::Request& r) {
+      return r.number == 1 ? fakes::accept_but(r, fakes::answer(500)) : fakes::accept_all(r);
+    };
+    const auto number = b->post(Class::info, 1, "once");
+    CHECK(b->run(hours(2)));
+    CHECK(b->state(number) == State::unknown);
+    if (restart == 1) b.cut_power();
+    if (restart == 2) b->stream.refuse = {Code::io, 111};
+    CHECK_OK(b->outbox.retry(number, b->clocks()));
+    CHECK(b->run(milliseconds(1)));
+    if (restart == 2) b.cut_power();
+    b->stream.refuse = {};
+    b->sender.resume();
+    CHECK(b->run(minutes(5)));
+    CHECK(b->state(number) == State::accepted);
+    CHECK_EQ(total_copies(b.service), 2);
+    CHECK(fakes::has(b.service.requests.back().messages[0].text, "(repeat)"));
+  }
+}
+
+TEST(rules_expired_message_asked_for_again_does_not_expire_again) {
+  Bench b;
+  b.of(Class::warning).expire = minutes(5);
+  b.begin();
+  const auto number = b->post(Class::warning, 1, "x");
+  CHECK(b->run(minutes(10)));
+  CHECK(b->state(number) == State::expired);
+  CHECK_OK(b->outbox.retry(number, b->clocks()));
+  CHECK(b->run(hours(3)));
+  CHECK(b->state(number) == State::queued);
+  b.cut_power();
+  CHECK(b->run(hours(3)));
+  CHECK(b->state(number) == State::queued);
+}
