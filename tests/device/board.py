@@ -54,6 +54,18 @@ retry_max  = 2s
 
 [contact anna]
 phone = +44 7700 900123
+
+[class critical]
+per_hour = none
+per_day  = none
+
+[class warning]
+per_hour = none
+per_day  = none
+
+[class info]
+per_hour = none
+per_day  = none
 """
 
 

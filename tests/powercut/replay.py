@@ -48,6 +48,18 @@ token_file = {folder}/token
 ca_file    = {ca_file}
 retry_min  = 1h
 retry_max  = 1h
+
+[class critical]
+per_hour = none
+per_day  = none
+
+[class warning]
+per_hour = none
+per_day  = none
+
+[class info]
+per_hour = none
+per_day  = none
 """
 
 
