@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What the class of a message decides: how long it may wait, how many may be sent, and who gives way when the
-// queue is full. Ages are counted in time the device was on, whatever its clock says and however often it starts.
+// queue is full. Ages are counted in time the device was on, whatever its clock says and however often it
+// starts.
 #include "sender_bench.hpp"
 
 using namespace tocsin;

@@ -44,7 +44,8 @@ void Outbox::expire(const Clocks& clocks) {
   const std::uint32_t now_s = on_s(clocks.now);
   for (std::size_t at = 0; at < index_.size(); ++at) {
     Entry& entry = index_[at];
-    if (ended(entry.state) || entry.in_flight || entry.reopened || entry.expires_s == 0 || now_s < entry.expires_s)
+    if (ended(entry.state) || entry.in_flight || entry.reopened || entry.expires_s == 0 ||
+        now_s < entry.expires_s)
       continue;
     end(entry, State::expired, {},
         entry.sends == 0 ? "it could not be sent in the time that its class gives it"
@@ -97,7 +98,8 @@ void Outbox::make_room(const Event& event, std::uint32_t first_number, const Clo
   };
   if (!queue_.over_full()) return;
   for (const Class cls : {Class::info, Class::warning, Class::critical})  // its class may have been another
-    give(Why::older_news, cls, State::merged, "the queue was full: a newer message of its alarm took its place");
+    give(Why::older_news, cls, State::merged,
+         "the queue was full: a newer message of its alarm took its place");
   for (const Class cls : {Class::info, Class::warning})
     give(Why::lower, cls, State::evicted, "the queue was full: a message of a higher class took its place");
 }

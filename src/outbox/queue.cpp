@@ -62,7 +62,8 @@ std::size_t Queue::live_limit() const {
   const std::size_t most = (capacity - 2 * kBlock) * 2 / 5;
   // In a small file the alarms count as well: a turn has to find room for them and for all that waits. It has
   // two blocks less than a file holds, and a quarter may stay empty at the ends of blocks.
-  const std::size_t alarms = record_space(kRunBytes) + record_space(kTallyBytes) + alarm_count_ * record_space(kMaxAlarmStateBytes);
+  const std::size_t alarms =
+      record_space(kRunBytes) + record_space(kTallyBytes) + alarm_count_ * record_space(kMaxAlarmStateBytes);
   const std::size_t room = (capacity - 4 * kBlock) * 3 / 4;
   const std::size_t beside = room > alarms ? room - alarms : 0;
   return most < beside ? most : beside;

@@ -204,7 +204,8 @@ void Value::on_unknown(OnUnknown& into) const {
     into = parsed.value();
     return;
   }
-  Complaint{errors, line}.code(key).text(" is ").text(written).text(": write resend, or hold to send once at most");
+  Complaint{errors, line}.code(key).text(" is ").text(written).text(
+      ": write resend, or hold to send once at most");
 }
 
 void Value::phone(Phone& into) const {

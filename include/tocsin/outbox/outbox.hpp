@@ -66,7 +66,8 @@ class Outbox {
   // empty, not UTF-8 or holds control characters other than line feed; too_big for one above kMaxText.
   // Nothing changed then, but that some may have expired.
   Result<Queue::Pushed> post(Event event, std::string_view device_name, const Clocks& clocks);
-  // By hand: it is not sent any more. Errors: not_found; busy (a request with it is under way); bad_value (it has ended).
+  // By hand: it is not sent any more. Errors: not_found; busy (a request with it is under way);
+  // bad_value (it has ended).
   Status drop(std::uint32_t number, const Clocks& clocks);
   // By hand: sends it (again), now; what it was sent before counts no more, and it does not expire. Errors:
   // not_found; bad_value (the service has it, or a newer one took its place), full (no room among what
@@ -115,7 +116,9 @@ class Outbox {
   void note(Instant now);
   bool stalled(Instant now) const { return queue_.stalled(now); }
 
-  static unsigned most_sends(const Entry& entry) { return entry.on_unknown == OnUnknown::hold ? 1 : kMaxSends; }
+  static unsigned most_sends(const Entry& entry) {
+    return entry.on_unknown == OnUnknown::hold ? 1 : kMaxSends;
+  }
 
  private:
   bool may_be_sent(const Entry& entry, Instant now) const;

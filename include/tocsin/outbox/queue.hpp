@@ -89,7 +89,8 @@ class Queue {
     std::size_t bytes;  // of Entry::bytes
     std::size_t messages;
   };
-  Result<Pushed> push(Event event, std::string_view device_name, const Clocks& clocks, Room leaving = Room{0, 0});
+  Result<Pushed> push(Event event, std::string_view device_name, const Clocks& clocks,
+                      Room leaving = Room{0, 0});
   // Whether there is room for such an event among what waits. With its id prefix an event takes up to
   // event_size() + kMaxIdPrefix bytes.
   bool has_room(std::size_t event_bytes, std::size_t phones, Room leaving = Room{0, 0}) const;

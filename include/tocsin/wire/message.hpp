@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What a record's payload says: an event (a text and everybody it goes to), the state of one message,
-// the state of one alarm, the run that wrote them, and what was spent. Bytes <-> values. Every byte: src/outbox/FORMAT.md.
+// What a record's payload says: an event (a text and everybody it goes to), the state of one message, the
+// state of one alarm, the run that wrote them, and what was spent. Bytes <-> values. Every byte:
+// src/outbox/FORMAT.md.
 //
 // Memory: decoded values are views into the payload. Threads: none.
 #pragma once
