@@ -86,6 +86,87 @@ TEST(queue_failed_sync_is_never_repeated_the_other_file_takes_over) {
   CHECK(!run.queue.failing());
 }
 
+TEST(queue_medium_that_cannot_be_read_for_a_moment_costs_a_turn_nothing) {
+  // One EIO while a turn copied took a waiting message for lost, and the state of another with it.
+  for (const unsigned failing : {1U, 2U, 3U}) {
+    check::at("failing=%u", failing);
+    Disk disk(8);
+    Process run(disk);
+    run.start();
+    const auto waits = run.push(2, "waits").value().first_number;
+    CHECK_OK(run.end(waits + 1));
+    run.settle();
+    const auto turns = run.queue.turns();
+    disk.reads_to_fail = failing;
+    for (unsigned i = 0; i < 400 && run.queue.turns() == turns; ++i) {
+      CHECK_OK(run.end(run.push(1, std::string(900, 'x')).value().first_number));
+      run.settle();
+    }
+    CHECK_EQ(disk.reads_to_fail, 0);
+    CHECK(run.queue.turns() > turns);
+    CHECK(!run.queue.failing());
+    CHECK_EQ(run.queue.lost(), 0);
+    Disk after = disk.image(0);
+    Process next(after);
+    CHECK_OK(next.load());
+    CHECK_TEXT(next.queue.read_body(*the_index.find(waits), next.scratch).value().event.text, "waits");
+    CHECK(the_index.find(waits)->state == State::queued);
+    CHECK(the_index.find(waits + 1)->state == State::accepted);
+  }
+}
+
+TEST(queue_medium_that_never_gives_a_record_again_costs_that_message_only) {
+  unsigned lost = 0;
+  for (const int slot : {1, 2}) {  // the block with the message lies in one of them
+    check::at("slot=%d", slot);
+    Disk disk(8);
+    Process run(disk);
+    run.start();
+    const auto waits = run.push(2, std::string(900, 'w')).value().first_number;
+    CHECK_OK(run.end(waits + 1));
+    run.settle();
+    for (unsigned i = 0; i < 5; ++i) {
+      CHECK_OK(run.end(run.push(1, std::string(900, 'x')).value().first_number));
+      run.settle();
+    }
+    const auto kept = run.push(1, "kept").value().first_number;
+    run.settle();
+    disk.bad_block = slot;
+    const auto turns = run.queue.turns();
+    for (unsigned i = 0; i < 400 && run.queue.turns() == turns; ++i) {
+      CHECK_OK(run.end(run.push(1, std::string(900, 'x')).value().first_number));
+      run.settle();
+    }
+    CHECK(run.queue.turns() > turns);
+    CHECK_EQ(the_index.find(kept)->lost, false);
+    lost += run.queue.lost();
+  }
+  CHECK(lost > 0);
+}
+
+TEST(queue_block_that_cannot_be_read_is_an_error_or_left_out_when_the_device_has_to_start) {
+  Disk disk(8);
+  std::uint32_t early = 0, late = 0;
+  {
+    Process run(disk);
+    run.start();
+    early = run.push(1, std::string(900, 'a')).value().first_number;
+    for (unsigned i = 0; i < 5; ++i) {
+      late = run.push(1, std::string(900, 'b')).value().first_number;
+      run.settle();
+    }
+  }
+  Disk after = disk.image(0);
+  after.bad_block = 1;
+  Process next(after);
+  CHECK_CODE(next.queue.load(), Code::io);
+  const auto found = next.queue.load(Queue::BadBlocks::leave_out);
+  CHECK_OK(found);
+  CHECK_EQ(found.value().bad_blocks, 1);
+  CHECK(the_index.find(early) == nullptr);
+  CHECK(the_index.find(late) != nullptr);
+}
+
 TEST(queue_outcomes_without_room_in_memory_are_put_on_record_later) {
   Disk disk(64);
   Process run(disk);

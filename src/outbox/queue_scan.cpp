@@ -36,7 +36,7 @@ void see(std::uint8_t* bits, std::size_t at) {
 
 }  // namespace
 
-Result<Queue::Found> Queue::load() {
+Result<Queue::Found> Queue::load(BadBlocks policy) {
   TOCSIN_ASSERT(phase_ == Phase::closed);
   struct Candidate {
     unsigned which;
@@ -82,7 +82,7 @@ Result<Queue::Found> Queue::load() {
     alarm_count_ = 0;
     tally_ = Tally{};
     newest_on_ms_ = 0;
-    TRY(this->scan(candidates[i].which, candidates[i].head, scan));
+    TRY(this->scan(candidates[i].which, candidates[i].head, policy, scan));
     // The seal itself may be damaged: a record that knows of a sync in this generation came after it.
     if (!scan.sealed && scan.synced < scan.first_lsn) continue;
     active_ = candidates[i].which;
@@ -100,15 +100,21 @@ Result<Queue::Found> Queue::load() {
   return found;
 }
 
-Status Queue::scan(unsigned which, const FileHead& head, Scan& into) {
+Status Queue::scan(unsigned which, const FileHead& head, BadBlocks policy, Scan& into) {
   Store& store = *store_[which];
   log_ = Log{};
   log_.key = file_key(head.salt, head.generation);
   into.first_lsn = head.first_lsn;
   std::memset(staging_, 0, sizeof staging_);
   for (std::uint32_t block = 1; block < slots(store); ++block) {
-    TRY(store.read(block * kBlock, buffers_[0]));
-    scan_block(block, into);
+    const Status read = store.read(block * kBlock, buffers_[0]);
+    if (read.ok()) {
+      scan_block(block, into);
+    } else if (policy == BadBlocks::leave_out) {
+      ++into.found.bad_blocks;
+    } else {
+      return read;
+    }
   }
   return {};
 }

@@ -18,7 +18,9 @@ inline constexpr std::uint32_t kStagedHeadBytes = 12;
 // What a message's state may take on the medium, counted before it is known.
 inline constexpr std::size_t kStateShare = record_space(32 + 36);
 
-inline constexpr std::int32_t kNoSpace = 28;  // ENOSPC, for the words: there is no system header here
+// ENOSPC and EIO, for the words: there is no system header here.
+inline constexpr std::int32_t kNoSpace = 28;
+inline constexpr std::int32_t kNoAnswer = 5;
 
 constexpr std::uint32_t staged_space(std::size_t payload) {
   return static_cast<std::uint32_t>((kStagedHeadBytes + payload + 3) / 4 * 4);

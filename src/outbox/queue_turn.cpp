@@ -27,6 +27,7 @@ void Queue::turn_begin() {
   turn_entries_ = index_.size();
   turn_heads_ = 0;
   turn_body_from_ = turn_body_to_ = 0;
+  turn_errno_ = 0;
 
   // The newest of the ended messages stay as long as they fit beside those that wait.
   const std::size_t most_bytes = turn_with_history_ ? live_limit() : 0;
@@ -64,6 +65,11 @@ void Queue::turn_step(Instant now) {
   }
   const std::size_t began_at = turn_at_;
   while (turn_at_ != kTurnCopied && turn_next()) {
+  }
+  if (turn_errno_ != 0) {
+    // The medium may answer again in a moment; only then what it has is lost by giving up.
+    ++turn_tries_;
+    return job_failed(now, turn_errno_);
   }
   if (turn_at_ == began_at && job_blocks_ == 0) {
     // Blocks that could not be filled to the end took more room than was reckoned with.
@@ -103,7 +109,16 @@ bool Queue::turn_next() {
   return true;
 }
 
-// Copies what the medium has of one message. A record that cannot be read back costs that message only.
+// Whether to try the whole turn again for the sake of a record that the medium did not give. Damage stays.
+bool Queue::turn_waits_for(Status read) {
+  constexpr unsigned kMostTries = 3;
+  if (read.code() != Code::io || turn_tries_ >= kMostTries) return false;
+  turn_errno_ = read.detail() != 0 ? read.detail() : kNoAnswer;
+  return true;
+}
+
+// Copies what the medium has of one message. A record that cannot be read back costs that message only; a
+// state is known here all the same, but for its words.
 bool Queue::turn_entry(Entry& entry) {
   alignas(8) std::uint8_t scratch[kBlock];
   if (!entry.body_staged && entry.moved_body_at == 0 && !entry.lost) {
@@ -112,6 +127,7 @@ bool Queue::turn_entry(Entry& entry) {
     } else {
       const auto record = read_record(entry.body_at, false, scratch);
       if (!record.ok()) {
+        if (turn_waits_for(record.status())) return false;
         entry.lost = true;
         ++lost_;
       } else if (!append(RecordKind::event, record.value().head.number, record.value().payload,
@@ -127,18 +143,22 @@ bool Queue::turn_entry(Entry& entry) {
   // back the message as it was before the state that the medium had.
   if (!entry.body_staged && (entry.state_staged || entry.state_at != 0) && entry.moved_state_at == 0) {
     const auto record = read_record(entry.state_at, entry.state_staged, scratch);
-    if (!record.ok()) return true;
-    Bytes payload = record.value().payload;
+    if (!record.ok() && turn_waits_for(record.status())) return false;
+    Bytes payload = record.ok() ? record.value().payload : Bytes{};
+    const auto state = decode_message_state(payload);
+    RecordKind kind = record.ok() ? record.value().head.kind : RecordKind::state;
     std::uint8_t shorter[kMaxMessageStateBytes];
-    if (!turn_with_history_) {  // with its words it may take more than was reckoned with
-      const auto state = decode_message_state(payload);
-      if (!state.ok()) return true;
-      MessageState without_words = state.value();
-      without_words.reason = {};
-      without_words.uuid = {};
+    if (!turn_with_history_ || !state.ok()) {  // with its words it may take more than was reckoned with
+      MessageState without_words;
+      if (state.ok()) without_words.at = state.value().at;
+      without_words.state = entry.state;
+      without_words.sends = entry.sends;
+      without_words.attempts = entry.attempts;
+      without_words.reopened = entry.reopened;
       payload = Bytes{shorter}.first(encode_message_state(without_words, shorter));
+      kind = ended(entry.state) ? RecordKind::ended : RecordKind::state;
     }
-    if (!append(record.value().head.kind, entry.number, payload, entry.moved_state_at)) return false;
+    if (!append(kind, entry.number, payload, entry.moved_state_at)) return false;
   }
   return true;
 }
@@ -162,6 +182,7 @@ void Queue::turn_done() {
   if (job_freed_slot_ != 0) log_.spare_slot = job_freed_slot_;
   phase_ = Phase::working;
   turn_with_history_ = true;
+  turn_tries_ = 0;
   ++turns_;
   for (std::size_t at = 0; at < index_.size(); ++at) {
     Entry& entry = index_[at];

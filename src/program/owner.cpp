@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <new>
 
@@ -16,6 +17,7 @@ namespace tocsin {
 namespace {
 
 constexpr std::size_t kStreamArena = 40 * 1024;
+constexpr int kLooksAtABadMedium = 3;
 constexpr Millis kLockPatience = seconds(5);
 constexpr Millis kGuestLooks = milliseconds(50);
 constexpr Millis kDaemonLooks = milliseconds(5);  // many guests in a row must not keep it out
@@ -156,7 +158,11 @@ Exit Owner::open(const Config& config, Role role, TextWriter& why) {
         .text(" KiB and keeps that: a new state directory takes it");
     log_line(LogLevel::warning, line.view());
   }
-  const auto found = queue_.load();
+  auto found = queue_.load();
+  for (int looks = 1; found.code() == Code::io && looks < kLooksAtABadMedium; ++looks) {
+    ::sleep(1);
+    found = queue_.load(looks + 1 == kLooksAtABadMedium ? Queue::BadBlocks::leave_out : Queue::BadBlocks::refuse);
+  }
   if (!found.ok()) {
     why.text("cannot read the queue in ").text(config.device.state).text(": ");
     if (found.code() == Code::bad_value) {
@@ -170,6 +176,12 @@ Exit Owner::open(const Config& config, Role role, TextWriter& why) {
     return Exit::medium;
   }
   found_ = found.value();
+  if (found_.bad_blocks > 0) {
+    char text[Log::kMaxLine];
+    TextWriter line(text);
+    line.number(found_.bad_blocks).text(" blocks of 4 KiB of the queue in ").text(config.device.state);
+    log_line(LogLevel::error, line.text(" cannot be read: what lay there is lost; look at the medium").view());
+  }
   if (found_.unreadable)
     log_line(LogLevel::error,
              "queue.0 and queue.1 held no queue that can be read: an empty one is begun; look at the medium");

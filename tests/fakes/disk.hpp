@@ -37,6 +37,8 @@ class Disk {
   unsigned cut_at = 0;           // the power goes at this call; 0: never
   unsigned fail_at = 0;          // this call fails with EIO, the power stays
   bool fail_for_ever = false;    // and all that follow
+  unsigned reads_to_fail = 0;    // the next so many reads say EIO
+  int bad_block = -1;            // of each file: never read again
   bool power = true;
   std::uint64_t syncs = 0;
 
@@ -158,6 +160,8 @@ class DiskStore final : public tocsin::Store {
   std::uint32_t capacity() const override { return static_cast<std::uint32_t>(disk_->seen(file_).size()); }
   tocsin::Status read(std::uint32_t at, tocsin::MutBytes into) override {
     if (!disk_->power || at + into.size() > capacity()) return {tocsin::Code::io, 5};
+    if (disk_->reads_to_fail > 0 && disk_->reads_to_fail-- > 0) return {tocsin::Code::io, 5};
+    if (static_cast<int>(at / tocsin::kBlock) == disk_->bad_block) return {tocsin::Code::io, 5};
     std::memcpy(into.data(), disk_->seen(file_).data() + at, into.size());
     return {};
   }

@@ -53,6 +53,7 @@ class Queue {
   struct Found {
     std::uint32_t records = 0;
     std::uint32_t damaged = 0;   // records that had been synced and do not pass their check
+    std::uint32_t bad_blocks = 0;  // that the medium did not give
     bool fresh = false;          // nothing there: a new medium, or one whose files hold no queue any more
     bool unreadable = false;     // fresh, although something had been written
     bool unclean = false;        // the last run did not let go in good order
@@ -70,9 +71,12 @@ class Queue {
   Queue(const Queue&) = delete;
   Queue& operator=(const Queue&) = delete;
 
-  // Reads everything; changes nothing. First call of all; a reader without the lock stops here.
-  // Errors: io, bad_value (written by a newer version), too_big (store too small or above kMaxBlocks).
-  Result<Found> load();
+  // Reads everything; changes nothing. First call of all; a reader without the lock stops here. A block that
+  // the medium does not give is an error, or, when the device has to start all the same, left out: what lay
+  // there is lost. Errors: io, bad_value (written by a newer version), too_big (store too small or above
+  // kMaxBlocks).
+  enum class BadBlocks : std::uint8_t { refuse, leave_out };
+  Result<Found> load(BadBlocks policy = BadBlocks::refuse);
   // Takes the medium for this run. Nothing that load() found is safe to act on before settled(): a
   // process that died may have left it in the page cache only (Q4).
   void start(const Start& start);
@@ -172,7 +176,7 @@ class Queue {
 
   // queue_scan.cpp
   struct Scan;
-  Status scan(unsigned which, const FileHead& head, Scan& into);
+  Status scan(unsigned which, const FileHead& head, BadBlocks policy, Scan& into);
   void scan_block(std::uint32_t block, Scan& into);
   void apply(const Record& record, std::uint32_t at, Scan& into);
   void finish_load(Scan& into);
@@ -181,6 +185,7 @@ class Queue {
   void turn_step(Instant now);
   bool turn_next();  // false: the job is full
   bool turn_entry(Entry& entry);
+  bool turn_waits_for(Status read);
   void turn_seal();
   void turn_done();
   bool turn_keeps(const Entry& entry) const;
@@ -269,6 +274,8 @@ class Queue {
   unsigned turn_heads_ = 0;              // written so far
   std::uint32_t turn_keep_from_ = 0;     // ended messages below this number are let go
   bool turn_with_history_ = true;        // false: even that was too much
+  std::int32_t turn_errno_ = 0;          // a record could not be read
+  unsigned turn_tries_ = 0;              // given up for that, in a row
   bool turn_wanted_ = false;             // the index is full of ended messages
   std::uint32_t turn_body_from_ = 0;     // the event copied last, and where it went
   std::uint32_t turn_body_to_ = 0;
