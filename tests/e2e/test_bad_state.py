@@ -158,7 +158,7 @@ class State(Case):
                     device.start()
                 ids = []
                 for n in range(200):
-                    result = device.run("send", "--to", "anna", f"{n} " + "y" * 600)
+                    result = device.run("send", "--class", "critical", "--to", "anna", f"{n} " + "y" * 600)
                     if result.exit != 0:
                         break
                     ids += result.out.split()
@@ -177,6 +177,29 @@ class State(Case):
                     f"64K queue, {'a' if daemon else 'no'} daemon: {len(ids)} messages of 600 B, then 75; "
                     f"all {len(ids)} arrived"
                 )
+
+    def test_full_queue_gives_up_a_lower_class_for_an_alarm(self):
+        for daemon in (False, True):
+            with self.subTest(daemon=daemon):
+                service = self.service(start=False)
+                device = self.device(service, device={"queue_size": "64K"})
+                if daemon:
+                    device.start()
+                ids = []
+                while (result := device.run("send", "--to", "anna", "y" * 600)).exit == 0:
+                    ids += result.out.split()
+                alarm = device.ok("raise", "high-level").out.split()
+                states = {m["id"]: m for m in device.queue()}
+                evicted = [i for i in ids if states[i]["state"] == "evicted"]
+                self.assertEqual(evicted, ids[: len(evicted)], "the oldest first")
+                self.assertIn(len(evicted), range(1, 5))
+                self.assertIn("higher class", states[evicted[0]]["reason"])
+                service.start()
+                if not daemon:
+                    device.start()
+                device.wait_ended()
+                arrived = {m["internal_id"] for m in service.messages()}
+                self.assertEqual(arrived, {*ids, *alarm} - {*evicted})
 
     def test_control_socket_that_cannot_be_made_is_said_and_delivery_goes_on(self):
         service = self.service()
