@@ -23,7 +23,7 @@ inline constexpr unsigned kMaxSends = 3;             // copies of one message th
 
 // The queue. RAM: kMaxMessages * 64 B of index (touched only as far as used) + kStagingBytes + kJobBlocks * kBlock.
 inline constexpr std::uint32_t kBlock = 4096;        // bytes; no write touches synced bytes of another block
-inline constexpr std::size_t kMaxMessages = 10'240;  // waiting and kept, at most; queue_size chooses within it
+inline constexpr std::size_t kMaxMessages = 10'496;  // waiting (256 less) and kept; queue_size chooses within it
 inline constexpr std::size_t kStagingBytes = 32'768; // records that are not on the medium yet
 inline constexpr std::size_t kJobBlocks = 8;         // blocks of one write job
 inline constexpr std::size_t kMaxBlocks = 4096;      // blocks of one file: 16 MiB

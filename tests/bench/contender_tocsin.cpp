@@ -33,6 +33,7 @@ static_assert(kWaiting == kFile / 4 / record_space(kRecord));
 class Nobody final : public Observer {
   void message_ended(const MessageId&, std::uint32_t, State, std::string_view) override {}
   void stream_changed(std::string_view, std::string_view, std::string_view) override {}
+  void budget_spent(Class, Instant) override {}
 };
 
 StorageWorker worker;
@@ -141,6 +142,7 @@ class Tocsin final : public Contender {
     want(ticket.ok(), "sending");
     if (ticket.value() != 0) settle();  // a record has to precede the request
     outbox.accepted(number, kUuid, {}, now());
+    outbox.note(now().now);  // as the sender does with every answer
     settle();
   }
 
