@@ -166,7 +166,7 @@ void Queue::apply(const Record& record, std::uint32_t at, Scan& into) {
     case RecordKind::event: {
       const auto event = decode_event(record.payload);
       const std::size_t count = event.ok() ? event.value().phone_count() : 0;
-      if (!event.ok() || head.number + count > head.ceiling) return;
+      if (!event.ok() || head.number > head.ceiling || head.ceiling - head.number < count) return;
       raise(newest_on_ms_, event.value().queued.on_ms());
       for (std::uint32_t i = 0; i < count; ++i) {
         Entry* entry = index_.find_or_add(head.number + i);
