@@ -334,7 +334,7 @@ class WaitStatus(Case):
         device = self.device(service).start()
         result = device.run("send", "--to", "anna", "--wait", "30", "who knows")
         self.assertEqual(result.exit, 75, result)
-        [message] = device.queue()
+        [message] = device.wait_ended()  # its record may be a moment behind
         self.assertEqual((message["state"], message["attempts"]), ("unknown", 3))
         self.assertIsNotNone(message["reason"])
         self.assertEqual([m["copy"] for m in service.messages()], [1, 2, 3])
