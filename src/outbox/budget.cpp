@@ -5,7 +5,6 @@ namespace tocsin {
 namespace {
 
 constexpr std::uint32_t kNoLimit = UINT32_MAX;
-
 constexpr std::uint32_t kHour = 3600, kDay = 86400;
 
 bool hour_over(const Spent& spent, std::uint32_t on_s) { return on_s - spent.hour_began_s >= kHour; }

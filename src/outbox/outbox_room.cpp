@@ -140,7 +140,8 @@ Status Outbox::retry(std::uint32_t number, const Clocks& clocks) {
     case State::dropped: {
       alignas(8) std::uint8_t scratch[kBlock];
       TRY_LET(body, queue_.read_body(*entry, scratch));
-      if (!queue_.has_room(event_size(body.event), 1)) return Code::full;
+      // One that waits again brings its whole event back among what waits.
+      if (!queue_.has_room(event_size(body.event), body.event.phone_count())) return Code::full;
       entry->repeat = entry->repeat || entry->sends > 0;
       break;
     }

@@ -17,7 +17,7 @@ void make_tag(std::uint64_t random, char (&tag)[4]) {
   }
 }
 
-constexpr std::size_t kFewLeft = 512;  // places of the index: a turn lets go of ended messages
+constexpr std::size_t kFewLeft = 512;  // free places of the index: a turn lets go of ended messages then
 
 // Rounded up: a start of the device never makes anything younger.
 std::uint32_t in_seconds(std::uint64_t ms) {

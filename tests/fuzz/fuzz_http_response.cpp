@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Any bytes, fed whole and in pieces, must give the same outcome, and memory that was not written must not be
-// read. The first byte of an input chooses the pieces. Built by tests/fuzz/fuzz.sh; without libFuzzer it runs
+// read. The first byte of an input chooses the pieces. Built by `make fuzz`; without libFuzzer it runs
 // the files it is given.
 #include <cstdlib>
 #include <fstream>

@@ -24,7 +24,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "device"), str(HERE.parent / "simulator")]
 from accounts import Accounts  # noqa: E402
-from board import OUT as BOARDS, TOKEN  # noqa: E402
+from board import NO_BUDGETS, OUT as BOARDS, TOKEN  # noqa: E402
 from harness import Simulator  # noqa: E402
 from machine import PATIENCE_S, Failed, Machine  # noqa: E402
 from medium import LIE_S, SECTOR, Drive, fate  # noqa: E402
@@ -48,18 +48,6 @@ token_file = {folder}/token
 ca_file    = {ca_file}
 retry_min  = 1h
 retry_max  = 1h
-
-[class critical]
-per_hour = none
-per_day  = none
-
-[class warning]
-per_hour = none
-per_day  = none
-
-[class info]
-per_hour = none
-per_day  = none
 """
 
 
@@ -241,7 +229,8 @@ def main():
             tape = record(service, chance)
             (OUT / "token").write_text("x\n")
             (OUT / "token").chmod(0o600)
-            (OUT / "conf").write_text(CONFIGURATION.format(folder=OUT.resolve(), ca_file=os.path.abspath(service.ca_file)))
+            configuration = CONFIGURATION.format(folder=OUT.resolve(), ca_file=os.path.abspath(service.ca_file))
+            (OUT / "conf").write_text(configuration + NO_BUDGETS)
         flushes = sum(event[0] is None for event in tape[1])
         say(f"recorded: {len(tape[1])} requests, {flushes} of them flushes; {time.monotonic() - began:.0f} s; SEED={SEED}")
         lost, _ = storm(tape, max(10, CUTS // 20), chance, lies=True)
