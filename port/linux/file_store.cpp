@@ -98,13 +98,17 @@ void FileStore::open(StoreFile file) {
 }
 
 void FileStore::close() {
-  TOCSIN_ASSERT(worker_.outcome_of(*this).code() == Code::empty);
+  TOCSIN_ASSERT(outcome().code() == Code::empty);
   if (file_.fd >= 0) ::close(file_.fd);
   file_ = {};
 }
 
 Status FileStore::read(std::uint32_t at, MutBytes into) {
   if (at > file_.capacity || into.size() > file_.capacity - at) return {Code::io, EINVAL};
+  if (file_.missing != 0) {
+    for (std::size_t i = 0; i < into.size(); ++i) into[i] = 0;
+    return {};
+  }
   auto from = static_cast<off_t>(at);
   while (!into.empty()) {
     const ssize_t n = ::pread(file_.fd, into.data(), into.size(), from);
@@ -119,16 +123,19 @@ Status FileStore::read(std::uint32_t at, MutBytes into) {
 
 void FileStore::begin(Span<const Write> writes, Sync sync) {
   TOCSIN_ASSERT(writes.size() <= kMaxWrites);
-  TOCSIN_ASSERT(worker_.outcome_of(*this).code() == Code::empty);
+  TOCSIN_ASSERT(outcome().code() == Code::empty);
   for (std::size_t at = 0; at < writes.size(); ++at) writes_[at] = writes[at];
   n_writes_ = writes.size();
   sync_ = sync;
-  worker_.add(*this);
+  StorageJob::begin();
 }
 
-Status FileStore::poll() { return worker_.outcome_of(*this); }
+Status FileStore::poll() { return outcome(); }
 
-Status FileStore::carry_out() const {
+Status FileStore::carry_out(StorageJob& self) { return static_cast<FileStore&>(self).write_and_sync(); }
+
+Status FileStore::write_and_sync() const {
+  if (file_.missing != 0) return {Code::io, file_.missing};
   for (std::size_t at = 0; at < n_writes_; ++at)
     if (writes_[at].at > file_.capacity || writes_[at].from.size() > file_.capacity - writes_[at].at)
       return {Code::io, ENOSPC};

@@ -17,6 +17,7 @@ namespace tocsin {
 struct StoreFile {
   int fd = -1;
   std::uint32_t capacity = 0;  // bytes, a multiple of kBlock, at most kMaxBlocks of them
+  std::int32_t missing = 0;    // an errno: there is no file at all; zeros are read, and every job fails with it
 };
 
 // Opens `name` in the directory for reading and writing, and makes it when it is not there: `bytes`
@@ -29,13 +30,11 @@ Result<StoreFile> open_store(int dir_fd, std::string_view name, std::uint32_t by
 // Errors: not_found, io, corrupt.
 Result<StoreFile> open_store_to_read(int dir_fd, std::string_view name);
 
-class FileStore final : public Store {
+class FileStore final : public Store, private StorageJob {
  public:
   static constexpr std::size_t kMaxWrites = kJobBlocks + 4;  // of one job
 
-  explicit FileStore(StorageWorker& worker) : worker_(worker) {}
-  FileStore(const FileStore&) = delete;
-  FileStore& operator=(const FileStore&) = delete;
+  explicit FileStore(StorageWorker& worker) : StorageJob(worker, carry_out) {}
 
   // Takes the file; close() gives it back to the system. Not while a job is under way (asserted).
   void open(StoreFile file);
@@ -48,20 +47,13 @@ class FileStore final : public Store {
   Status poll() override;
 
  private:
-  friend class StorageWorker;
-  enum class Job : std::uint8_t { none, waiting, done };
+  static Status carry_out(StorageJob& self);
+  Status write_and_sync() const;
 
-  Status carry_out() const;  // in the worker
-
-  StorageWorker& worker_;
   StoreFile file_;
   Write writes_[kMaxWrites] = {};
   std::size_t n_writes_ = 0;
   Sync sync_ = Sync::no;
-  // These three are the worker's and the loop's together, under worker_.mutex_.
-  Job job_ = Job::none;
-  Status outcome_;
-  FileStore* next_ = nullptr;
 };
 
 }  // namespace tocsin

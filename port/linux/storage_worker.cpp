@@ -6,7 +6,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "port/linux/file_store.hpp"
 #include "port/linux/system.hpp"
 
 namespace tocsin {
@@ -63,42 +62,49 @@ void* StorageWorker::run(void* self) { static_cast<StorageWorker*>(self)->serve(
 
 void StorageWorker::serve() {
   for (;;) {
-    FileStore* store = nullptr;
+    StorageJob* job = nullptr;
     {
       const Locked locked{mutex_};
       while (first_ == nullptr) pthread_cond_wait(&work_, &mutex_);
-      store = first_;
-      first_ = store->next_;
+      job = first_;
+      first_ = job->next_;
       if (first_ == nullptr) last_ = nullptr;
     }
-    const Status outcome = store->carry_out();
+    const Status outcome = job->carry_out_(*job);
     const Locked locked{mutex_};
-    store->outcome_ = outcome;
-    store->job_ = FileStore::Job::done;
+    job->outcome_ = outcome;
+    job->job_ = StorageJob::Job::done;
     const std::uint64_t one = 1;
-    // Cannot fail: the count is at most the number of stores.
+    // Cannot fail: the count is at most the number of jobs.
     TOCSIN_ASSERT(::write(handle_, &one, sizeof one) == sizeof one);
   }
 }
 
-void StorageWorker::add(FileStore& store) {
+void StorageWorker::add(StorageJob& job) {
   TOCSIN_ASSERT(handle_ >= 0);
   const Locked locked{mutex_};
-  store.job_ = FileStore::Job::waiting;
-  store.next_ = nullptr;
-  (last_ == nullptr ? first_ : last_->next_) = &store;
-  last_ = &store;
+  job.job_ = StorageJob::Job::waiting;
+  job.next_ = nullptr;
+  (last_ == nullptr ? first_ : last_->next_) = &job;
+  last_ = &job;
   pthread_cond_signal(&work_);
 }
 
-Status StorageWorker::outcome_of(FileStore& store) {
+Status StorageWorker::outcome_of(StorageJob& job) {
   const Locked locked{mutex_};
-  if (store.job_ == FileStore::Job::none) return Code::empty;
-  if (store.job_ == FileStore::Job::waiting) return Code::again;
-  store.job_ = FileStore::Job::none;
+  if (job.job_ == StorageJob::Job::none) return Code::empty;
+  if (job.job_ == StorageJob::Job::waiting) return Code::again;
+  job.job_ = StorageJob::Job::none;
   std::uint64_t one = 0;
   TOCSIN_ASSERT(::read(handle_, &one, sizeof one) == sizeof one);
-  return store.outcome_;
+  return job.outcome_;
 }
+
+void StorageJob::begin() {
+  TOCSIN_ASSERT(outcome().code() == Code::empty);
+  worker_.add(*this);
+}
+
+Status StorageJob::outcome() { return worker_.outcome_of(*this); }
 
 }  // namespace tocsin

@@ -1,23 +1,51 @@
 // SPDX-License-Identifier: MIT
 // The one thread that writes to the medium, so that nobody else waits for it: an eMMC stalls for
-// seconds, a sick one for ever. Serves any number of FileStores, one job of each, in the order of
-// their begin().
+// seconds, a sick one for ever. Serves any number of jobs in the order in which they were begun.
 //
 // A job that hangs in the kernel hangs this thread and every job behind it; the loop goes on, and the
 // program ends through _exit, which does not wait for the thread.
 //
 // Memory: the object, 64 KiB of stack of which a few KiB are touched. No heap. The object and every
-// store with an unfinished job must live until the program ends: the thread never stops.
+// unfinished job must live until the program ends: the thread never stops.
 // Threads: start(), handle() and wait() belong to the loop.
 #pragma once
 
 #include <pthread.h>
 
+#include "tocsin/base/status.hpp"
 #include "tocsin/base/time.hpp"
 
 namespace tocsin {
 
-class FileStore;
+class StorageWorker;
+
+// Something that the worker does: a write and a sync, a file that is made. It is begun again and again, never
+// while it is under way.
+class StorageJob {
+ public:
+  StorageJob(const StorageJob&) = delete;
+  StorageJob& operator=(const StorageJob&) = delete;
+
+ protected:
+  // What is done, in the worker's thread. Until it has returned the loop leaves alone what it uses.
+  using CarryOut = Status (*)(StorageJob& self);
+  StorageJob(StorageWorker& worker, CarryOut carry_out) : worker_(worker), carry_out_(carry_out) {}
+  ~StorageJob() = default;
+
+  void begin();      // asserted: not under way, and its last outcome was told
+  Status outcome();  // what it came to, told once; again (not done yet); empty (not begun)
+
+ private:
+  friend class StorageWorker;
+  enum class Job : std::uint8_t { none, waiting, done };
+
+  StorageWorker& worker_;
+  const CarryOut carry_out_;
+  // These three are the worker's and the loop's together, under worker_.mutex_.
+  Job job_ = Job::none;
+  Status outcome_;
+  StorageJob* next_ = nullptr;
+};
 
 class StorageWorker {
  public:
@@ -29,24 +57,24 @@ class StorageWorker {
   // process has no threads. Errors: io.
   Status start();
 
-  // Readable as long as a finished job's outcome waits for its FileStore::poll(). -1 before start().
+  // Readable as long as a finished job's outcome was not told. -1 before start().
   int handle() const { return handle_; }
 
   // Waits until handle() is readable: for commands and tests, never for the loop. Errors: timeout, io.
   Status wait(Millis most);
 
  private:
-  friend class FileStore;
+  friend class StorageJob;
 
   static void* run(void* self);
   [[noreturn]] void serve();
-  void add(FileStore& store);
-  Status outcome_of(FileStore& store);
+  void add(StorageJob& job);
+  Status outcome_of(StorageJob& job);
 
-  pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;  // guards the list and the state of its stores
+  pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;  // guards the list and the state of its jobs
   pthread_cond_t work_ = PTHREAD_COND_INITIALIZER;
-  FileStore* first_ = nullptr;
-  FileStore* last_ = nullptr;
+  StorageJob* first_ = nullptr;
+  StorageJob* last_ = nullptr;
   int handle_ = -1;
 };
 

@@ -167,6 +167,27 @@ TEST(file_store_on_a_full_device_says_enospc) {
   store.close();
 }
 
+TEST(file_store_without_a_file_reads_zeros_and_fails_every_job) {
+  // What the queue is given while its files cannot be opened: a capacity, and a reason.
+  FileStore store{worker()};
+  StoreFile none;
+  none.capacity = 2 * 4096;
+  none.missing = EROFS;
+  store.open(none);
+  std::uint8_t byte[2] = {7, 7};
+  CHECK_OK(store.read(4095, byte));
+  CHECK_EQ(byte[0] + byte[1], 0);
+  CHECK_CODE(store.read(8191, byte), Code::io);
+  const Store::Write writes[] = {{0, byte}};
+  for (unsigned time = 0; time < 2; ++time) {
+    store.begin(views(writes), Store::Sync::yes);
+    const Status failed = outcome(store);
+    CHECK_CODE(failed, Code::io);
+    CHECK_EQ(failed.detail(), EROFS);
+  }
+  store.close();
+}
+
 TEST(file_store_reports_a_sync_that_fails) {
   int ends[2];
   CHECK_EQ(::pipe2(ends, O_CLOEXEC), 0);

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: MIT
+// How the owner begins and ends: lock, queue, control socket, streams.
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <new>
+
+#include "port/linux/clock.hpp"
+#include "port/linux/entropy.hpp"
+#include "port/linux/secret_file.hpp"
+#include "src/program/owner.hpp"
+#include "tocsin/base/crc32.hpp"
+
+namespace tocsin {
+namespace {
+
+constexpr std::size_t kStreamArena = 40 * 1024;
+constexpr int kLooksAtABadMedium = 3;
+constexpr Millis kLockPatience = seconds(5);
+constexpr Millis kGuestLooks = milliseconds(50);
+constexpr Millis kDaemonLooks = milliseconds(5);  // many guests in a row must not keep it out
+
+std::size_t read_file(const char* path, Span<char> into) {
+  Fd file(::open(path, O_RDONLY | O_CLOEXEC));
+  if (!file.is_open()) return 0;
+  const auto n = read_whole(file.number(), {reinterpret_cast<std::uint8_t*>(into.data()), into.size()});
+  return n.ok() ? n.value() : 0;
+}
+
+// What tells one start of the device, and one device, from another.
+Queue::Start this_start() {
+  Queue::Start start;
+  start.clocks = read_clocks();
+  char text[64];
+  const std::string_view boot = head({text, read_file("/proc/sys/kernel/random/boot_id", text)}, 36);
+  store32(start.boot_id, crc32(0, as_bytes(boot)));
+  store32(start.boot_id + 4, crc32(1, as_bytes(boot)));
+  store32(start.boot_id + 8, crc32(2, as_bytes(boot)));
+  store32(start.boot_id + 12, static_cast<std::uint32_t>(boot.size()));
+  const std::string_view machine = trim({text, read_file("/etc/machine-id", text)});
+  start.machine = crc32(0, as_bytes(machine)) | static_cast<std::uint64_t>(crc32(1, as_bytes(machine))) << 32;
+  start.random[0] = random_number();
+  start.random[1] = random_number();
+  return start;
+}
+
+void wait_a_little(Millis time) { ::poll(nullptr, 0, static_cast<int>(time.count)); }
+
+}  // namespace
+
+Exit Owner::open(const Config& config, Role role, TextWriter& why) {
+  config_ = &config;
+  role_ = role;
+  const Status opened = state_.open(config.device.state, IfAbsent::make);
+  if (!opened.ok()) {
+    why.text("cannot use the state directory ").text(config.device.state).text(": ");
+    write_errno(opened.detail(), why);
+    why.text(": look at `state` in [device]");
+    return Exit::cannot_create;
+  }
+  // Another command may hold the lock for a moment; one that waits for an answer gives way to a daemon.
+  const Instant until = read_clocks().now + kLockPatience;
+  for (;;) {
+    const Status locked = state_.lock();
+    if (locked.ok()) break;
+    if (locked.code() != Code::busy) {
+      why.text("cannot lock ").text(config.device.state).text("/lock: ");
+      write_errno(locked.detail(), why);
+      return Exit::cannot_create;
+    }
+    // A daemon that is just starting, or starting anew, has the lock before it has the socket.
+    ControlRequest request;
+    request.ask = role == Role::daemon ? Ask::give_way : Ask::ping;
+    if (role == Role::guest) {
+      met_owner_ = call_control(config.device.control, request, seconds(1),
+                                {reinterpret_cast<std::uint8_t*>(reply_), sizeof reply_})
+                       .ok();
+      if (met_owner_) return Exit::later;
+    } else {
+      const auto reply = call_control(config.device.control, request, seconds(1),
+                                      {reinterpret_cast<std::uint8_t*>(reply_), sizeof reply_});
+      if (reply.ok() && reply.value().exit != Exit::done) {
+        why.text("another tocsin (process ")
+            .number(state_.holder())
+            .text(") runs on ")
+            .text(config.device.state);
+        why.text(": stop it first");
+        return Exit::later;
+      }
+    }
+    if (read_clocks().now >= until) {
+      why.text("the queue in ")
+          .text(config.device.state)
+          .text(" is locked by process ")
+          .number(state_.holder());
+      why.text(", which does not answer: nothing was stored; look at that process");
+      return Exit::later;
+    }
+    wait_a_little(role == Role::daemon ? kDaemonLooks : kGuestLooks);
+  }
+  const Status started = worker_.start();
+  if (!started.ok()) {
+    why.text("cannot start the storage thread: ");
+    write_errno(started.detail(), why);
+    return Exit::internal;
+  }
+  FileStore* stores[] = {&even_, &odd_};
+  const std::string_view names[] = {"queue.0", "queue.1"};
+  for (std::size_t i = 0; i < 2; ++i) {
+    const auto file = open_store(state_.fd(), names[i], config.device.queue_bytes / 2);
+    if (!file.ok()) {
+      why.text("cannot make ").text(config.device.state).text("/").text(names[i]).text(" (");
+      why.number(config.device.queue_bytes / 2 / 1024).text(" KiB): ");
+      write_errno(file.status().detail(), why);
+      why.text(": free some space, or make queue_size in [device] smaller");
+      return Exit::cannot_create;
+    }
+    stores[i]->open(file.value());
+  }
+  if (even_.capacity() + odd_.capacity() != config.device.queue_bytes) {
+    char text[Log::kMaxLine];
+    TextWriter line(text);
+    line.text("queue_size is ")
+        .number(config.device.queue_bytes / 1024)
+        .text(" KiB, but the queue was made with ");
+    line.number((even_.capacity() + odd_.capacity()) / 1024)
+        .text(" KiB and keeps that: a new state directory takes it");
+    log_line(LogLevel::warning, line.view());
+  }
+  auto found = queue_.load();
+  for (int looks = 1; found.code() == Code::io && looks < kLooksAtABadMedium; ++looks) {
+    ::sleep(1);
+    found = queue_.load(looks + 1 == kLooksAtABadMedium ? Queue::BadBlocks::leave_out : Queue::BadBlocks::refuse);
+  }
+  if (!found.ok()) {
+    why.text("cannot read the queue in ").text(config.device.state).text(": ");
+    if (found.code() == Code::bad_value) {
+      why.text("its format is version ").number(static_cast<std::uint64_t>(found.status().detail()));
+      why.text(", made by a newer tocsin: use that one");
+    } else if (found.code() == Code::io) {
+      write_errno(found.status().detail(), why);
+    } else {
+      why.text("queue.0 or queue.1 has a size that cannot be: move both away");
+    }
+    return Exit::medium;
+  }
+  found_ = found.value();
+  if (found_.bad_blocks > 0) {
+    char text[Log::kMaxLine];
+    TextWriter line(text);
+    line.number(found_.bad_blocks).text(" blocks of 4 KiB of the queue in ").text(config.device.state);
+    log_line(LogLevel::error, line.text(" cannot be read: what lay there is lost; look at the medium").view());
+  }
+  if (found_.unreadable)
+    log_line(LogLevel::error,
+             "queue.0 and queue.1 held no queue that can be read: an empty one is begun; look at the medium");
+  const Queue::Start start = this_start();
+  random_state_ = start.random[0] | 1;
+  queue_.start(start);
+  settle(queue_.start_ticket());  // a medium that hangs is said below and everywhere; the work goes on
+  outbox_.configure(config.rules);
+  outbox_.load(start.clocks);
+  char words[200];
+  TextWriter problem(words);
+  if (!control_.open(config.device.control, problem).ok()) {
+    problem.text(": other commands cannot talk to this process");
+    log_line(LogLevel::warning, problem.view());
+  }
+  return Exit::done;
+}
+
+Exit Owner::load_token(std::size_t stream, TextWriter& why) {
+  char token[kMaxToken];
+  const auto size = read_token(config_->streams[stream].token_file, token, why);
+  if (!size.ok()) return Exit::config;  // the one before, if there is one, stays
+  std::memcpy(tokens_[stream], token, size.value());
+  token_sizes_[stream] = size.value();
+  ::explicit_bzero(token, sizeof token);
+  return Exit::done;
+}
+
+void Owner::configure_sender(std::size_t stream) {
+  const StreamConfig& from = config_->streams[stream];
+  Sender::Settings settings;
+  settings.name = from.name;
+  settings.endpoint = {from.host, from.port};
+  settings.path_prefix = from.path_prefix;
+  settings.token = {tokens_[stream], token_sizes_[stream]};
+  settings.sender = from.sender;
+  settings.timeout = from.timeout;
+  settings.retry_min = from.retry_min;
+  settings.retry_max = from.retry_max;
+  senders_[stream]->configure(settings);
+}
+
+Exit Owner::open_streams(TextWriter& why) {
+  // Mbed TLS writes zeros over the whole of its arena: it gets no more than it can use, a connection for
+  // each stream and the parsed authorities, which take up to two and a half times their file.
+  std::size_t arena = kStreamArena * config_->stream_count;
+  for (std::size_t i = 0; i < config_->stream_count; ++i) {
+    struct stat file = {};
+    if (::stat(Path(config_->streams[i].ca_file).c_str(), &file) == 0)
+      arena += static_cast<std::size_t>(file.st_size) * 5 / 2;
+  }
+  tls_use_arena(MutBytes{tls_arena_}.first(arena));
+  Exit worst = Exit::done;
+  for (std::size_t i = 0; i < config_->stream_count; ++i) {
+    const StreamConfig& stream = config_->streams[i];
+    std::size_t context = 0;
+    while (context < context_count_ && config_->streams[context_of_[context]].ca_file != stream.ca_file)
+      ++context;
+    char words[400];
+    TextWriter problem(words);
+    if (context == context_count_) {
+      context_of_[context_count_++] = i;
+      if (!contexts_[context].open(stream.ca_file).ok()) problem.text(contexts_[context].problem());
+    }
+    streams_[i] = new (stream_memory_[i]) TlsStream(contexts_[context], resolver_);
+    senders_[i] = new (sender_memory_[i]) Sender(outbox_, *streams_[i], *this, arena_);
+    stream_count_ = i + 1;
+    if (problem.view().empty() && load_token(i, problem) == Exit::done) {
+      configure_sender(i);
+      continue;
+    }
+    configure_sender(i);
+    senders_[i]->hold_until_resumed(problem.view());
+    if (worst == Exit::done) why.text(problem.view());
+    worst = Exit::config;
+  }
+  return worst;
+}
+
+void Owner::close(Millis most) {
+  const Instant until = read_clocks().now + most;
+  for (std::size_t i = 0; i < stream_count_; ++i) senders_[i]->stop();
+  const auto quiet = [this] {
+    for (std::size_t i = 0; i < stream_count_; ++i)
+      if (!senders_[i]->quiet()) return false;
+    return true;
+  };
+  while (!quiet() && read_clocks().now < until) turn(until, -1);
+  for (std::size_t i = 0; i < stream_count_; ++i) streams_[i]->close();
+  queue_.stop().status().ignore();  // without it the numbers only go on with a gap
+  queue_.poll(read_clocks().now);  // begins it now, not when turn() wakes
+  while (!queue_.idle() && read_clocks().now < until) turn(until, -1);
+  control_.close();
+  state_.unlock();
+}
+
+}  // namespace tocsin
