@@ -93,6 +93,8 @@ class Owner final : public Observer {
     bool to_the_end = false;  // --wait
     Instant until;
     bool acknowledged = false;
+    bool decided = false;     // none waits any more; told when `end` is on the medium
+    Queue::Ticket end = 0;
   };
 
   // owner_control.cpp

@@ -4,6 +4,11 @@
 #include "src/program/owner.hpp"
 
 namespace tocsin {
+namespace {
+
+constexpr Millis kMediumPatience{Queue::kStall.count + 300};
+
+}  // namespace
 
 void Owner::serve(Instant now) {
   if (!control_.is_open()) return;
@@ -76,7 +81,7 @@ void Owner::answer(ControlServer::Client client, Instant now) {
     waiting.used = true;
     waiting.client = client;
     waiting.posted = posted;
-    waiting.medium_until = now + Millis{Queue::kStall.count + 300};
+    waiting.medium_until = now + kMediumPatience;
     waiting.to_the_end = request.ask == Ask::send && request.wait > milliseconds(0);
     waiting.until = crowded() ? now : now + request.wait;
     return;
@@ -112,7 +117,14 @@ void Owner::look_after(Waiting& waiting, Instant now) {
     waiting.acknowledged = true;
   }
   if (exit == Exit::done && waiting.to_the_end) {
-    if (!decided(waiting.posted) && now < waiting.until) return;
+    if (!waiting.decided && decided(waiting.posted)) {
+      waiting.decided = true;
+      waiting.end = queue_.newest();
+      waiting.until = now + kMediumPatience;
+    }
+    // What is told is what the next command finds on the medium, where that answers.
+    const bool open = !waiting.decided || (!queue_.on_medium(waiting.end) && !queue_.stalled(now));
+    if (open && now < waiting.until) return;
     exit = outcome(waiting.posted.pushed.first_number, waiting.posted.count);
     write_outcome(waiting.posted, exit, why);
   }

@@ -297,6 +297,12 @@ class WaitStatus(Case):
         for device, identifier in self.both(service, 0):
             self.assertEqual(device.message(identifier)["state"], "accepted")
 
+    def test_the_end_that_was_told_is_what_the_next_command_finds(self):
+        device = self.device(self.service()).start()
+        for n in range(40):
+            [identifier] = device.ok("send", "--to", "anna", "--wait", "20", f"number {n}").out.split()
+            self.assertEqual(device.message(identifier)["state"], "accepted")
+
     def test_unreachable(self):
         for device, identifier in self.both(self.service(start=False), 69, seconds="1"):
             self.assertEqual(device.message(identifier)["state"], "queued")
@@ -334,7 +340,7 @@ class WaitStatus(Case):
         device = self.device(service).start()
         result = device.run("send", "--to", "anna", "--wait", "30", "who knows")
         self.assertEqual(result.exit, 75, result)
-        [message] = device.wait_ended()  # its record may be a moment behind
+        [message] = device.queue()
         self.assertEqual((message["state"], message["attempts"]), ("unknown", 3))
         self.assertIsNotNone(message["reason"])
         self.assertEqual([m["copy"] for m in service.messages()], [1, 2, 3])
