@@ -122,5 +122,5 @@ TEST(queue_format_page_shows_the_golden_file) {
   std::size_t listed = 0;
   const Disk::Image golden = read_hex(kGolden, 8 * kBlock, listed);
   read_hex("src/outbox/FORMAT.md", 8 * kBlock, listed, &golden);
-  CHECK_EQ(listed, 40 + 72 + 128 + 104 + 24 + 64);
+  CHECK_EQ(listed, 40 + 72 + 136 + 104 + 24 + 64);
 }

@@ -17,6 +17,8 @@ void Outbox::poll(const Clocks& clocks) {
   expire(clocks);
   const std::uint32_t now_s = on_s(clocks.now);
   std::uint32_t next_s = now_s + kLookEvery_s;
+  const std::uint32_t forget_s = forget_old(now_s);
+  if (forget_s > now_s && forget_s < next_s) next_s = forget_s;
   bool waits = false;
   for (std::size_t at = 0; at < index_.size(); ++at) {
     const Entry& entry = index_[at];
@@ -39,6 +41,34 @@ std::uint32_t Outbox::next_note_s(Instant now) const {
   const std::uint32_t up_s = last_s - (on_s(now) - static_cast<std::uint32_t>(now.ms / 1000));
   return last_s + (up_s < kNoteAfter_s ? kNoteAfter_s : up_s < kNoteEvery_s ? up_s : kNoteEvery_s);
 }
+
+// Forgetting costs a turn and zeros: it is done for many at once, a thirtieth of the history late, at least an
+// hour. Returns when to look again.
+std::uint32_t Outbox::forget_old(std::uint32_t now_s) {
+  if (!queue_.forgot() && !queue_.forgetting()) {  // the medium did not take it
+    queue_.forget(1).ignore();                      // no room: then
+    return now_s + kNoteEvery_s;
+  }
+  if (history_.count == 0 || queue_.forgetting()) return now_s + kNoteEvery_s;
+  const auto history_s = static_cast<std::uint32_t>(history_.count / 1000);
+  const std::uint32_t late_s = history_s / 30 < kNoteEvery_s ? kNoteEvery_s : history_s / 30;
+  std::uint32_t oldest_s = now_s;
+  for (std::size_t at = 0; at < index_.size();) {
+    const Queue::Mates messages = queue_.mates(index_[at]);
+    std::uint32_t newest_s = 0;
+    for (; at < messages.to; ++at) {
+      const auto ended_s = static_cast<std::uint32_t>(index_[at].due_ms / 1000);
+      if (!ended(index_[at].state)) newest_s = UINT32_MAX;
+      if (ended_s > newest_s) newest_s = ended_s;
+    }
+    if (newest_s < oldest_s) oldest_s = newest_s;
+  }
+  if (now_s - oldest_s < history_s + late_s) return oldest_s + history_s + late_s;
+  queue_.forget(now_s - history_s).ignore();  // no room: the next time
+  return now_s + kNoteEvery_s;
+}
+
+Status Outbox::purge(const Clocks& clocks) { return queue_.forget(on_s(clocks.now) + 1); }
 
 void Outbox::expire(const Clocks& clocks) {
   const std::uint32_t now_s = on_s(clocks.now);

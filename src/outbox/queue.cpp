@@ -53,6 +53,10 @@ void Queue::start(const Start& start) {
   TOCSIN_ASSERT(payload.ok());  // nothing else is staged yet
   encode_run(run_, payload.value());
   start_ticket_ = newest();
+  if (tally_.forget_before_s != 0) {
+    forget_ = Forget::wiping_copy;
+    wipe_at_ = 1;
+  }
   if (fresh) turn_begin();
 }
 
@@ -136,6 +140,7 @@ Result<Queue::Ticket> Queue::update(std::uint32_t number, const MessageState& st
   if (ended(entry->state) && !ended(state.state) && number < settled_below_) settled_below_ = number;
   const Mates event = mates(*entry);
   const bool waited = waits(event);
+  const bool ends = ended(state.state) && !ended(entry->state);
   entry->state = state.state;
   if (waited != waits(event)) count(event, waited ? -1 : 1);
   entry->sends = state.sends;
@@ -144,6 +149,7 @@ Result<Queue::Ticket> Queue::update(std::uint32_t number, const MessageState& st
   std::uint8_t bytes[kMaxMessageStateBytes];
   MessageState stamped = state;
   stamped.at = stamp(clocks);
+  if (ends) entry->due_ms = stamped.at.on_ms();
   stamped.reopened = entry->reopened;
   const std::size_t size = encode_message_state(stamped, bytes);
   const RecordKind kind = ended(state.state) ? RecordKind::ended : RecordKind::state;
@@ -167,6 +173,12 @@ bool Queue::has_room(std::size_t event_bytes, std::size_t phones, Room leaving) 
 }
 
 Result<Queue::Ticket> Queue::note(const Tally& tally) {
+  Tally noted = tally;
+  noted.forget_before_s = tally_.forget_before_s;
+  return stage_tally(noted);
+}
+
+Result<Queue::Ticket> Queue::stage_tally(const Tally& tally) {
   TRY_LET(payload, stage(RecordKind::tally, 0, 0, kTallyBytes, 0));
   encode_tally(tally, payload);
   tally_ = tally;
@@ -175,6 +187,7 @@ Result<Queue::Ticket> Queue::note(const Tally& tally) {
 
 Result<Queue::Ticket> Queue::stop() {
   TRY_LET(payload, stage(RecordKind::stop, 0, 0, 0, 0));
+  forget_ = Forget::nothing;  // the next run goes on with it
   static_cast<void>(payload);
   return newest();
 }
@@ -279,6 +292,7 @@ Queue::Alarm* Queue::note_alarm(std::string_view name) {
 
 Instant Queue::wake() const {
   if (job_running_) return stall_told_ ? kNever : job_since_ + kStall;
+  if (forget_ != Forget::nothing && phase_ == Phase::working) return Instant{0};
   return phase_ == Phase::broken ? retry_at_ : kNever;
 }
 

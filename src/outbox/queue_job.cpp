@@ -23,6 +23,8 @@ void Queue::poll(Instant now) {
       job_running_ = false;
       if (done.ok()) {
         job_done();
+      } else if (wiping_) {
+        wipe_failed(done.detail());
       } else {
         job_failed(now, done.detail());
       }
@@ -35,7 +37,7 @@ void Queue::poll(Instant now) {
         } else if (turn_wanted_) {
           turn_begin();
         } else if (staged_ == 0) {
-          return;
+          if (!forget_step()) return;
         } else {
           build(now);
         }
@@ -168,6 +170,10 @@ void Queue::build(Instant now) {
 }
 
 void Queue::job_done() {
+  if (wiping_) {
+    wiping_ = false;
+    return;
+  }
   switch (phase_) {
     case Phase::working:
       seal_safe_ = true;

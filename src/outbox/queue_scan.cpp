@@ -194,8 +194,9 @@ void Queue::apply(const Record& record, std::uint32_t at, Scan& into) {
       const auto state = decode_message_state(record.payload);
       if (state.ok()) raise(newest_on_ms_, state.value().at.on_ms());
       Entry* entry = state.ok() ? index_.find_or_add(head.number) : nullptr;
-      if (entry == nullptr || head.lsn < entry->due_ms) return;
-      entry->due_ms = head.lsn;  // stands in for the LSN until the load is finished
+      if (entry == nullptr || head.lsn < entry->moved_state_at) return;
+      entry->moved_state_at = head.lsn;  // stands in for the LSN until the load is finished
+      entry->due_ms = ended(state.value().state) ? state.value().at.on_ms() : 0;
       entry->state_at = at;
       entry->state = state.value().state;
       entry->sends = state.value().sends;
@@ -237,9 +238,11 @@ void Queue::finish_load(Scan& into) {
   index_.forget_unless([](const Entry& entry) { return entry.body_at != 0; });
   for (std::size_t at = 0; at < index_.size(); ++at) {
     Entry& entry = index_[at];
-    entry.due_ms = 0;
+    entry.moved_state_at = 0;
+    if (ended(entry.state) || entry.number >= settled_below_) continue;
     // Its last record is damaged, but later ones say that it had ended: it must not be sent again.
-    if (!ended(entry.state) && entry.number < settled_below_) entry.state = State::unknown;
+    entry.state = State::unknown;
+    entry.due_ms = newest_on_ms_;
   }
   for (std::size_t at = 0; at < index_.size();) {
     const Mates event = mates(index_[at]);

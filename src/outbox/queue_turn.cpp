@@ -8,12 +8,15 @@ namespace tocsin {
 // An event is kept with all its messages: the end of one that was let go would be unknown to the next start.
 bool Queue::turn_keeps(const Entry& entry) const {
   const Mates event = mates(entry);
+  const std::uint64_t forget_before_ms = std::uint64_t{tally_.forget_before_s} * 1000;
+  bool fits = false, is_young = false;
   for (std::size_t at = event.from; at < event.to; ++at) {
     const Entry& mate = index_[at];
-    if (!ended(mate.state) || mate.body_staged || mate.state_staged || mate.number >= turn_keep_from_)
-      return true;
+    if (!ended(mate.state) || mate.body_staged || mate.state_staged || mate.unsaved) return true;
+    fits = fits || mate.number >= turn_keep_from_;
+    is_young = is_young || mate.due_ms >= forget_before_ms;
   }
-  return false;
+  return fits && is_young;
 }
 
 void Queue::turn_begin() {
@@ -190,6 +193,7 @@ void Queue::turn_done() {
     if (!entry.state_staged) entry.state_at = entry.moved_state_at;
   }
   index_.forget_unless([this](const Entry& entry) { return turn_keeps(entry); });
+  forget_turned();
 }
 
 }  // namespace tocsin

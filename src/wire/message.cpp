@@ -9,7 +9,7 @@ constexpr std::string_view kStateWords[] = {"queued",  "unknown", "accepted", "d
                                             "expired", "evicted", "dropped",  "merged"};
 constexpr std::string_view kOnUnknownWords[] = {"resend", "hold"};
 constexpr std::size_t kStampBytes = 24;
-constexpr std::size_t kEventHeadBytes = 12 + kStampBytes;
+constexpr std::size_t kEventHeadBytes = 16 + kStampBytes;
 constexpr std::uint8_t kHoldBit = 0x80;  // beside the class
 constexpr std::size_t kStateHeadBytes = 8 + kStampBytes;
 constexpr std::size_t kAlarmHeadBytes = 4 + kStampBytes;
@@ -102,6 +102,7 @@ std::size_t encode_event(const Event& event, MutBytes into) {
   store16(p + 6, static_cast<std::uint16_t>(event.text.size()));
   store32(p + 8, event.expires_s);
   encode_stamp(event.queued, p + 12);
+  store32(p + 36, event.edge_before_ms);
   p += kEventHeadBytes;
   for (std::size_t at = 0; at < event.phone_count(); ++at, p += 8) {
     std::uint64_t digits = 0;  // at most 15 digits, the first one not 0: nothing is lost as a number
@@ -135,6 +136,7 @@ Result<Event> decode_event(Bytes payload) {
   event.transition = static_cast<Transition>(p[1]);
   event.expires_s = load32(p + 8);
   event.queued = decode_stamp(p + 12);
+  event.edge_before_ms = load32(p + 36);
   Bytes rest = payload.drop(kEventHeadBytes);
   event.packed_phones = rest.first(phones * 8);
   rest = rest.drop(phones * 8);
@@ -241,6 +243,7 @@ void encode_tally(const Tally& tally, MutBytes into) {
     store16(p + 10, spent.in_day);
     p += 12;
   }
+  store32(p, tally.forget_before_s);
 }
 
 Result<Tally> decode_tally(Bytes payload) {
@@ -256,6 +259,7 @@ Result<Tally> decode_tally(Bytes payload) {
     spent.in_day = load16(p + 10);
     p += 12;
   }
+  tally.forget_before_s = load32(p);
   return tally;
 }
 

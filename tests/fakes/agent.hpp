@@ -107,7 +107,7 @@ class Agent final : public tocsin::Observer {
     start.random[1] = start.random[0] ^ 0x1234567;
     start.clocks = clocks();
     queue.start(start);
-    outbox.configure(rules);
+    outbox.configure(rules, history);
     outbox.load(clocks());
     return true;
   }
@@ -230,6 +230,7 @@ class Agent final : public tocsin::Observer {
   tocsin::Sender& sender;
   tocsin::Sender::Settings settings;
   tocsin::Rules rules = patient();
+  tocsin::Millis history;  // 0: as long as there is room
 
   std::vector<Ended> over;
   std::vector<Changed> changes;

@@ -23,7 +23,7 @@ struct Entry {
   std::uint32_t body_at = 0;
   std::uint32_t state_at = 0;
   std::uint32_t moved_body_at = 0;   // the same in the generation that is being written
-  std::uint32_t moved_state_at = 0;
+  std::uint32_t moved_state_at = 0;  // during load(): LSN of the newest state
   bool body_staged = false;
   bool state_staged = false;
   bool unsaved = false;              // its newest state found no room in the staging memory
@@ -43,7 +43,8 @@ struct Entry {
   std::uint32_t stream = 0;          // hash of the stream's name
   std::uint32_t alarm = 0;           // hash of the alarm's name; 0: of none
   std::uint32_t expires_s = 0;       // when the device has been on for so long; 0: never
-  std::uint64_t due_ms = 0;          // not before this Instant; during open(): LSN of the newest state
+  // Not before this Instant; of one that has ended: when, in ms that the device had been on.
+  std::uint64_t due_ms = 0;
 };
 
 class Index {

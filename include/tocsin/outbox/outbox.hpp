@@ -54,11 +54,17 @@ class Outbox {
   Outbox& operator=(const Outbox&) = delete;
 
   // Until it is called: default_rules(). A message keeps what it was queued with, but for the budgets.
-  void configure(const Rules& rules) { rules_ = rules; }
+  // `history`: how long ended messages are kept; 0: as long as there is room.
+  void configure(const Rules& rules, Millis history = Millis{0}) {
+    rules_ = rules;
+    history_ = history;
+    wake_ = Instant{0};
+  }
   // After Queue::load() and start(): what earlier runs left is counted as said above.
   void load(const Clocks& clocks);
-  // Ends what has expired, and puts on record how long the device has been on while something waits: once an
-  // hour, more often in the first hour. Call it at wake().
+  // Ends what has expired, has ended messages forgotten that are older than the history, and puts on record how
+  // long the device has been on while something waits: once an hour, more often in the first hour. Call it at
+  // wake().
   void poll(const Clocks& clocks);
   Instant wake() const { return wake_; }
 
@@ -73,6 +79,8 @@ class Outbox {
   // not_found; bad_value (the service has it, or a newer one took its place), full (no room among what
   // waits), io, corrupt (its text cannot be read back).
   Status retry(std::uint32_t number, const Clocks& clocks);
+  // By hand: Queue::forget() for all that has ended.
+  Status purge(const Clocks& clocks);
 
   // The most urgent messages of a stream that may be sent now: by class, then by age. Their numbers go to
   // `into`; returns how many. Messages that need a record first are left out while the medium does not
@@ -131,6 +139,7 @@ class Outbox {
   // outbox_room.cpp
   void expire(const Clocks& clocks);
   std::uint32_t next_note_s(Instant now) const;
+  std::uint32_t forget_old(std::uint32_t now_s);
   enum class Why : std::uint8_t { stays, older_news, lower };
   Why gives_way(Queue::Mates messages, const Event& event) const;
   Queue::Room may_give_way(const Event& event) const;
@@ -143,6 +152,7 @@ class Outbox {
   Index& index_;
   Observer& observer_;
   Rules rules_ = default_rules();
+  Millis history_;
   Tally tally_;  // as it is now; on record as it was with the last request or answer
   std::uint32_t began_s_ = 0;  // the device had been on for so long when this run began
   Instant wake_;

@@ -108,6 +108,13 @@ class Queue {
   Result<Ticket> update(std::uint32_t number, const MessageState& state, const Clocks& clocks);
   // Puts on record what has to outlive the run beside the messages. Errors: full: nothing changed.
   Result<Ticket> note(const Tally& tally);
+  // Forgets every event whose messages had all ended when the device had been on for `before_s`, and writes
+  // zeros over what was left of texts and numbers in both files. It goes on beside the other work, over runs,
+  // and is done when forgot() says yes; while that and forgetting() say no, the medium did not take it.
+  // Errors: full: nothing changed.
+  Status forget(std::uint32_t before_s);
+  bool forgetting() const { return forget_ != Forget::nothing; }
+  bool forgot() const { return tally_.forget_before_s == 0; }
   const Tally& tally() const { return tally_; }  // as load() found it, or as noted since
   // How long the device has been on, over all its starts, as far as the queue knows.
   std::uint64_t on_ms(Instant now) const { return std::uint64_t{run_.on_before_s} * 1000 + now.ms; }
@@ -138,7 +145,7 @@ class Queue {
   // kNever: only when a store is ready, or something was staged. Comes once more when a job takes so long
   // that stalled() changes: the senders have to be asked again then.
   Instant wake() const;
-  bool idle() const { return !job_running_ && staged_ == 0 && phase_ == Phase::working; }
+  bool idle() const { return !job_running_ && staged_ == 0 && phase_ == Phase::working; }  // but for forget()
   // The medium has not answered for kStall, fails or is full: what is staged may have to go out from RAM.
   static constexpr Millis kStall = seconds(2);
   bool stalled(Instant now) const;
@@ -161,6 +168,14 @@ class Queue {
     copying,  // what counts is copied to the other file                                     [turn_begin]
     sealing,  // the copy is on the medium, its seal is being written                        [turn_step]
     broken,   // a job failed: nothing more goes to the active file; copying is tried again  [job_failed]
+  };
+  // What forget() does while nothing else is to be written: the copy goes to a file of zeros, since the ends
+  // of its blocks and the slots behind it keep what was there.
+  enum class Forget : std::uint8_t {
+    nothing,
+    wiping_copy,  // the file that the turn will go to; any other turn begins this anew  [turn_done]
+    turning,
+    wiping_old,   // the file that the turn left
   };
   // One file as it is being filled: the active one, or the copy during a turn.
   struct Log {
@@ -189,10 +204,17 @@ class Queue {
   void turn_seal();
   void turn_done();
   bool turn_keeps(const Entry& entry) const;
+  // queue_forget.cpp
+  bool forget_step();
+  enum class Wiped : std::uint8_t { some, later, all };
+  Wiped wipe();
+  void wipe_failed(std::int32_t error);
+  void forget_turned();
   // queue.cpp
   Result<MutBytes> stage(RecordKind kind, std::uint32_t number, std::size_t count, std::size_t size,
                          std::size_t leave);
   Result<Record> read_record(std::uint32_t at, bool staged, MutBytes scratch) const;
+  Result<Ticket> stage_tally(const Tally& tally);
   Alarm* note_alarm(std::string_view name);
   bool waits(Mates event) const;
   void count(Mates event, int sign);
@@ -280,6 +302,9 @@ class Queue {
   std::uint32_t turn_body_from_ = 0;     // the event copied last, and where it went
   std::uint32_t turn_body_to_ = 0;
   bool turned_in_vain_ = false;          // nothing was appended since the last turn
+  Forget forget_ = Forget::nothing;
+  std::uint32_t wipe_at_ = 0;            // slot
+  bool wiping_ = false;                  // the running job
   Instant retry_at_;
   std::int32_t last_errno_ = 0;
 

@@ -62,6 +62,7 @@ struct Event {
   OnUnknown on_unknown = OnUnknown::resend;
   std::uint32_t expires_s = 0;  // when the device has been on for so many seconds; 0: never
   Stamp queued;
+  std::uint32_t edge_before_ms = 0;  // the edge that made it came so long before that
   std::string_view id_prefix;  // NAME-TAG of the time; an id is id_prefix "-" number
   std::string_view stream;     // name in the configuration
   std::string_view alarm;      // name, or empty
@@ -127,8 +128,9 @@ struct Spent {
 struct Tally {
   std::uint32_t on_s = 0;  // the device has been on at least so long
   Spent spent[kClasses];
+  std::uint32_t forget_before_s = 0;  // what ended before is being forgotten; 0: nothing is
 };
-inline constexpr std::size_t kTallyBytes = 4 + 12 * kClasses;
+inline constexpr std::size_t kTallyBytes = 8 + 12 * kClasses;
 void encode_tally(const Tally& tally, MutBytes into);
 Result<Tally> decode_tally(Bytes payload);  // corrupt
 
