@@ -15,12 +15,12 @@ using namespace tocsin;
 // A device on a fresh medium. boot() again is a power cut or a restart.
 struct Bench {
   Instant clock{1000};
-  Disk disk{24};
+  Disk disk;
   Service service;
   std::unique_ptr<Agent> agent;
   unsigned boots = 0;
 
-  Bench() { boot(); }
+  explicit Bench(std::uint32_t blocks = 24) : disk(blocks) { boot(); }
   Agent& boot() {
     clock = Instant{clock.ms + 1000};
     if (boots > 0) disk = disk.image(0);

@@ -31,7 +31,7 @@ struct Bench : fakes::Bench {
     return first;
   }
   std::size_t pick(std::size_t most = 64) {
-    return agent->outbox.pick(name_hash("sms"), clock, Span<std::uint32_t>{numbers, most});
+    return agent->outbox.pick(name_hash("sms"), clock, Outbox::After::others, Span<std::uint32_t>{numbers, most});
   }
   // The ticket of the record that has to precede it, 0: none.
   Queue::Ticket sending(std::uint32_t number) {

@@ -31,6 +31,7 @@ inline constexpr std::size_t kMaxAlarms = 64;        // alarms whose state is ke
 
 // One request to the service.
 inline constexpr std::size_t kMaxBatch = 20;         // messages in one request
+inline constexpr std::size_t kMaxTroubled = 32;      // recipients whose last try failed: 24 B each
 inline constexpr std::size_t kRequestHeadBytes = 1'280; // head of a request: address, host, token
 inline constexpr std::size_t kRequestBodyBytes = 10'240; // body; a batch takes as many messages as fit
 inline constexpr std::size_t kHeadBytes = 4'096;     // head of an answer: longer is refused

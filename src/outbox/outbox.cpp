@@ -59,20 +59,6 @@ bool Outbox::may_be_sent(const Entry& entry, Instant now) const {
   return queue_.stalled(now) ? !needs_record(entry) : safe;
 }
 
-std::size_t Outbox::pick(std::uint32_t stream, Instant now, Span<std::uint32_t> into) const {
-  std::size_t n = 0;
-  for (const Class cls : {Class::critical, Class::warning, Class::info}) {
-    std::uint32_t free = may_send(rules_[cls], spent(cls), on_s(now));
-    for (std::size_t at = 0; at < index_.size() && n < into.size() && free > 0; ++at) {
-      const Entry& entry = index_[at];
-      if (entry.cls != cls || entry.stream != stream || !may_be_sent(entry, now)) continue;
-      into[n++] = entry.number;
-      --free;
-    }
-  }
-  return n;
-}
-
 Instant Outbox::next_due(std::uint32_t stream, Instant now) const {
   Instant next = kNever;
   for (std::size_t at = 0; at < index_.size(); ++at) {
@@ -199,11 +185,17 @@ void Outbox::outcome_unknown(std::uint32_t number, Instant due, std::string_view
 
 void Outbox::accepted(std::uint32_t number, std::string_view uuid, std::string_view reason,
                       const Clocks& clocks) {
-  if (Entry* entry = index_.find(number)) end(*entry, State::accepted, uuid, reason, clocks);
+  Entry* entry = index_.find(number);
+  if (entry == nullptr) return;
+  troubled_.works(entry->stream, entry->recipient);
+  end(*entry, State::accepted, uuid, reason, clocks);
 }
 
 void Outbox::refused(std::uint32_t number, std::string_view reason, const Clocks& clocks) {
-  if (Entry* entry = index_.find(number)) end(*entry, State::failed, {}, reason, clocks);
+  Entry* entry = index_.find(number);
+  if (entry == nullptr) return;
+  in_trouble(number, Trouble::refused, clocks.now);
+  end(*entry, State::failed, {}, reason, clocks);
 }
 
 unsigned Outbox::failures(std::uint32_t number) const {

@@ -113,6 +113,7 @@ Result<Queue::Pushed> Queue::push(Event event, std::string_view device_name, con
     entry->stream = name_hash(event.stream);
     entry->alarm = event.alarm.empty() ? 0 : name_hash(event.alarm);
     entry->expires_s = event.expires_s;
+    entry->recipient = name_hash(event.phones[i].view());
     entry->on_unknown = event.on_unknown;
     live_bytes_ += share;
     ++live_count_;

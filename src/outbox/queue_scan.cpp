@@ -177,6 +177,7 @@ void Queue::apply(const Record& record, std::uint32_t at, Scan& into) {
         entry->stream = name_hash(event.value().stream);
         entry->alarm = event.value().alarm.empty() ? 0 : name_hash(event.value().alarm);
         entry->expires_s = event.value().expires_s;
+        entry->recipient = name_hash(event.value().phone(i).view());
         entry->on_unknown = event.value().on_unknown;
       }
       if (head.number + count > into.next_number)

@@ -76,8 +76,10 @@ void Sender::poll(const Clocks& clocks, std::uint32_t random) {
       case State::held:
         if (now < retry_at_) {
           look_at_connection();
-          wake_ = retry_at_;
-          return;
+          // Trouble that recipients of their own have keeps nobody else waiting for long.
+          const bool others = others_at_ < retry_at_ && outbox_.others_wait(stream_id_, now);
+          wake_ = others ? others_at_ : retry_at_;
+          if (now < wake_) return;
         }
         enter(State::idle, now);
         break;
@@ -170,7 +172,11 @@ void Sender::disconnect() {
 // Chooses the messages, writes the body and puts on record what must be on record before a byte leaves.
 // Errors: empty; bad_value, too_big from the request head: nothing is counted then.
 Status Sender::prepare(const Clocks& clocks) {
-  batch_size_ = outbox_.pick(stream_id_, clocks.now, Span<std::uint32_t>{batch_, batch_limit_});
+  batch_size_ = outbox_.pick(stream_id_, clocks.now, others_first_ ? Outbox::After::troubled : Outbox::After::others,
+                             Span<std::uint32_t>{batch_, batch_limit_});
+  to_troubled_ = batch_size_ > 0 && outbox_.is_in_trouble(batch_[0]);
+  // Trouble may have cut the next request to one message: that alone is not the others' turn.
+  others_first_ = to_troubled_ || (others_first_ && batch_limit_ < kMaxBatch);
   while (batch_size_ > 0 && !compose(clocks)) {
   }
   if (batch_size_ == 0) return Code::empty;

@@ -68,6 +68,7 @@ void Sender::judge_answer(const Clocks& clocks, std::uint32_t random) {
       take_back(clocks.now, clocks);
       return hold(answer.status, reason, clocks, random);
     case Whole::halve:
+      blame(clocks.now);
       if (batch_size_ > 1) {
         batch_limit_ = batch_size_ / 2;
         take_back(clocks.now, clocks);
@@ -79,6 +80,8 @@ void Sender::judge_answer(const Clocks& clocks, std::uint32_t random) {
     case Whole::later:
       take_back(clocks.now, clocks);
       batch_limit_ = 1;  // enough to ask again; each message of a request may cost two records
+      limit_after_ = 0;
+      to_troubled_ = false;  // it is not about them
       return back_off(reason, seconds(judgement.retry_after_s), clocks, random);
     case Whole::unknown:
       all_unknown(reason, clocks, random);
@@ -87,14 +90,17 @@ void Sender::judge_answer(const Clocks& clocks, std::uint32_t random) {
   }
 
   bool any_accepted = false, any_unknown = false;
+  std::uint32_t later[kMaxBatch];
+  std::size_t later_count = 0;
   for (std::size_t i = 0; i < batch_size_; ++i) {
     any_accepted |= verdicts_[i].fate == Fate::accepted;
     any_unknown |= verdicts_[i].fate == Fate::unknown;
+    if (verdicts_[i].fate == Fate::later) later[later_count++] = batch_[i];
     judge_message(i, reason, clocks, spread(random, i));
   }
   if (any_accepted) succeeded(clocks);
   if (judgement.rate_limited) {
-    batch_limit_ = 1;
+    go_on_with_one(Span<const std::uint32_t>{later, later_count});
     return back_off(reason, seconds(judgement.retry_after_s), clocks, random);
   }
   if (any_unknown && !any_accepted) return back_off(reason, seconds(judgement.retry_after_s), clocks, random);
@@ -109,8 +115,11 @@ void Sender::judge_message(std::size_t at, std::string_view whole_reason, const 
   switch (verdict.fate) {
     case Fate::accepted: return outbox_.accepted(number, verdict.uuid.view(), verdict.reason.view(), clocks);
     case Fate::refused: return outbox_.refused(number, reason, clocks);
-    case Fate::later: return outbox_.not_sent(number, clocks.now, clocks);  // the stream itself backs off
+    case Fate::later:
+      outbox_.in_trouble(number, Trouble::unanswered, clocks.now);
+      return outbox_.not_sent(number, clocks.now, clocks);  // the stream itself backs off
     case Fate::unknown: {
+      outbox_.in_trouble(number, Trouble::unanswered, clocks.now);
       const Millis wait =
           full_jitter(settings_.retry_min, settings_.retry_max, outbox_.failures(number), random);
       return outbox_.outcome_unknown(number, clocks.now + wait, reason, clocks);
@@ -123,18 +132,39 @@ void Sender::succeeded(const Clocks& clocks) {
   failures_ = 0;
   reason_.clear();
   last_accepted_ = clocks;
-  batch_limit_ = batch_limit_ * 2 < kMaxBatch ? batch_limit_ * 2 : kMaxBatch;
+  // What was accepted says that twice as much may be; that trouble was one recipient's own, what it was before.
+  std::size_t limit = batch_size_ * 2 < kMaxBatch ? batch_size_ * 2 : kMaxBatch;
+  if (limit_after_ > limit && !to_troubled_) limit = limit_after_;
+  if (!to_troubled_) limit_after_ = 0;
+  if (batch_limit_ < limit) batch_limit_ = limit;
   if (was_in_trouble) say("working", "the service accepts messages again");
 }
 
+// A request failed as a whole. Where it went to one recipient only, that is the one to be careful with.
+void Sender::blame(Instant now) {
+  if (outbox_.all_to_one(Span<const std::uint32_t>{batch_, batch_size_}))
+    outbox_.in_trouble(batch_[0], Trouble::request, now);
+}
+
+// The next request has one message. Where the trouble is one recipient's, the first yes to another one says so.
+void Sender::go_on_with_one(Span<const std::uint32_t> troubled) {
+  if (!outbox_.all_to_one(troubled)) {
+    limit_after_ = 0;
+  } else if (limit_after_ < batch_limit_) {
+    limit_after_ = batch_limit_;
+  }
+  batch_limit_ = 1;
+}
+
 void Sender::all_unknown(std::string_view reason, const Clocks& clocks, std::uint32_t random) {
+  blame(clocks.now);
   for (std::size_t i = 0; i < batch_size_; ++i) {
     const Millis wait =
         full_jitter(settings_.retry_min, settings_.retry_max, outbox_.failures(batch_[i]), spread(random, i));
     outbox_.outcome_unknown(batch_[i], clocks.now + wait, reason, clocks);
   }
   // One message may be what makes the service fail: from here on each stands for itself.
-  if (batch_size_ > 1) batch_limit_ = 1;
+  if (batch_size_ > 1) go_on_with_one(Span<const std::uint32_t>{batch_, batch_size_});
   batch_size_ = 0;
 }
 
@@ -171,6 +201,7 @@ void Sender::give_up(std::string_view reason, const Clocks& clocks, std::uint32_
     all_unknown(words.view(), clocks, random);
   } else {
     take_back(clocks.now, clocks);
+    to_troubled_ = false;  // that it did not leave says nothing about its recipients
   }
   back_off(words.view(), milliseconds(0), clocks, random);
 }
@@ -180,7 +211,12 @@ void Sender::back_off(std::string_view reason, Millis at_least, const Clocks& cl
   if (wait < at_least) wait = at_least;
   if (failures_ < 31) ++failures_;
   retry_at_ = clocks.now + wait;
-  enter(State::backing_off, retry_at_);
+  others_at_ = retry_at_;
+  if (to_troubled_) {
+    const Millis least = full_jitter(settings_.retry_min, settings_.retry_max, 0, random);
+    others_at_ = clocks.now + (least < at_least ? at_least : least);
+  }
+  enter(State::backing_off, others_at_);
   say("backing off", reason);
 }
 
@@ -195,14 +231,15 @@ void Sender::hold(std::uint16_t status, std::string_view reason, const Clocks& c
   if (status == 404 || status == 405) words.text(". Look at base_url of this stream");
   batch_limit_ =
       1;  // enough to ask again, for years if need be; each message of a request may cost two records
+  limit_after_ = 0;
   const Millis spread_by = full_jitter(kHeldSpread, kHeldSpread, 0, random);
-  retry_at_ = clocks.now + Millis{kHeldAtLeast.count + spread_by.count};
+  retry_at_ = others_at_ = clocks.now + Millis{kHeldAtLeast.count + spread_by.count};
   enter(State::held, retry_at_);
   say("held", words.view());
 }
 
 void Sender::hold_until_resumed(std::string_view reason) {
-  retry_at_ = kNever;
+  retry_at_ = others_at_ = kNever;
   enter(State::held, kNever);
   say("held", reason);
 }

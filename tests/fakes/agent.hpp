@@ -124,14 +124,12 @@ class Agent final : public tocsin::Observer {
                      const char* stream_name = "sms") {
     tocsin::Phone numbers[tocsin::kMaxPhones];
     for (unsigned i = 0; i < phones; ++i) numbers[i].assign_cut("447700900" + std::to_string(100 + i));
-    tocsin::Event event;
-    event.cls = cls;
-    event.stream = stream_name;
-    event.text = text;
-    event.phones = tocsin::Span<const tocsin::Phone>{numbers, phones};
-    const auto pushed = outbox.post(event, "dev", clocks());
-    last_ticket = pushed.value().ticket;
-    return pushed.ok() ? pushed.value().first_number : 0;
+    return post(cls, tocsin::Span<const tocsin::Phone>{numbers, phones}, text, stream_name);
+  }
+  std::uint32_t post_to(tocsin::Class cls, const std::string& phone, const std::string& text) {
+    tocsin::Phone number;
+    number.assign_cut(phone);
+    return post(cls, tocsin::Span<const tocsin::Phone>{&number, 1}, text, "sms");
   }
 
   // One turn of the loop; returns when the next one is due.
@@ -241,6 +239,17 @@ class Agent final : public tocsin::Observer {
   unsigned spins = 0;
 
  private:
+  std::uint32_t post(tocsin::Class cls, tocsin::Span<const tocsin::Phone> phones, const std::string& text,
+                     const char* stream_name) {
+    tocsin::Event event;
+    event.cls = cls;
+    event.stream = stream_name;
+    event.text = text;
+    event.phones = phones;
+    const auto pushed = outbox.post(event, "dev", clocks());
+    last_ticket = pushed.value().ticket;
+    return pushed.ok() ? pushed.value().first_number : 0;
+  }
   static void* queue_memory() {
     alignas(16) static unsigned char bytes[sizeof(tocsin::Queue)];
     return bytes;

@@ -43,9 +43,12 @@ struct Entry {
   std::uint32_t stream = 0;          // hash of the stream's name
   std::uint32_t alarm = 0;           // hash of the alarm's name; 0: of none
   std::uint32_t expires_s = 0;       // when the device has been on for so long; 0: never
+  std::uint32_t recipient = 0;       // hash of the phone
   // Not before this Instant; of one that has ended: when, in ms that the device had been on.
   std::uint64_t due_ms = 0;
 };
+
+static_assert(sizeof(Entry) == 64, "limits.hpp and README.md say what the index takes");
 
 class Index {
  public:
@@ -86,7 +89,7 @@ class Index {
   alignas(Entry) unsigned char memory_[kMaxMessages * sizeof(Entry)];  // never touched before it is used
 };
 
-// The hash under which an entry knows its stream and its alarm; never 0.
+// The hash under which an entry knows its stream, its alarm and its phone; never 0.
 std::uint32_t name_hash(std::string_view name);
 
 }  // namespace tocsin

@@ -22,12 +22,13 @@
 // it makes is put on record and synced, except for the first sending in the run that queued the
 // message; a message found by a later run with no such record counts as sent once.
 //
-// Memory: less than 100 B beside Queue and Index. Threads: none.
+// Memory: less than 1 KiB beside Queue and Index. Threads: none.
 #pragma once
 
 #include "tocsin/outbox/budget.hpp"
 #include "tocsin/outbox/index.hpp"
 #include "tocsin/outbox/queue.hpp"
+#include "tocsin/outbox/troubled.hpp"
 
 namespace tocsin {
 
@@ -82,10 +83,22 @@ class Outbox {
   // By hand: Queue::forget() for all that has ended.
   Status purge(const Clocks& clocks);
 
-  // The most urgent messages of a stream that may be sent now: by class, then by age. Their numbers go to
-  // `into`; returns how many. Messages that need a record first are left out while the medium does not
-  // answer.
-  std::size_t pick(std::uint32_t stream, Instant now, Span<std::uint32_t> into) const;
+  // The messages of a stream that go into its next request: by class, within a class the oldest first, but a
+  // recipient whose last try failed (troubled.hpp) does not keep the others waiting. A request has messages
+  // either to recipients without trouble or, of one class, to those with it. Of a class go, in this order:
+  //   to a recipient in trouble whose rest is over: one request
+  //   to the recipients without trouble
+  //   to those who rest; the one that failed longest ago says what kind of request it becomes
+  // `After::troubled`: they had their turn; now everybody else comes first, of whatever class. What goes to one
+  // recipient keeps its order. Messages that need a record first are left out while the medium does not
+  // answer. Their numbers go to `into`; returns how many: 0 only when none may be sent.
+  enum class After : std::uint8_t { others, troubled };
+  std::size_t pick(std::uint32_t stream, Instant now, After before, Span<std::uint32_t> into) const;
+  bool others_wait(std::uint32_t stream, Instant now) const;  // a recipient without trouble could be served
+  // The last try of its recipient failed, and that says something about the recipient.
+  void in_trouble(std::uint32_t number, Trouble trouble, Instant now);
+  bool is_in_trouble(std::uint32_t number) const;
+  bool all_to_one(Span<const std::uint32_t> numbers) const;  // recipient
   // When the next one may be sent; kNever: nothing waits by time.
   Instant next_due(std::uint32_t stream, Instant now) const;
   bool waiting(std::uint32_t stream) const;
@@ -130,6 +143,9 @@ class Outbox {
 
  private:
   bool may_be_sent(const Entry& entry, Instant now) const;
+  // outbox_pick.cpp
+  std::size_t pick_others(Class cls, std::uint32_t stream, Instant now, Span<std::uint32_t> into, std::size_t n) const;
+  std::size_t pick_troubled(Class cls, bool resting, std::uint32_t stream, Instant now, Span<std::uint32_t> into) const;
   Instant free_at(Class cls, Instant now) const;
   static bool needs_record(const Entry& entry);
   bool uncount(Entry& entry);
@@ -153,6 +169,7 @@ class Outbox {
   Observer& observer_;
   Rules rules_ = default_rules();
   Millis history_;
+  Troubled troubled_;
   Tally tally_;  // as it is now; on record as it was with the last request or answer
   std::uint32_t began_s_ = 0;  // the device had been on for so long when this run began
   Instant wake_;

@@ -14,7 +14,8 @@
 //   receiving   -> backing_off  the service said later, or nobody knows                  [judge_answer]
 //   receiving   -> held         the whole request was refused (token, address): all      [judge_answer]
 //                               messages stay, the report names the reason, slow retry
-//   backing_off, held -> idle   retry_at passed, or resume()                             [poll]
+//   backing_off, held -> idle   retry_at passed, or resume(); after trouble that         [poll]
+//                               recipients of their own have: somebody else waits
 //
 // Does no I/O but through its Stream; reads no clock. Which answer means what: judge().
 // Memory: about 42 KiB in place: one request, one answer, one record, the verdicts. Threads: none.
@@ -99,6 +100,8 @@ class Sender {
   void all_unknown(std::string_view reason, const Clocks& clocks, std::uint32_t random);
   void back_off(std::string_view reason, Millis at_least, const Clocks& clocks, std::uint32_t random);
   void hold(std::uint16_t status, std::string_view reason, const Clocks& clocks, std::uint32_t random);
+  void blame(Instant now);
+  void go_on_with_one(Span<const std::uint32_t> troubled);
   void succeeded(const Clocks& clocks);
   void say(std::string_view condition, std::string_view reason);
 
@@ -116,10 +119,14 @@ class Sender {
   Instant wake_;
   Instant deadline_;
   Instant retry_at_;
+  Instant others_at_;  // the same for recipients without trouble, where the trouble was others' own
   Instant idle_since_;
   Instant last_urgent_;
   unsigned failures_ = 0;
   std::size_t batch_limit_ = kMaxBatch;
+  std::size_t limit_after_ = 0;  // what it is again once a recipient without trouble is served; 0: it grows
+  bool to_troubled_ = false;     // the last request went to recipients in trouble
+  bool others_first_ = false;    // and everybody else has not had a turn since
   FixedText<200> reason_;
   Clocks last_accepted_;
   std::uint32_t requests_ = 0;
