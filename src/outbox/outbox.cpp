@@ -151,11 +151,12 @@ void Outbox::put_on_record(const Entry& entry, std::string_view reason, const Cl
       .ignore();  // no room: a copy too many is counted, none is sent
 }
 
-void Outbox::not_sent(std::uint32_t number, Instant due, const Clocks& clocks) {
+void Outbox::not_sent(std::uint32_t number, Instant due, const Clocks& clocks, std::string_view reason) {
   Entry* entry = index_.find(number);
   if (entry == nullptr || ended(entry->state)) return;
   entry->due_ms = due.ms;
-  if (uncount(*entry)) put_on_record(*entry, {}, clocks);
+  const bool first = entry->attempts == 1 && !reason.empty();
+  if (uncount(*entry) || first) put_on_record(*entry, reason, clocks);
 }
 
 void Outbox::postpone(std::uint32_t number, Instant due) {
@@ -181,6 +182,7 @@ void Outbox::outcome_unknown(std::uint32_t number, Instant due, std::string_view
   entry->repeat = true;
   entry->due_ms = due.ms;
   if (entry->failures < UINT8_MAX) ++entry->failures;
+  put_on_record(*entry, reason, clocks);  // its life says why, and the next run knows of this copy
 }
 
 void Outbox::accepted(std::uint32_t number, std::string_view uuid, std::string_view reason,

@@ -49,7 +49,7 @@ std::uint32_t Outbox::forget_old(std::uint32_t now_s) {
     queue_.forget(1).ignore();                      // no room: then
     return now_s + kNoteEvery_s;
   }
-  if (history_.count == 0 || queue_.forgetting()) return now_s + kNoteEvery_s;
+  if (history_.count == 0 || queue_.forgetting()) return now_s + kLookEvery_s;
   const auto history_s = static_cast<std::uint32_t>(history_.count / 1000);
   const std::uint32_t late_s = history_s / 30 < kNoteEvery_s ? kNoteEvery_s : history_s / 30;
   std::uint32_t oldest_s = now_s;

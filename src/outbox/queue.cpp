@@ -267,6 +267,18 @@ Result<Queue::Body> Queue::read_body(const Entry& entry, MutBytes scratch) const
   return Body{event, record.head.number};
 }
 
+const Entry* Queue::find(std::string_view id) const {
+  std::size_t digits = id.size();
+  while (digits > 0 && is_digit(id[digits - 1])) --digits;
+  const auto number = parse_number(tail(id, digits), UINT32_MAX);
+  const Entry* entry = number.ok() ? index_.find(static_cast<std::uint32_t>(number.value())) : nullptr;
+  if (entry == nullptr || digits == 0) return entry;
+  alignas(8) std::uint8_t scratch[kBlock];
+  const auto body = read_body(*entry, scratch);
+  const bool same = body.ok() && message_id(body.value().event.id_prefix, entry->number).view() == id;
+  return same ? entry : nullptr;
+}
+
 Result<MessageState> Queue::read_state(const Entry& entry, MutBytes scratch) const {
   if (entry.state_at == 0 && !entry.state_staged) return Code::not_found;
   TRY_LET(record, read_record(entry.state_at, entry.state_staged, scratch));

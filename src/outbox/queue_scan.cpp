@@ -66,6 +66,7 @@ Result<Queue::Found> Queue::load(BadBlocks policy) {
       } else {
         candidates[n++] = {which, head.value()};
       }
+      generation_of_[which] = candidates[n - 1].head.generation;
       if (head.value().generation > newest) newest = head.value().generation;
       salt_ = head.value().salt;
     }

@@ -117,7 +117,7 @@ void Sender::judge_message(std::size_t at, std::string_view whole_reason, const 
     case Fate::refused: return outbox_.refused(number, reason, clocks);
     case Fate::later:
       outbox_.in_trouble(number, Trouble::unanswered, clocks.now);
-      return outbox_.not_sent(number, clocks.now, clocks);  // the stream itself backs off
+      return outbox_.not_sent(number, clocks.now, clocks, reason);  // the stream itself backs off
     case Fate::unknown: {
       outbox_.in_trouble(number, Trouble::unanswered, clocks.now);
       const Millis wait =

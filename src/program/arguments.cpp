@@ -24,6 +24,10 @@ constexpr Known kKnown[] = {
     {"clear", Command::clear, Need::subject, "ALARM", Json::no},
     {"queue list", Command::queue_list, Need::nothing, "", Json::yes},
     {"queue show", Command::queue_show, Need::subject, "ID", Json::yes},
+    {"queue retry", Command::queue_retry, Need::subject, "ID", Json::no},
+    {"queue drop", Command::queue_drop, Need::subject, "ID", Json::no},
+    {"queue purge", Command::queue_purge, Need::nothing, "", Json::no},
+    {"queue check", Command::queue_check, Need::subject_if_any, "DIR", Json::yes},
     {"status", Command::status, Need::nothing, "", Json::yes},
     {"token set", Command::token_set, Need::subject_and_file, "STREAM", Json::no},
     {"token show", Command::token_show, Need::subject, "STREAM", Json::yes},
@@ -32,9 +36,8 @@ constexpr Known kKnown[] = {
     {"help", Command::help, Need::subject_if_any, "COMMAND", Json::no},
 };
 constexpr std::string_view kLater[] = {
-    "ack",        "alarms",      "log",         "setup",        "doctor",
-    "test",       "text",        "simulate",    "otp",          "queue retry",
-    "queue drop", "queue purge", "queue check", "token import", "token check",
+    "ack",  "alarms",   "log", "setup",        "doctor",      "test",
+    "text", "simulate", "otp", "token import", "token check",
 };
 
 enum class Option : std::uint8_t { config, syslog, json, help, to, stream, cls, wait, memory };
@@ -220,7 +223,7 @@ Exit Parser::argument(std::string_view word) {
         into_.token_file = word;
         return Exit::done;
       }
-      if (arguments_ == 2 && known_->need == Need::subject_if_any) {
+      if (arguments_ == 2 && known_->command == Command::help) {
         if (const Known* both = find_known(into_.subject, word); both != nullptr) {
           into_.subject = both->words;  // help queue show
           return Exit::done;

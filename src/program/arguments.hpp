@@ -39,6 +39,10 @@ enum class Command : std::uint8_t {
   clear,
   queue_list,
   queue_show,
+  queue_retry,
+  queue_drop,
+  queue_purge,
+  queue_check,
   status,
   token_set,
   token_show,
@@ -54,7 +58,7 @@ struct Arguments {
   bool to_syslog = false;               // -s
   bool json = false;                    // --json
   bool memory = false;                  // version --memory
-  std::string_view subject;             // ALARM, ID, STREAM, or the command that help is about (may be empty)
+  std::string_view subject;             // ALARM, ID, STREAM, DIR or the command that help is about (may be empty)
   std::string_view token_file;          // token set STREAM [FILE or -]; empty: ask
   std::string_view to[kMaxPhones];      // send --to, each as written, commas included
   std::size_t to_count = 0;

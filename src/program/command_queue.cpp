@@ -9,6 +9,7 @@
 #include "src/program/in_place.hpp"
 #include "src/program/owner.hpp"
 #include "src/program/reader.hpp"
+#include "tocsin/base/crc32.hpp"
 
 namespace tocsin {
 namespace {
@@ -51,10 +52,9 @@ void time_field(JsonWriter& json, std::string_view key, const Clocks& at, bool k
   json.text_or_null(key, known && at.wall_trusted ? writer.view() : std::string_view{});
 }
 
-void write_message_json(const Reader::Message& message, std::string_view reason, JsonWriter& json) {
+void write_fields(const Reader::Message& message, std::string_view reason, JsonWriter& json) {
   const Event& event = message.body.event;
   const bool over = ended(message.state.state);
-  json.open_object();
   json.field("id", message.id.view());
   json.field("to", message.phone.view());
   json.field("text", event.text);
@@ -67,9 +67,9 @@ void write_message_json(const Reader::Message& message, std::string_view reason,
   json.text_or_null("reason", reason);
   time_field(json, "queued_at", event.queued.clocks, true);
   time_field(json, "ended_at", message.state.at.clocks, over && message.has_state);
+  json.field("edge_before_ms", event.edge_before_ms);
   json.field("boot", event.queued.boot);
   json.field("uptime_ms", std::uint64_t{event.queued.clocks.now.ms});
-  json.close_object();
 }
 
 void write_when(const Stamp& stamp, TextWriter& into) {
@@ -79,6 +79,81 @@ void write_when(const Stamp& stamp, TextWriter& into) {
     into.text("clock not set");
   }
   into.text(" (start ").number(stamp.boot).text(", up ").number(stamp.clocks.now.ms / 1000).text(" s)");
+}
+
+// What the files still have of the life of one message after it was queued, step by step. A turn copies the last
+// one: what is the same twice is told once.
+class Life {
+ public:
+  Life(const Reader& reader, std::uint32_t number) : reader_(reader), number_(number) {}
+  bool next() {
+    for (; steps_ < kMostSteps; ++steps_) {
+      const auto record = reader_.queue().next_of_life(number_, lsn_, memory_);
+      if (!record.ok()) return false;
+      lsn_ = record.value().head.lsn;
+      const auto state = decode_message_state(record.value().payload);
+      if (record.value().head.kind == RecordKind::event || !state.ok()) continue;
+      const std::uint32_t hash = crc32(0, record.value().payload);
+      if (hash == hash_) continue;
+      hash_ = hash;
+      before_ = sends_;
+      sends_ = state.value().sends;
+      is_again_ = state.value().reopened && !step_.reopened;
+      step_ = state.value();
+      return true;
+    }
+    return false;
+  }
+  const MessageState& step() const { return step_; }
+  // What happened, in words; the service's own behind it.
+  std::string_view what() const {
+    if (ended(step_.state)) return word(step_.state);
+    if (is_again_) return "waits again";
+    if (sends_ > before_ && step_.reason.empty()) return "is being sent";
+    if (sends_ < before_) return "came to nothing";
+    return step_.attempts == 0 ? "waits" : "not known to have arrived";
+  }
+
+ private:
+  static constexpr unsigned kMostSteps = 100;
+  const Reader& reader_;
+  std::uint32_t number_;
+  Lsn lsn_ = 0;
+  std::uint32_t hash_ = 0;
+  std::uint8_t sends_ = 0, before_ = 0;
+  bool is_again_ = false;
+  unsigned steps_ = 0;
+  MessageState step_;
+  alignas(8) std::uint8_t memory_[kBlock];
+};
+
+void write_life(Life& life, JsonWriter& json) {
+  json.open_array("life");
+  while (life.next()) {
+    const MessageState& step = life.step();
+    json.open_object();
+    json.field("what", life.what());
+    json.field("attempts", std::uint32_t{step.attempts});
+    json.text_or_null("uuid", step.uuid);
+    json.text_or_null("reason", step.reason);
+    time_field(json, "at", step.at.clocks, true);
+    json.field("boot", step.at.boot);
+    json.field("uptime_ms", std::uint64_t{step.at.clocks.now.ms});
+    json.close_object();
+  }
+  json.close_array();
+}
+
+void write_life(Life& life, TextWriter& into) {
+  while (life.next()) {
+    const MessageState& step = life.step();
+    into.text("\n          ");
+    write_when(step.at, into);
+    into.text(": ");
+    if (step.attempts > 0) into.text("attempt ").number(step.attempts).text(": ");
+    into.text(life.what());
+    if (!step.reason.empty()) into.text(": ").text(step.reason);
+  }
 }
 
 }  // namespace
@@ -103,7 +178,9 @@ Exit list_queue(const Call& call) {
     const std::string_view reason = reason_of(message.value(), reasons);
     if (call.arguments.json) {
       JsonWriter json({line, sizeof line - 1});
-      write_message_json(message.value(), reason, json);
+      json.open_object();
+      write_fields(message.value(), reason, json);
+      json.close_object();
       print_json(json, line);
       continue;
     }
@@ -133,7 +210,7 @@ Exit show_message(const Call& call) {
   }
   const Reasons& reasons = in_place<Reasons>(call.config);
   alignas(8) static std::uint8_t body[kBlock], state[kBlock];
-  static char text[2 * kMaxText + 2048];
+  static char text[24'576];
   const std::uint32_t asked = number;
   const auto message = reader.from(number, body, state);
   if (!message.ok() || number != asked) {
@@ -144,7 +221,10 @@ Exit show_message(const Call& call) {
   const std::string_view reason = reason_of(m, reasons);
   if (call.arguments.json) {
     JsonWriter json({text, sizeof text - 1});
-    write_message_json(m, reason, json);
+    json.open_object();
+    write_fields(m, reason, json);
+    write_life(in_place<Life>(reader, number), json);
+    json.close_object();
     print_json(json, text);
     return Exit::done;
   }
@@ -156,6 +236,8 @@ Exit show_message(const Call& call) {
     out.text("\nalarm     ")
         .text(event.alarm)
         .text(event.transition == Transition::raised ? " raised" : " cleared");
+  if (event.edge_before_ms > 0)
+    out.text(", the edge came ").number(event.edge_before_ms).text(" ms before it was queued");
   out.text("\ntext      ").text(event.text).text("\nqueued    ");
   write_when(event.queued, out);
   out.text("\nattempts  ").number(m.attempts).text("\nstate     ").text(word(m.state.state));
@@ -165,6 +247,8 @@ Exit show_message(const Call& call) {
   }
   if (!m.state.uuid.empty()) out.text("\nuuid      ").text(m.state.uuid);
   if (!reason.empty()) out.text("\nreason    ").text(reason);
+  out.text("\nlife");
+  write_life(in_place<Life>(reader, number), out);
   print(out.text("\n").view());
   return Exit::done;
 }

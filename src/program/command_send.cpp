@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// `tocsin send`, `raise` and `clear`: through the owner when there is one, else by being the owner for a
+// `tocsin send`, `raise`, `clear`, `queue retry`, `drop` and `purge`: through the owner when there is one, else by being the owner for a
 // moment.
 #include <poll.h>
 
@@ -57,11 +57,7 @@ Exit as_owner(const Call& call, const ControlRequest& request, bool& met_owner) 
     if (!met_owner) complain(why.view());
     return exit;
   }
-  const Owner::Posted posted =
-      request.ask == Ask::send
-          ? owner.post(request, why)
-          : owner.change(request.subject,
-                         request.ask == Ask::raise ? Transition::raised : Transition::cleared, why);
+  const Owner::Posted posted = owner.act(request, why);
   exit = posted.exit;
   if (exit == Exit::done && posted.pushed.ticket == 0)
     why.text(request.subject).text(" is in that state already: nothing changed");
@@ -73,9 +69,14 @@ Exit as_owner(const Call& call, const ControlRequest& request, bool& met_owner) 
     } else {
       char ids[kMaxPhones * (kMaxId + 1)];
       TextWriter out(ids);
-      owner.write_ids(posted, out);
+      if (request.ask == Ask::purge) {
+        while (owner.queue().forgetting() && read_clocks().now < until) owner.turn(until, -1);
+        exit = owner.purged(posted, out, why);
+      } else {
+        owner.write_ids(posted, out);
+        if (!waits && request.ask != Ask::drop) why.text("stored; nothing sends until `tocsin run` does");
+      }
       print(out.view());
-      if (!waits) why.text("stored; nothing sends until `tocsin run` does");
     }
   }
   bool handed_over = false;
@@ -126,7 +127,7 @@ Exit through_owner(const Call& call, const ControlRequest& request) {
   } else {
     why.text(" ended before it answered");
   }
-  why.text(": look with `tocsin queue list` whether it was stored");
+  why.text(": look with `tocsin queue list` what it did");
   complain(why.view());
   return Exit::later;
 }
@@ -161,10 +162,15 @@ Exit send_message(const Call& call) {
   return through_owner(call, request);
 }
 
-Exit change_alarm_by_hand(const Call& call) {
+Exit change_by_hand(const Call& call, Ask ask) {
   static ControlRequest request;
-  request.ask = call.arguments.command == Command::raise ? Ask::raise : Ask::clear;
+  request.ask = ask;
   request.subject = call.arguments.subject;
+  if (request.subject.size() > kMaxId) {
+    complain("there is no alarm or message with a name that long");
+    return Exit::bad_data;
+  }
+  if (ask == Ask::purge) request.wait = kPurgePatience;
   return through_owner(call, request);
 }
 

@@ -4,6 +4,7 @@
 
 #include "src/program/arguments.hpp"
 #include "src/program/config.hpp"
+#include "src/program/control.hpp"
 #include "tocsin/wire/json_writer.hpp"
 
 namespace tocsin {
@@ -18,9 +19,11 @@ struct Call {
 
 Exit run_daemon(const Call& call);
 Exit send_message(const Call& call);
-Exit change_alarm_by_hand(const Call& call);  // raise, clear
+Exit change_by_hand(const Call& call, Ask ask);  // raise, clear, retry, drop, purge
 Exit list_queue(const Call& call);
 Exit show_message(const Call& call);
+// Without a configuration where the command names the directory.
+Exit check_queue(const Arguments& arguments, const Config* config);
 Exit show_status(const Call& call);
 Exit set_token(const Call& call);
 Exit show_token(const Call& call);

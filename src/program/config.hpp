@@ -30,6 +30,7 @@ struct DeviceConfig {
   std::string_view state = "/var/lib/tocsin";       // directory, absolute
   std::string_view control = "/run/tocsin/control";  // socket, absolute
   std::uint32_t queue_bytes = 512 * 1024;           // both files together, a multiple of 2 * kBlock
+  Millis history = hours(30 * 24);                  // how long ended messages are kept; 0: while there is room
 };
 
 enum class StreamType : std::uint8_t { marketing, two_way };

@@ -36,7 +36,7 @@ constexpr Key kKeys[] = {
     {Section::device, "state", Need::optional, "/var/lib/tocsin"},
     {Section::device, "control", Need::optional, "/run/tocsin/control"},
     {Section::device, "queue_size", Need::optional, "512K"},
-    {Section::device, "history", Need::later, ""},
+    {Section::device, "history", Need::optional, "30d, or unlimited"},
     {Section::device, "state_device", Need::later, ""},
     {Section::stream, "type", Need::required, "marketing"},
     {Section::stream, "base_url", Need::optional, "https://sendsms.commpeak.com"},
@@ -346,7 +346,7 @@ void ConfigReader::value(const Key& key, const IniItem& item) {
 
 void ConfigReader::class_value(const IniItem& item, const Value& value) {
   ClassRules& rules = config_.rules.of[class_];
-  if (item.word == "expire") return value.duration_or_never(minutes(1), hours(365 * 24), rules.expire);
+  if (item.word == "expire") return value.duration_or("never", minutes(1), hours(365 * 24), rules.expire);
   if (item.word == "on_unknown") return value.on_unknown(rules.on_unknown);
   if (item.word == "per_hour") return value.limit(rules.per_hour);
   if (item.word == "per_day") return value.limit(rules.per_day);
@@ -358,6 +358,8 @@ void ConfigReader::device_value(const IniItem& item, const Value& value) {
   if (item.word == "state") return value.path(kMaxPath, device.state);
   if (item.word == "control") return value.path(kMaxControlPathBytes, device.control);
   if (item.word == "queue_size") return value.queue_size(device.queue_bytes);
+  if (item.word == "history")
+    return value.duration_or("unlimited", hours(1), hours(3650 * 24), device.history);
 }
 
 void ConfigReader::stream_value(const IniItem& item, const Value& value) {

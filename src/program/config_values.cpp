@@ -160,7 +160,7 @@ void Value::sender(std::string_view& into) const {
       .text(" bytes: make it shorter");
 }
 
-void Value::duration(Millis least, Millis most, Millis& into) const {
+void Value::duration(Millis least, Millis most, Millis& into, std::string_view or_word) const {
   const auto parsed = parse_duration(written);
   if (!parsed.ok()) {
     Complaint complaint{errors, line};
@@ -177,13 +177,14 @@ void Value::duration(Millis least, Millis most, Millis& into) const {
     write_duration(least, complaint.words());
     complaint.text(" to ");
     write_duration(most, complaint.words());
+    if (!or_word.empty()) complaint.text(", or ").text(or_word);
     return;
   }
   into = parsed.value();
 }
 
-void Value::duration_or_never(Millis least, Millis most, Millis& into) const {
-  if (written != "never") return duration(least, most, into);
+void Value::duration_or(std::string_view word, Millis least, Millis most, Millis& into) const {
+  if (written != word) return duration(least, most, into, word);
   into = milliseconds(0);
 }
 

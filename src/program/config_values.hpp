@@ -24,9 +24,9 @@ struct Value {
   void stream_type(StreamType& into) const;
   void base_url(StreamConfig& into) const;
   void sender(std::string_view& into) const;
-  void duration(Millis least, Millis most, Millis& into) const;
-  void duration_or_never(Millis least, Millis most, Millis& into) const;  // never: 0
-  void limit(std::uint16_t& into) const;                                  // none: 0
+  void duration(Millis least, Millis most, Millis& into, std::string_view or_word = {}) const;
+  void duration_or(std::string_view word, Millis least, Millis most, Millis& into) const;  // the word: 0
+  void limit(std::uint16_t& into) const;                                                   // none: 0
   void on_unknown(OnUnknown& into) const;
   void phone(Phone& into) const;
   void gpio(std::string_view& into) const;

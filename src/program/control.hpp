@@ -28,6 +28,7 @@ inline constexpr std::size_t kMaxControlClients = 8;     // at once; others wait
 inline constexpr std::size_t kMaxControlPath = 107;      // bytes: sockaddr_un
 inline constexpr Millis kControlIdle = seconds(10);      // a client that asks nothing is closed then
 inline constexpr Millis kControlTimeout = seconds(5);    // a caller waits that long for the reply
+inline constexpr Millis kPurgePatience = seconds(60);    // and that much longer for a purge
 
 enum class Ask : std::uint8_t {
   ping = 1,
@@ -38,6 +39,9 @@ enum class Ask : std::uint8_t {
   reload_token = 6,  // subject: stream
   give_way = 7,      // leave the queue to the one who asks
   reasons = 8,       // for each stream a line: name, tab, why it does not send (empty: it does)
+  retry = 9,         // subject: id of a message, or its number
+  drop = 10,         // the same
+  purge = 11,
 };
 
 struct ControlRequest {

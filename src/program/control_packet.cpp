@@ -29,9 +29,12 @@ bool fields_of(Ask ask, Fields& into) {
       return true;
     case Ask::raise:
     case Ask::clear:
+    case Ask::retry:
+    case Ask::drop:
     case Ask::reload_token: into = {bit(Tag::subject), 0}; return true;
     case Ask::status: into = {0, bit(Tag::json)}; return true;
     case Ask::ping:
+    case Ask::purge:
     case Ask::give_way:
     case Ask::reasons: into = {0, 0}; return true;
   }
@@ -111,7 +114,7 @@ Status take_value(Tag tag, Bytes value, ControlRequest& into, TextWriter& why) {
       into.cls = static_cast<Class>(value[0]);
       return {};
     case Tag::stream: into.stream = as_text(value); return bad_name(why, value, kMaxName);
-    case Tag::subject: into.subject = as_text(value); return bad_name(why, value, kMaxName);
+    case Tag::subject: into.subject = as_text(value); return bad_name(why, value, kMaxId);  // or shorter: nothing of that name is found
     case Tag::text:
       into.text = as_text(value);
       return check_text(into.text, why) == Exit::done ? Status{} : Code::bad_value;

@@ -20,6 +20,10 @@ constexpr Help kHelp[] = {
      "  status                   streams, queue and alarms on one screen\n"
      "  queue [list]             what waits and what became of the rest\n"
      "  queue show ID            the whole life of one message\n"
+     "  queue retry ID           sends a message that was given up, or sends it now\n"
+     "  queue drop ID            gives a message up\n"
+     "  queue purge              forgets what has ended, texts and numbers\n"
+     "  queue check [DIR]        whether the queue's files are whole\n"
      "  token set STREAM         stores the token of a stream\n"
      "  token show STREAM        a fingerprint of the token\n"
      "  check                    what is wrong with the configuration\n"
@@ -61,18 +65,45 @@ constexpr Help kHelp[] = {
      "\n"
      "  tocsin clear high-level\n"},
     {"queue",
-     "tocsin queue [list]      tocsin queue show ID\n"
+     "tocsin queue [list]      tocsin queue show|retry|drop ID      tocsin queue purge|check\n"
      "\n"
-     "Every message that is kept, oldest first, and why it waits; or everything about one. Reads without\n"
-     "disturbing the daemon.\n"
+     "Every message that is kept, oldest first, and why it waits. Reads without disturbing the daemon.\n"
      "\n"
      "  tocsin queue list --json\n"},
     {"queue show",
      "tocsin queue show ID\n"
      "\n"
-     "Everything about one message. ID is the whole id or the number at its end.\n"
+     "Everything about one message, and what happened to it step by step, as far as the files still have it.\n"
+     "ID is the whole id or the number at its end.\n"
      "\n"
      "  tocsin queue show 17\n"},
+    {"queue retry",
+     "tocsin queue retry ID\n"
+     "\n"
+     "Sends a message again that is unknown, failed, expired, evicted or dropped, or one that waits now. It does\n"
+     "not expire any more. A phone that has it already gets it once more.\n"
+     "\n"
+     "  tocsin queue retry 17\n"},
+    {"queue drop",
+     "tocsin queue drop ID\n"
+     "\n"
+     "Gives up a message that waits. It stays on record as dropped.\n"
+     "\n"
+     "  tocsin queue drop 17\n"},
+    {"queue purge",
+     "tocsin queue purge\n"
+     "\n"
+     "Forgets every message that has ended: texts and numbers are written over with zeros in the queue's files.\n"
+     "What waits stays. Flash may keep old copies beside the file system.\n"
+     "\n"
+     "  tocsin queue purge\n"},
+    {"queue check",
+     "tocsin queue check [DIR]\n"
+     "\n"
+     "Whether the files of the queue are whole; changes nothing. With DIR, of files that were copied there, on\n"
+     "any machine, without a configuration. Exit status 65 when something is damaged.\n"
+     "\n"
+     "  tocsin queue check /media/usb/boiler-room-7\n"},
     {"status",
      "tocsin status\n"
      "\n"

@@ -165,10 +165,14 @@ Exit with_configuration(const Arguments& arguments, char** words) {
   switch (arguments.command) {
     case Command::run: return run_daemon(call);
     case Command::send: return send_message(call);
-    case Command::raise:
-    case Command::clear: return change_alarm_by_hand(call);
+    case Command::raise: return change_by_hand(call, Ask::raise);
+    case Command::clear: return change_by_hand(call, Ask::clear);
     case Command::queue_list: return list_queue(call);
     case Command::queue_show: return show_message(call);
+    case Command::queue_retry: return change_by_hand(call, Ask::retry);
+    case Command::queue_drop: return change_by_hand(call, Ask::drop);
+    case Command::queue_purge: return change_by_hand(call, Ask::purge);
+    case Command::queue_check: return check_queue(arguments, &file.config);
     case Command::status: return show_status(call);
     case Command::token_set: return set_token(call);
     case Command::token_show: return show_token(call);
@@ -210,6 +214,8 @@ int run_program(int argc, char** argv) {
     return number(printed(Exit::done));
   }
   if (arguments.command == Command::version) return number(printed(show_version(arguments)));
+  if (arguments.command == Command::queue_check && !arguments.subject.empty())
+    return number(printed(check_queue(arguments, nullptr)));
   return number(printed(with_configuration(arguments, argv)));
 }
 

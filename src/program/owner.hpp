@@ -57,8 +57,8 @@ class Owner final : public Observer {
     Queue::Pushed pushed;
     std::size_t count = 0;
   };
-  Posted post(const ControlRequest& request, TextWriter& why);
-  Posted change(std::string_view alarm, Transition to, TextWriter& why);
+  Posted act(const ControlRequest& request, TextWriter& why);  // send, raise, clear, retry, drop, purge
+  Exit purged(const Posted& posted, TextWriter& out, TextWriter& why) const;
   bool on_medium(Queue::Ticket ticket) const { return queue_.on_medium(ticket); }
   // Waits until it is on the medium, or 2 s and a little: done, or medium.
   Exit settle(Queue::Ticket ticket);
@@ -92,6 +92,7 @@ class Owner final : public Observer {
     Instant medium_until;  // when "kept in memory only" is said
     bool to_the_end = false;  // --wait
     Instant until;
+    bool purges = false;
     bool acknowledged = false;
     bool decided = false;     // none waits any more; told when `end` is on the medium
     Queue::Ticket end = 0;
@@ -104,7 +105,12 @@ class Owner final : public Observer {
   void look_after(Waiting& waiting, Instant now);
   void reply(ControlServer::Client client, Exit exit, std::string_view out, std::string_view err,
              Instant now);
+  Posted post(const ControlRequest& request, TextWriter& why);
+  // owner_queue.cpp
+  Posted change_message(const ControlRequest& request, TextWriter& why);
+  Posted purge(TextWriter& why);
   // owner_lines.cpp
+  Posted change(std::string_view alarm, Transition to, TextWriter& why);
   void poll_lines(Instant now);
   Exit not_posted(Code code, std::string_view what, TextWriter& why) const;
   void hurry(std::string_view stream, Class cls, Instant now);

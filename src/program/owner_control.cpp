@@ -62,14 +62,13 @@ void Owner::answer(ControlServer::Client client, Instant now) {
       return reply(client, Exit::done, {}, {}, now);
     case Ask::send:
     case Ask::raise:
-    case Ask::clear: break;
+    case Ask::clear:
+    case Ask::retry:
+    case Ask::drop:
+    case Ask::purge: break;
   }
 
-  const Posted posted =
-      request.ask == Ask::send
-          ? post(request, why)
-          : change(request.subject, request.ask == Ask::raise ? Transition::raised : Transition::cleared,
-                   why);
+  const Posted posted = act(request, why);
   if (posted.exit != Exit::done || posted.pushed.ticket == 0) {
     if (posted.exit == Exit::done)
       why.text(request.subject).text(" is in that state already: nothing changed");
@@ -84,6 +83,8 @@ void Owner::answer(ControlServer::Client client, Instant now) {
     waiting.medium_until = now + kMediumPatience;
     waiting.to_the_end = request.ask == Ask::send && request.wait > milliseconds(0);
     waiting.until = crowded() ? now : now + request.wait;
+    waiting.purges = request.ask == Ask::purge;
+    if (waiting.purges) waiting.until = now + kPurgePatience;
     return;
   }
   TOCSIN_ASSERT(false);  // as many places as clients
@@ -129,7 +130,12 @@ void Owner::look_after(Waiting& waiting, Instant now) {
     write_outcome(waiting.posted, exit, why);
   }
   TextWriter out(reply_);
-  write_ids(waiting.posted, out);
+  if (exit == Exit::done && waiting.purges) {
+    if (queue_.forgetting() && now < waiting.until) return;
+    exit = purged(waiting.posted, out, why);
+  } else if (!waiting.purges) {
+    write_ids(waiting.posted, out);
+  }
   reply(waiting.client, exit, out.view(), why.view(), now);
   waiting.used = false;
 }

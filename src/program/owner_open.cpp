@@ -160,7 +160,7 @@ Exit Owner::open(const Config& config, Role role, TextWriter& why) {
   random_state_ = start.random[0] | 1;
   queue_.start(start);
   settle(queue_.start_ticket());  // a medium that hangs is said below and everywhere; the work goes on
-  outbox_.configure(config.rules);
+  outbox_.configure(config.rules, config.device.history);
   outbox_.load(start.clocks);
   char words[200];
   TextWriter problem(words);

@@ -8,8 +8,8 @@ constexpr unsigned kMostLooks = 20;  // an owner at work makes a picture stale n
 
 }  // namespace
 
-Exit Reader::open(const Config& config, TextWriter& why) {
-  const Status opened = state_.open(config.device.state, IfAbsent::fail);
+Exit Reader::open(std::string_view directory, TextWriter& why) {
+  const Status opened = state_.open(directory, IfAbsent::fail);
   if (opened.code() == Code::not_found) return Exit::done;
   FileStore* stores[] = {&even_, &odd_};
   const std::string_view names[] = {"queue.0", "queue.1"};
@@ -22,7 +22,7 @@ Exit Reader::open(const Config& config, TextWriter& why) {
     if (file.ok()) stores[i]->open(file.value());
   }
   if (!failure.ok()) {
-    why.text("cannot read the queue in ").text(config.device.state).text(": ");
+    why.text("cannot read the queue in ").text(directory).text(": ");
     write_errno(failure.detail(), why);
     why.text(": only its user and root may read it");
     return Exit::cannot_create;
@@ -31,7 +31,7 @@ Exit Reader::open(const Config& config, TextWriter& why) {
   for (looks_ = 0; looks_ < 3;) {
     const Status looked = look();
     if (!looked.ok()) {
-      why.text("cannot read the queue in ").text(config.device.state).text(": ").text(word(looked.code()));
+      why.text("cannot read the queue in ").text(directory).text(": ").text(word(looked.code()));
       return Exit::medium;
     }
     if (found_.damaged == 0) break;
@@ -81,18 +81,8 @@ Result<Reader::Message> Reader::message(const Entry& entry, MutBytes body, MutBy
 }
 
 std::uint32_t Reader::find(std::string_view id) const {
-  const auto number = parse_number(id, UINT32_MAX);
-  if (number.ok()) {
-    const auto known = static_cast<std::uint32_t>(number.value());
-    return index_.find(known) == nullptr ? 0 : known;
-  }
-  alignas(8) std::uint8_t scratch[kBlock];
-  for (std::size_t at = 0; at < index_.size(); ++at) {
-    const auto body = queue_.read_body(index_[at], scratch);
-    if (body.ok() && message_id(body.value().event.id_prefix, index_[at].number).view() == id)
-      return index_[at].number;
-  }
-  return 0;
+  const Entry* entry = queue_.find(id);
+  return entry == nullptr ? 0 : entry->number;
 }
 
 }  // namespace tocsin

@@ -20,12 +20,14 @@ class Reader {
   Reader& operator=(const Reader&) = delete;
 
   // A state directory that is not there yet is an empty queue. Errors: cannot_create (not readable), medium.
-  Exit open(const Config& config, TextWriter& why);
+  Exit open(const Config& config, TextWriter& why) { return open(config.device.state, why); }
+  Exit open(std::string_view directory, TextWriter& why);
   void close();  // gives the files back; for who looks again and again
 
   const Queue& queue() const { return queue_; }
   const Index& index() const { return index_; }
   const Queue::Found& found() const { return found_; }
+  bool is_there() const { return even_.capacity() > 0 && odd_.capacity() > 0; }
 
   // Everything that is on record of one message.
   struct Message {

@@ -58,6 +58,7 @@ TEST(config_of_the_least_file_has_the_defaults) {
   CHECK_TEXT(config.device.state, "/var/lib/tocsin");
   CHECK_TEXT(config.device.control, "/run/tocsin/control");
   CHECK_EQ(config.device.queue_bytes, 512 * 1024);
+  CHECK_EQ(config.device.history.count, 30 * 24 * 3600 * 1000LL);
   CHECK_EQ(config.stream_count, 1);
   const StreamConfig& stream = config.streams[0];
   CHECK_TEXT(stream.host, "sendsms.commpeak.com");
@@ -74,6 +75,7 @@ TEST(config_of_the_least_file_has_the_defaults) {
 TEST(config_of_a_whole_file_has_every_value) {
   CHECK_TEXT(read(scratch::read_file("tests/vectors/config/good_whole.conf")), "");
   CHECK_EQ(config.device.queue_bytes, 1024 * 1024);
+  CHECK_EQ(config.device.history.count, 90 * 24 * 3600 * 1000LL);
   CHECK_EQ(config.stream_count, 2);
   CHECK_TEXT(config.streams[0].sender, "GLOBAL");
   CHECK_TEXT(config.streams[0].path_prefix, "");

@@ -119,8 +119,9 @@ class Outbox {
   // Errors: full: do not send it now.
   Result<Queue::Ticket> sending(std::uint32_t number, const Clocks& clocks);
   // Nothing of it left the device, or the service took nothing: it may be sent again at `due`. Where the
-  // sending is on record, that it came to nothing is put there too: no run later counts it.
-  void not_sent(std::uint32_t number, Instant due, const Clocks& clocks);
+  // sending is on record, that it came to nothing is put there too: no run later counts it. A reason that is
+  // its own goes there with the first request that carried it.
+  void not_sent(std::uint32_t number, Instant due, const Clocks& clocks, std::string_view reason = {});
   // The same for one that sending() did not count.
   void postpone(std::uint32_t number, Instant due);
   // The service refuses requests with this message alone, without naming it: kept, tried again at `due`.

@@ -130,6 +130,8 @@ class Queue {
   Ticket newest() const { return released_ + staged_; }  // of all that was staged so far
   Ticket safe() const { return released_; }              // on the medium up to here
 
+  // The message of a whole id, or of the number at its end; nullptr: there is none.
+  const Entry* find(std::string_view id) const;
   // The event of a message and which of its phones is meant. Views point into `scratch` (kBlock bytes).
   struct Body {
     Event event;
@@ -139,6 +141,16 @@ class Queue {
   Result<Body> read_body(const Entry& entry, MutBytes scratch) const;
   // Its newest state on record; not_found when nothing was written since it was queued. Errors as above.
   Result<MessageState> read_state(const Entry& entry, MutBytes scratch) const;
+
+  // For a person, from both files; they are read whole at each call. The record about a message with the
+  // smallest LSN above `after`: its event first, then its states as they became. What a turn left behind is
+  // found until its file is used again. The payload is in `scratch` (kBlock bytes). Errors: not_found: no more.
+  Result<Record> next_of_life(std::uint32_t number, Lsn after, MutBytes scratch) const;
+  // The first slot of the active file, not below `from`, that holds a record that does not pass its check, or
+  // nothing that can be told, or cannot be read (`into` is all zeros then). Errors: not_found: there is none.
+  Result<std::uint32_t> next_damaged(std::uint32_t from, MutBytes into) const;
+  unsigned active_file() const { return active_; }
+  std::uint32_t generation() const { return generation_; }  // 0: there is no queue yet
 
   // Looks after the running job and begins the next. Call it when a store is ready and at wake().
   void poll(Instant now);
@@ -242,6 +254,7 @@ class Queue {
   bool started_ = false;
   bool seal_safe_ = true;  // false: found by load(), perhaps in the page cache only
   std::uint32_t generation_ = 0;
+  std::uint32_t generation_of_[2] = {};  // of each file as load() found it; 0: no head that counts
   std::uint64_t salt_ = 0;
   Log log_;
   std::uint16_t slot_of_[kMaxBlocks] = {};  // where each block of the active log lies on the medium

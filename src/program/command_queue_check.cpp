@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+// `tocsin queue check`: whether the files of a queue are whole. Reads only; also files that were copied from
+// another machine, without a configuration.
+#include "src/program/commands.hpp"
+#include "src/program/in_place.hpp"
+#include "src/program/reader.hpp"
+
+namespace tocsin {
+namespace {
+
+struct Report {
+  std::uint32_t waiting = 0;
+  std::uint32_t ended = 0;
+  std::uint32_t unreadable = 0;  // messages whose text cannot be read back
+  std::uint32_t broken[8] = {};  // the first slots with something that does not pass its check
+  std::size_t broken_count = 0;  // all
+};
+
+Report look(const Reader& reader) {
+  alignas(8) static std::uint8_t scratch[kBlock];
+  Report report;
+  const Index& index = reader.index();
+  for (std::size_t at = 0; at < index.size(); ++at) {
+    ended(index[at].state) ? ++report.ended : ++report.waiting;
+    if (!reader.queue().read_body(index[at], scratch).ok()) ++report.unreadable;
+  }
+  for (std::uint32_t from = 1;; ++from) {
+    const auto slot = reader.queue().next_damaged(from, scratch);
+    if (!slot.ok()) break;
+    from = slot.value();
+    if (report.broken_count < sizeof report.broken / sizeof report.broken[0])
+      report.broken[report.broken_count] = from;
+    ++report.broken_count;
+  }
+  return report;
+}
+
+}  // namespace
+
+Exit check_queue(const Arguments& arguments, const Config* config) {
+  const std::string_view directory = config == nullptr ? arguments.subject : config->device.state;
+  Reader& reader = in_place<Reader>();
+  char words[600];
+  TextWriter why(words);
+  const Exit opened = reader.open(directory, why);
+  if (opened != Exit::done) {
+    complain(why.view());
+    return opened;
+  }
+  if (!reader.is_there()) {
+    complain(why.text("there are no queue.0 and queue.1 in ").text(directory).view());
+    return Exit::bad_data;
+  }
+  const Queue& queue = reader.queue();
+  const Queue::Found& found = reader.found();
+  const Report report = look(reader);
+  const bool damage = found.damaged > 0 || found.bad_blocks > 0 || found.unreadable || report.unreadable > 0;
+  static char text[2048];
+  if (arguments.json) {
+    JsonWriter json({text, sizeof text - 1});
+    json.open_object();
+    json.field("directory", directory);
+    json.field("good", !damage);
+    json.field("generation", queue.generation());
+    json.field("records", found.records);
+    json.field("damaged_records", found.damaged);
+    json.field("unreadable_blocks", found.bad_blocks);
+    json.field("unreadable_messages", report.unreadable);
+    json.field("blocks_to_look_at", std::uint64_t{report.broken_count});
+    json.field("waiting", report.waiting);
+    json.field("ended", report.ended);
+    json.field("clean_end", !found.unclean);
+    json.close_object();
+    print_json(json, text);
+    return damage ? Exit::bad_data : Exit::done;
+  }
+  TextWriter out(text);
+  out.text(directory).text(": ");
+  if (found.fresh) {
+    out.text(found.unreadable ? "no queue can be read in its files\n" : "an empty queue\n");
+    print(out.view());
+    return damage ? Exit::bad_data : Exit::done;
+  }
+  out.text("generation ").number(queue.generation()).text(" in queue.").number(queue.active_file());
+  out.text(", ").number(found.records).text(" records\n");
+  out.text("messages   ").number(report.waiting).text(" waiting, ").number(report.ended).text(" ended\n");
+  out.text("last run   ");
+  out.text(found.unclean ? "did not end in good order, or has not ended\n" : "ended in good order\n");
+  if (report.broken_count > 0) {
+    out.text("blocks     ").number(report.broken_count).text(" with bytes that are no record:");
+    for (std::size_t at = 0; at < report.broken_count && at < sizeof report.broken / sizeof report.broken[0]; ++at)
+      out.text(" ").number(report.broken[at]);
+    out.text(damage ? "\n" : " (nothing was promised there: a power cut may leave that)\n");
+  }
+  out.text("damage     ");
+  if (!damage) {
+    out.text("none\n");
+  } else {
+    out.number(found.damaged).text(" records lost, ").number(found.bad_blocks).text(" blocks not readable, ");
+    out.number(report.unreadable).text(" messages without a text: look at the medium\n");
+  }
+  print(out.view());
+  return damage ? Exit::bad_data : Exit::done;
+}
+
+}  // namespace tocsin

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+// What a person changes in the queue: a message is asked for again or dropped, what has ended is forgotten.
+#include "port/linux/clock.hpp"
+#include "src/program/owner.hpp"
+
+namespace tocsin {
+
+Owner::Posted Owner::act(const ControlRequest& request, TextWriter& why) {
+  switch (request.ask) {
+    case Ask::send: return post(request, why);
+    case Ask::raise: return change(request.subject, Transition::raised, why);
+    case Ask::clear: return change(request.subject, Transition::cleared, why);
+    case Ask::retry:
+    case Ask::drop: return change_message(request, why);
+    case Ask::purge: return purge(why);
+    case Ask::ping:
+    case Ask::status:
+    case Ask::reload_token:
+    case Ask::give_way:
+    case Ask::reasons: break;
+  }
+  TOCSIN_ASSERT(false);
+  return {};
+}
+
+Owner::Posted Owner::change_message(const ControlRequest& request, TextWriter& why) {
+  Posted posted;
+  const Entry* entry = queue_.find(request.subject);
+  if (entry == nullptr) {
+    why.text("there is no message ").text(request.subject).text(" in the queue: see `tocsin queue list`");
+    posted.exit = Exit::bad_data;
+    return posted;
+  }
+  const std::uint32_t number = entry->number;
+  const State state = entry->state;
+  const std::uint32_t stream = entry->stream;
+  const Clocks clocks = read_clocks();
+  const bool retry = request.ask == Ask::retry;
+  const Status changed = retry ? outbox_.retry(number, clocks) : outbox_.drop(number, clocks);
+  if (changed.code() == Code::bad_value) {
+    why.text("message ").text(request.subject).text(" is ").text(tocsin::word(state));
+    why.text(!retry                    ? ": there is nothing to drop"
+             : state == State::merged ? ": a newer message of its alarm took its place"
+                                      : ": the service has it; `send` a new one if it has to go again");
+    posted.exit = Exit::bad_data;
+  } else if (changed.code() == Code::busy) {
+    why.text("message ").text(request.subject).text(" is being sent at this moment: try again in a moment");
+    posted.exit = Exit::later;
+  } else if (changed.code() == Code::full) {
+    posted.exit = not_posted(changed.code(), request.subject, why);
+  } else if (!changed.ok()) {
+    why.text("message ").text(request.subject).text(" cannot be read back from the medium: `send` it anew");
+    posted.exit = Exit::medium;
+  }
+  if (!changed.ok()) return posted;
+  posted.pushed = {number, queue_.newest()};
+  posted.count = 1;
+  for (std::size_t i = 0; retry && i < stream_count_; ++i)
+    if (name_hash(senders_[i]->name()) == stream) senders_[i]->resume();
+  return posted;
+}
+
+Owner::Posted Owner::purge(TextWriter& why) {
+  Posted posted;
+  for (std::size_t at = 0; at < index_.size(); ++at) posted.count += ended(index_[at].state) ? 1U : 0U;
+  const Status begun = outbox_.purge(read_clocks());
+  if (!begun.ok()) posted.exit = not_posted(begun.code(), "not purged", why);
+  posted.pushed.ticket = queue_.newest();
+  return posted;
+}
+
+// How a purge ended, or is getting on.
+Exit Owner::purged(const Posted& posted, TextWriter& out, TextWriter& why) const {
+  if (queue_.forgetting()) {
+    why.text("it goes on: what has ended is not listed any more once it is done");
+    return Exit::later;
+  }
+  if (!queue_.forgot()) {
+    why.text("the medium did not take it (");
+    write_errno(queue_.last_errno(), why);
+    why.text("): it is tried again within an hour, and when the daemon starts");
+    return Exit::medium;
+  }
+  out.number(posted.count).text(posted.count == 1 ? " ended message" : " ended messages").text(" forgotten\n");
+  return Exit::done;
+}
+
+}  // namespace tocsin

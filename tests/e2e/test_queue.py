@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: MIT
+"""What a person does with the queue: ask again, drop, purge, check, and read the life of a message; with a
+running daemon and without."""
+import json
+import shutil
+import struct
+import unittest
+
+from device import PHONES, Case, Runner
+
+SECRET = "the name of a patient"
+
+
+class Queue(Case):
+    def files(self, device):
+        return b"".join((device.state / name).read_bytes() for name in ("queue.0", "queue.1"))
+
+    def test_refused_message_is_sent_again_by_hand(self):
+        service = self.service()
+        device = self.device(service).start()
+        service.rule("refuse", details="number is barred")
+        [identifier] = device.send("x")
+        device.wait_state(identifier, "failed")
+        self.one_line(device.run("queue", "drop", identifier), 65, "failed", "nothing to drop")
+        service.clear()
+        self.assertEqual(device.ok("queue", "retry", identifier).out, identifier + "\n")
+        device.wait_state(identifier, "accepted")
+        self.one_line(device.run("queue", "retry", identifier), 65, "accepted", "send")
+        life = json.loads(device.ok("queue", "show", identifier, "--json").out)["life"]
+        self.assertEqual([step["what"] for step in life], ["failed", "waits again", "accepted"], life)
+        self.assertIn("number is barred", life[0]["reason"])
+        self.assertEqual(life[1]["reason"], "asked for again by hand")
+
+    def test_each_attempt_is_told_with_its_reason(self):
+        service = self.service()
+        device = self.device(service).start()
+        service.rule("status", code=524, accept=True)
+        [identifier] = device.send("x", "anna", "--class", "critical")
+        device.wait_state(identifier, "unknown")
+        shown = device.ok("queue", "show", identifier).out
+        for attempt in (1, 2, 3):
+            self.assertRegex(shown, rf"attempt {attempt}: .*524", shown)
+        self.assertRegex(shown, r"attempt 3: unknown: .*524")
+        self.assertRegex(shown, r"\(start 1, up \d+ s\)")
+
+    def test_dropped_by_hand_with_a_daemon_and_without(self):
+        service = self.service(start=False)
+        device = self.device(service).start()
+        first, second = device.send("x")[0], device.send("y")[0]
+        self.assertEqual(device.ok("queue", "drop", first).out, first + "\n")
+        device.stop()
+        number = second.rsplit("-", 1)[1]
+        self.assertEqual(device.run("queue", "drop", number).out, second + "\n")
+        self.assertEqual([m["state"] for m in device.queue()], ["dropped", "dropped"])
+        again = device.run("queue", "retry", number)
+        self.assertEqual((again.exit, again.out), (0, second + "\n"), again)
+        self.assertIn("tocsin run", again.err)
+        self.assertEqual(device.message(second)["state"], "queued")
+
+    def test_unknown_id_is_refused_and_nothing_changed(self):
+        device = self.device(self.service()).start()
+        [identifier] = device.send("x", "anna", "--wait", "30")
+        other = identifier.rsplit("-", 1)[0][:-1] + "!-1"
+        for words in (("retry", "99"), ("drop", "99"), ("retry", other), ("drop", "x" * 200)):
+            with self.subTest(words=words):
+                self.assertEqual(device.run("queue", *words).exit, 65)
+
+    def purged(self, device):
+        left = self.files(device)
+        self.assertNotIn(SECRET.encode(), left)
+        self.assertNotIn(struct.pack("<Q", int(PHONES["anna"])), left)
+        self.assertIn(b"still waits", left)
+        self.assertEqual([m["text"] for m in device.queue()], ["still waits"])
+
+    def full(self, running):
+        service = self.service()
+        device = self.device(service).start()
+        for n in range(5):
+            device.send(f"{SECRET} {n}", "anna", "--wait", "30")
+        service.stop()
+        device.send("still waits", "ben")
+        self.assertIn(SECRET.encode(), self.files(device))
+        if not running:
+            device.stop()
+        return device
+
+    def test_purge_beside_a_daemon_leaves_no_text_and_no_number(self):
+        device = self.full(running=True)
+        self.assertEqual(device.ok("queue", "purge").out, "5 ended messages forgotten\n")
+        self.purged(device)
+
+    def test_purge_without_a_daemon_leaves_no_text_and_no_number(self):
+        device = self.full(running=False)
+        self.assertEqual(device.ok("queue", "purge").out, "5 ended messages forgotten\n")
+        self.purged(device)
+
+    def test_check_of_a_whole_queue_says_so_with_a_daemon_and_of_copied_files(self):
+        device = self.full(running=True)
+        self.assertIn("damage     none", device.ok("queue", "check").out)
+        copy = device.folder / "copy"
+        shutil.copytree(device.state, copy)
+        device.config.rename(device.folder / "moved.conf")  # needs none
+        whole = json.loads(device.ok("queue", "check", copy, "--json").out)
+        self.assertEqual((whole["good"], whole["waiting"], whole["ended"]), (True, 1, 5))
+        self.one_line(device.run("queue", "check", device.folder), 65, "queue.0")
+        self.one_line(device.run("queue", "check", device.folder / "nowhere"), 65, "queue.0")
+        (device.folder / "moved.conf").rename(device.config)
+
+    def test_check_of_damaged_files_finds_it_and_changes_nothing(self):
+        device = self.full(running=False)
+        copy = device.folder / "copy"
+        shutil.copytree(device.state, copy)
+        for name in ("queue.0", "queue.1"):
+            path = copy / name
+            path.write_bytes(path.read_bytes().replace(SECRET.encode(), b"#" * len(SECRET)))
+        before = [(copy / name).read_bytes() for name in ("queue.0", "queue.1")]
+        result = device.run("queue", "check", copy)
+        self.assertEqual(result.exit, 65, result)
+        self.assertRegex(result.out, r"damage     [1-9]\d* records lost")
+        found = json.loads(device.run("queue", "check", copy, "--json").out)
+        self.assertFalse(found["good"])
+        self.assertGreater(found["damaged_records"], 0)
+        self.assertGreater(found["blocks_to_look_at"], 0)
+        self.assertEqual([(copy / name).read_bytes() for name in ("queue.0", "queue.1")], before)
+
+
+if __name__ == "__main__":
+    unittest.main(testRunner=Runner)
