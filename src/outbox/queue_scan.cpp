@@ -230,6 +230,8 @@ void Queue::apply(const Record& record, std::uint32_t at, Scan& into) {
 void Queue::finish_load(Scan& into) {
   for (Lsn lsn = into.first_lsn; lsn <= into.synced; ++lsn)
     if (lsn - into.first_lsn < kSeenBits && !seen(staging_, lsn - into.first_lsn)) ++into.found.damaged;
+  // So that it is found, told and kept aside once, not at every start.
+  turn_wanted_ = into.found.damaged > 0 || into.found.bad_blocks > 0;
   next_lsn_ = into.last_lsn + 1;
   synced_lsn_ = into.synced;
   seal_safe_ = into.synced >= into.first_lsn;

@@ -27,7 +27,7 @@ void write_without_phones(std::string_view words, TextWriter& into) {
 
 Owner::Owner(Resolver& resolver, Log& log)
     : resolver_(resolver), log_(log), even_(worker_), odd_(worker_), queue_(even_, odd_, index_),
-      outbox_(queue_, index_, *this), arena_({arena_memory_, sizeof arena_memory_}) {}
+      outbox_(queue_, index_, *this), kept_aside_(worker_), arena_({arena_memory_, sizeof arena_memory_}) {}
 
 // For the jitter of retries: seeded by the kernel, then without a system call (xorshift64*).
 std::uint32_t Owner::next_random() {
@@ -82,11 +82,12 @@ void Owner::poll() {
   for (Waiting& waiting : waiting_)
     if (waiting.used) look_after(waiting, clocks.now);
   report_medium(clocks.now);
+  forget_damage(clocks.now);
   log_.poll(clocks.now);
 }
 
 Instant Owner::wake() const {
-  Instant at = earlier(earlier(earlier(queue_.wake(), outbox_.wake()), log_.due()), retry_lines_);
+  Instant at = earlier(earlier(earlier(earlier(queue_.wake(), outbox_.wake()), look_at_kept_), log_.due()), retry_lines_);
   if (control_.is_open()) at = earlier(at, control_.due());
   for (std::size_t i = 0; i < stream_count_; ++i) at = earlier(at, senders_[i]->wake());
   for (const Waiting& waiting : waiting_)

@@ -12,6 +12,7 @@
 
 #include "port/linux/file_store.hpp"
 #include "port/linux/gpio_lines.hpp"
+#include "port/linux/kept_aside.hpp"
 #include "port/linux/log.hpp"
 #include "port/linux/resolver.hpp"
 #include "port/linux/state_dir.hpp"
@@ -109,6 +110,8 @@ class Owner final : public Observer {
   // owner_queue.cpp
   Posted change_message(const ControlRequest& request, TextWriter& why);
   Posted purge(TextWriter& why);
+  void keep_damage(Instant now);
+  void forget_damage(Instant now);
   // owner_lines.cpp
   Posted change(std::string_view alarm, Transition to, TextWriter& why);
   void poll_lines(Instant now);
@@ -132,6 +135,9 @@ class Owner final : public Observer {
   Queue queue_;
   Outbox outbox_;
   Queue::Found found_;
+  KeptAside kept_aside_;
+  bool forgetting_ = false;     // as it was at the last poll
+  Instant look_at_kept_;        // whether it is older than the history
   ControlServer control_;
   Waiting waiting_[kMaxControlClients];
   bool gave_way_ = false;

@@ -159,6 +159,7 @@ Exit Owner::open(const Config& config, Role role, TextWriter& why) {
   const Queue::Start start = this_start();
   random_state_ = start.random[0] | 1;
   queue_.start(start);
+  keep_damage(start.clocks.now);
   settle(queue_.start_ticket());  // a medium that hangs is said below and everywhere; the work goes on
   outbox_.configure(config.rules, config.device.history);
   outbox_.load(start.clocks);

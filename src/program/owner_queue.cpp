@@ -85,4 +85,39 @@ Exit Owner::purged(const Posted& posted, TextWriter& out, TextWriter& why) const
   return Exit::done;
 }
 
+// Before the queue writes over them; its first job comes behind this one.
+void Owner::keep_damage(Instant now) {
+  if (found_.damaged == 0 && found_.bad_blocks == 0) return;
+  alignas(8) std::uint8_t block[kBlock];
+  for (std::uint32_t from = 1;; ++from) {
+    const auto slot = queue_.next_damaged(from, block);
+    if (!slot.ok()) break;
+    from = slot.value();
+    const MutBytes into = kept_aside_.add(queue_.active_file(), from);
+    if (into.empty()) break;
+    copy(into, block);
+  }
+  char text[Log::kMaxLine];
+  TextWriter line(text);
+  line.number(found_.damaged).text(" records of the queue in ").text(config_->device.state);
+  line.text(" are damaged and left out");
+  if (kept_aside_.count() > 0) line.text("; their blocks are kept there in damaged.*");
+  log_line(LogLevel::error, line.text(": look at the medium").view());
+  kept_aside_.keep(state_.fd(), static_cast<std::uint32_t>(queue_.on_ms(now) / 1000));
+}
+
+// What was kept aside holds texts and numbers, and is forgotten with the others.
+void Owner::forget_damage(Instant now) {
+  kept_aside_.poll();
+  const bool begun = queue_.forgetting() && !forgetting_;
+  forgetting_ = queue_.forgetting();
+  if (begun) kept_aside_.forget(state_.fd(), queue_.tally().forget_before_s);
+  if (now < look_at_kept_) return;
+  look_at_kept_ = now + hours(24);
+  const auto on_s = queue_.on_ms(now) / 1000;
+  const auto history_s = static_cast<std::uint64_t>(config_->device.history.count / 1000);
+  if (history_s > 0 && on_s > history_s)
+    kept_aside_.forget(state_.fd(), static_cast<std::uint32_t>(on_s - history_s));
+}
+
 }  // namespace tocsin

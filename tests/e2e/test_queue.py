@@ -123,6 +123,24 @@ class Queue(Case):
         self.assertGreater(found["blocks_to_look_at"], 0)
         self.assertEqual([(copy / name).read_bytes() for name in ("queue.0", "queue.1")], before)
 
+    def test_damaged_blocks_are_kept_aside_once_and_purged(self):
+        device = self.full(running=False)
+        for name in ("queue.0", "queue.1"):
+            path = device.state / name
+            path.write_bytes(path.read_bytes().replace(SECRET.encode(), b"#" + SECRET[1:].encode()))
+        device.start()
+        self.assertIn("damaged.*", "\n".join(device.log.lines))
+        kept = (device.state / "damaged.0").read_bytes()
+        self.assertTrue(kept.startswith(b"tocsin: damaged blocks of a queue, kept at "))
+        self.assertRegex(kept[64:128], rb"^queue\.[01] slot \d+ +\n$")
+        self.assertIn(b"#" + SECRET[1:].encode(), kept)
+        device.restart()
+        self.assertFalse((device.state / "damaged.1").exists())
+        self.assertEqual((device.state / "damaged.0").stat().st_mode & 0o777, 0o600)
+        device.ok("queue", "purge")
+        self.assertFalse((device.state / "damaged.0").exists())
+        self.assertEqual([m["text"] for m in device.queue()], ["still waits"])
+
 
 if __name__ == "__main__":
     unittest.main(testRunner=Runner)
