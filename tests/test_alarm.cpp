@@ -78,6 +78,20 @@ TEST(alarm_raised_tells_everybody_in_one_event) {
   CHECK_TEXT(text_of(agent.life, raised.value().first_number), "boiler-7: sump high since 2026-11-21 12:00:00 UTC");
 }
 
+TEST(alarm_tells_the_time_of_its_edge_and_keeps_how_long_ago_that_was) {
+  Disk disk(16);
+  Agent agent(disk);
+  const Phones phones;
+  const auto raised = change_alarm(agent.outbox, sump(phones), Transition::raised, "boiler-7",
+                                   clocks_at(3'700'000, kNoon + 3'600'000), hours(1));
+  CHECK_OK(raised);
+  CHECK_TEXT(text_of(agent.life, raised.value().first_number), "boiler-7: sump high since 2026-11-21 12:00:00 UTC");
+  agent.life.settle();
+  alignas(8) std::uint8_t scratch[kBlock];
+  const auto body = agent.life.queue->read_body(agent.life.index()[0], scratch);
+  CHECK_EQ(body.value().event.edge_before_ms, 3'600'000);
+}
+
 TEST(alarm_raised_again_changes_nothing) {
   Disk disk(16);
   Agent agent(disk);

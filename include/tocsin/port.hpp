@@ -84,7 +84,7 @@ class Stream {
 enum class Level : std::uint8_t { low, high };
 
 struct Edge {
-  std::uint64_t at_ns = 0;   // the kernel's monotonic clock
+  Instant at;                // as the program counts time; 0: not known
   std::uint32_t number = 0;  // counts the edges of this line from 1; a gap means some were lost
   Level level = Level::low;  // after the edge; physical, not "active"
 };

@@ -49,4 +49,9 @@ Clocks read_clocks() {
   return clocks;
 }
 
+Instant from_monotonic(std::uint64_t ns) {
+  const std::int64_t suspended_ms = milliseconds_of(read(CLOCK_BOOTTIME)) - milliseconds_of(read(CLOCK_MONOTONIC));
+  return Instant{ns / 1'000'000 + static_cast<std::uint64_t>(suspended_ms > 0 ? suspended_ms : 0)};
+}
+
 }  // namespace tocsin

@@ -17,4 +17,8 @@ extern const UnixMillis kBuiltAt;
 // of the newest file in its image.
 Clocks read_clocks();
 
+// A moment by CLOCK_MONOTONIC, which stands still in suspend, as the kernel stamps edges with; right for one
+// since the last suspend.
+Instant from_monotonic(std::uint64_t ns);
+
 }  // namespace tocsin

@@ -6,6 +6,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "port/linux/clock.hpp"
+
 namespace tocsin {
 namespace {
 
@@ -226,7 +228,7 @@ Result<Edge> GpioLine::next() {
   if (n != static_cast<ssize_t>(sizeof event))
     return fail({Code::io, EIO}, "the kernel's event has another size");
   Edge edge;
-  edge.at_ns = event.timestamp_ns;
+  edge.at = from_monotonic(event.timestamp_ns);
   edge.number = event.line_seqno;
   edge.level = event.id == GPIO_V2_LINE_EVENT_RISING_EDGE ? Level::high : Level::low;
   return edge;

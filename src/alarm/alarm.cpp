@@ -53,7 +53,8 @@ void write_alarm_text(std::string_view text, std::string_view device_name, std::
 }
 
 Result<Queue::Pushed> change_alarm(Outbox& outbox, const AlarmRule& rule, Transition to,
-                                   std::string_view device_name, const Clocks& clocks) {
+                                   std::string_view device_name, const Clocks& clocks,
+                                   Millis edge_before) {
   const bool raise = to == Transition::raised;
   if (is_raised(outbox.queue(), rule.name) == raise) return Code::empty;
   const Queue::Alarm* state = outbox.queue().alarm(rule.name);
@@ -62,12 +63,15 @@ Result<Queue::Pushed> change_alarm(Outbox& outbox, const AlarmRule& rule, Transi
                                       : Result<Millis>{Code::not_found};
   char text[kMaxText];
   TextWriter writer(text);
-  write_alarm_text(raise ? rule.text : rule.clear_text, device_name, rule.name, clocks, duration, writer);
+  Clocks edge = clocks;
+  edge.wall.ms -= edge_before.count;
+  write_alarm_text(raise ? rule.text : rule.clear_text, device_name, rule.name, edge, duration, writer);
   Event event;
   event.cls = rule.cls;
   event.transition = to;
   event.stream = rule.stream;
   event.alarm = rule.name;
+  event.edge_before_ms = static_cast<std::uint32_t>(edge_before.count);
   event.text = writer.view();
   if (!writer.view().empty()) event.phones = rule.phones;
   return outbox.post(event, device_name, clocks);

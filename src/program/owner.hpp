@@ -113,7 +113,7 @@ class Owner final : public Observer {
   void keep_damage(Instant now);
   void forget_damage(Instant now);
   // owner_lines.cpp
-  Posted change(std::string_view alarm, Transition to, TextWriter& why);
+  Posted change(std::string_view alarm, Transition to, TextWriter& why, Instant edge = Instant{0});
   void poll_lines(Instant now);
   Exit not_posted(Code code, std::string_view what, TextWriter& why) const;
   void hurry(std::string_view stream, Class cls, Instant now);
@@ -165,6 +165,7 @@ class Owner final : public Observer {
   alignas(8) unsigned char gpio_memory_[kMaxAlarms][sizeof(GpioLine)];
   alignas(8) unsigned char line_memory_[kMaxAlarms][sizeof(Line)];
   Line::Input input_[kMaxAlarms] = {};
+  Instant input_at_[kMaxAlarms];  // its edge
   bool input_pending_[kMaxAlarms] = {};  // changed, and not yet a transition on record
   Instant retry_lines_ = kNever;
   char reply_[kMaxControlReply - 64];

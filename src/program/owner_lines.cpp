@@ -79,7 +79,7 @@ void Owner::hurry(std::string_view stream, Class cls, Instant now) {
     if (senders_[i]->name() == stream) senders_[i]->urgent(now);
 }
 
-Owner::Posted Owner::change(std::string_view name, Transition to, TextWriter& why) {
+Owner::Posted Owner::change(std::string_view name, Transition to, TextWriter& why, Instant edge) {
   Posted posted;
   const std::size_t at = config_->find_alarm(name);
   if (at == kNotFound) {
@@ -91,7 +91,8 @@ Owner::Posted Owner::change(std::string_view name, Transition to, TextWriter& wh
   PhoneList phones;
   const Clocks clocks = read_clocks();
   const AlarmRule rule_of_it = rule(alarm, phones);
-  const auto pushed = change_alarm(outbox_, rule_of_it, to, config_->device.name, clocks);
+  const Millis edge_before = edge.ms != 0 && edge < clocks.now ? clocks.now - edge : Millis{0};
+  const auto pushed = change_alarm(outbox_, rule_of_it, to, config_->device.name, clocks, edge_before);
   if (pushed.code() == Code::empty) return posted;
   if (!pushed.ok()) {
     posted.exit = not_posted(pushed.code(), name, why);
@@ -136,13 +137,15 @@ void Owner::poll_lines(Instant now) {
           log_line(LogLevel::warning, line.view());
         }
         input_[i] = change.value().input;
+        input_at_[i] = change.value().at;
         input_pending_[i] = true;
       }
       char words[300];
       TextWriter why(words);
       const bool active = input_[i] == Line::Input::active;
       const Posted posted =
-          change(config_->alarms[i].name, active ? Transition::raised : Transition::cleared, why);
+          change(config_->alarms[i].name, active ? Transition::raised : Transition::cleared, why,
+                 input_at_[i]);
       if (posted.exit != Exit::done) {  // kept, and made up for as soon as there is room
         log_line(LogLevel::error, why.view());
         retry_lines_ = now + kRetryLine;

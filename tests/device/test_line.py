@@ -287,6 +287,10 @@ class LineTest(unittest.TestCase):
         of_pump = lambda: [text for text in self.told() if text.startswith("pump")]
         self.wait(lambda: of_pump()[-1:] == ["pump raised"] and not self.waiting(), "the last edge is told")
         self.assertTrue(self.is_active("pump"))
+        lines = board.run(f"{self.tocsin} --json queue list 2>/dev/null | grep pump | tail -n 1")[0]
+        late = json.loads(lines)["edge_before_ms"]
+        say(f"the edge of the last one came {late} ms before there was room for it")
+        self.assertGreater(late, 1000)
 
     def test_contact_that_flaps_while_the_service_is_away_keeps_its_newest_messages(self):
         self.configure(alarm("pump", "gpiochip0:2"))

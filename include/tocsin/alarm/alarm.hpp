@@ -25,10 +25,11 @@ struct AlarmRule {
 
 bool is_raised(const Queue& queue, std::string_view alarm);
 
-// Makes the transition. Errors: empty (it is in that state already, nothing to do); as Outbox::post():
+// Makes the transition, whose edge came `edge_before` ago: {time} is then. Errors: empty (it is in that state already, nothing to do); as Outbox::post():
 // nothing changed then, and the same call later makes up for it.
 Result<Queue::Pushed> change_alarm(Outbox& outbox, const AlarmRule& rule, Transition to,
-                                   std::string_view device_name, const Clocks& clocks);
+                                   std::string_view device_name, const Clocks& clocks,
+                                   Millis edge_before = Millis{0});
 
 // Fills an alarm's text. {time} is the wall clock, or says that the clock is not set; {duration} is how
 // long the alarm has been active, "12 min 5 s", or says that it is not known.

@@ -16,6 +16,7 @@ class Line {
   struct Change {
     Input input = Input::inactive;
     bool lost_edges = false;  // the kernel dropped some before this
+    Instant at;               // of the edge; 0: none told it
   };
 
   // `active`: the physical level that means alarm. The source outlives the line.
@@ -29,8 +30,8 @@ class Line {
   int handle() const { return source_.handle(); }
 
  private:
-  Change change(Level level, bool lost_edges) const {
-    return {level == active_ ? Input::active : Input::inactive, lost_edges};
+  Change change(Level level, bool lost_edges, Instant at) const {
+    return {level == active_ ? Input::active : Input::inactive, lost_edges, at};
   }
 
   EdgeSource& source_;
