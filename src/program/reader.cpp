@@ -31,7 +31,12 @@ Exit Reader::open(std::string_view directory, TextWriter& why) {
   for (looks_ = 0; looks_ < 3;) {
     const Status looked = look();
     if (!looked.ok()) {
-      why.text("cannot read the queue in ").text(directory).text(": ").text(word(looked.code()));
+      why.text("cannot read the queue in ").text(directory).text(": ");
+      if (looked.code() == Code::bad_value)
+        why.text("its format is version ").number(static_cast<std::uint64_t>(looked.detail())).text(
+            ", made by a newer tocsin: use that one");
+      else
+        why.text(word(looked.code()));
       return Exit::medium;
     }
     if (found_.damaged == 0) break;

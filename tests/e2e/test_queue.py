@@ -5,6 +5,7 @@ import json
 import shutil
 import struct
 import unittest
+import zlib
 
 from device import PHONES, Case, Runner
 
@@ -122,6 +123,15 @@ class Queue(Case):
         self.assertGreater(found["damaged_records"], 0)
         self.assertGreater(found["blocks_to_look_at"], 0)
         self.assertEqual([(copy / name).read_bytes() for name in ("queue.0", "queue.1")], before)
+
+    def test_check_of_a_newer_format_says_which(self):
+        device = self.full(running=False)
+        path = device.state / "queue.0"
+        head = bytearray(path.read_bytes())
+        head[8:12] = struct.pack("<I", 2)
+        head[36:40] = struct.pack("<I", zlib.crc32(head[:36]))
+        path.write_bytes(head)
+        self.one_line(device.run("queue", "check"), 74, "format is version 2")
 
     def test_damaged_blocks_are_kept_aside_once_and_purged(self):
         device = self.full(running=False)
