@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 // `tocsin run`: the daemon, in the foreground.
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "port/linux/clock.hpp"
+#include "port/linux/supervisor.hpp"
 #include "src/program/commands.hpp"
 #include "src/program/in_place.hpp"
 #include "src/program/owner.hpp"
@@ -125,6 +127,9 @@ Exit run_daemon(const Call& call) {
   if (owner.found().damaged > 0)
     ready.text(", ").number(owner.found().damaged).text(" damaged records left out");
   say(LogLevel::info, ready.view());
+  Supervisor supervisor;
+  supervisor.open(::getenv("NOTIFY_SOCKET"), ::getenv("WATCHDOG_USEC"), ::getenv("WATCHDOG_PID"));
+  supervisor.ready(read_clocks().now);
 
   const Instant earliest = read_clocks().now + kKeeperPatience;
   Instant without_keeper = kNever;  // when to start anew to have one again
@@ -140,7 +145,8 @@ Exit run_daemon(const Call& call) {
       without_keeper = now + kKeeperPatience;  // a file that is being edited would end the new start
       if (may_reload(call, log)) break;
     }
-    if (!owner.turn(without_keeper, signal_fd.number())) continue;
+    supervisor.poll(read_clocks().now);
+    if (!owner.turn(earlier(without_keeper, supervisor.due()), signal_fd.number())) continue;
     wish = read_signal(signal_fd.number());
     if (wish == Wish::look_at_children) {
       wish = Wish::none;
@@ -148,6 +154,7 @@ Exit run_daemon(const Call& call) {
     }
     if (wish == Wish::reload && !may_reload(call, log)) wish = Wish::none;
   }
+  if (wish == Wish::stop) supervisor.stopping();
   owner.close(kCloseWithin);
   if (wish == Wish::stop) {
     say(LogLevel::info, "stopped");

@@ -3,10 +3,12 @@
 
 FREEZE_S=N sets how long the medium is frozen at least; `make freeze` takes 30 s.
 """
+import contextlib
 import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -73,16 +75,37 @@ class MediumCase(Case):
         self.assertEqual({i: states.get(i) for i in ids}, {i: "accepted" for i in ids})
 
 
+    def supervisor(self):
+        folder = tempfile.mkdtemp(prefix="tocsin-notify-")
+        ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(shutil.rmtree, folder)
+        self.addCleanup(ear.close)
+        ear.bind(f"{folder}/notify")
+        ear.setblocking(False)
+        return ear
+
+    def heard(self, ear):
+        """What it was told since the last call."""
+        told = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                told.append(ear.recv(200))
+        return told
+
+
 class Frozen(MediumCase):
     def test_alarm_while_the_medium_is_frozen(self):
         mount = self.medium()
         service = self.service()
-        device = self.device(service, state=mount / "state").start()
+        supervisor = self.supervisor()
+        device = self.device(service, state=mount / "state")
+        device.start(env={**os.environ, "NOTIFY_SOCKET": supervisor.getsockname(), "WATCHDOG_USEC": "200000"})
         before = device.send("before")
         self.assertTrue(service.wait(distinct=1))
         device.wait_ended()
         self.assertEqual(sh("fsfreeze", "-f", str(mount)).returncode, 0)
         frozen = time.monotonic()
+        self.assertEqual(self.heard(supervisor)[0], b"READY=1")
         raising = device.begin("raise", "high-level")
         self.assertTrue(service.wait(distinct=6, timeout=5), "not at the service within 5 s")
         arrived = time.monotonic() - frozen
@@ -97,6 +120,7 @@ class Frozen(MediumCase):
         sent = device.run("send", "--to", "anna", "--class", "critical", "also in memory")
         self.assertEqual((sent.exit, len(sent.out.split()), len(sent.err.splitlines())), (74, 1, 1), sent)
         self.assertTrue(service.wait(distinct=7))
+        self.assertIn(b"WATCHDOG=1", self.heard(supervisor))  # or it would be killed with what it keeps in memory
         device.log.wait("does not answer: new alarms are kept in memory only")
         time.sleep(max(0, FREEZE_S - (time.monotonic() - frozen)))  # the time is what is asked for
         lasted = time.monotonic() - frozen
