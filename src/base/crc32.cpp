@@ -30,30 +30,42 @@ constexpr Tables make_tables() {
 
 constexpr Tables kTables = make_tables();
 
+// Eight bytes.
+#if TOCSIN_CRC_TABLES == 8
+inline std::uint32_t eight(std::uint32_t crc, const std::uint8_t* p) {
+  // The second four bytes one by one: a load each, where a shift and a mask would be two instructions.
+  const std::uint32_t a = crc ^ load32(p);
+  return kTables.of[7][a & 0xFF] ^ kTables.of[6][a >> 8 & 0xFF] ^ kTables.of[5][a >> 16 & 0xFF] ^
+         kTables.of[4][a >> 24] ^ kTables.of[3][p[4]] ^ kTables.of[2][p[5]] ^ kTables.of[1][p[6]] ^
+         kTables.of[0][p[7]];
+}
+#else
+inline std::uint32_t one(std::uint32_t crc) { return crc >> 8 ^ kTables.of[0][crc & 0xFF]; }
+inline std::uint32_t four(std::uint32_t crc) { return one(one(one(one(crc)))); }
+inline std::uint32_t eight(std::uint32_t crc, const std::uint8_t* p) {
+  return four(four(crc ^ load32(p)) ^ load32(p + 4));
+}
+#endif
+
+// Bytes of one turn of the loop. A compiler that saves size makes calls of four steps.
+#ifdef __OPTIMIZE_SIZE__
+constexpr std::size_t kTurn = 8;
+#else
+constexpr std::size_t kTurn = 32;
+#endif
+
 }  // namespace
 
 std::uint32_t crc32(std::uint32_t crc, Bytes more) {
   crc = ~crc;
   const std::uint8_t* p = more.data();
   std::size_t n = more.size();
-#if TOCSIN_CRC_TABLES == 8
-  // The second four bytes one by one: a load each, where a shift and a mask would be two instructions.
-  for (const std::uint8_t* const end = p + n / 8 * 8; p != end; p += 8) {
-    const std::uint32_t a = crc ^ load32(p);
-    crc = kTables.of[7][a & 0xFF] ^ kTables.of[6][a >> 8 & 0xFF] ^ kTables.of[5][a >> 16 & 0xFF] ^
-          kTables.of[4][a >> 24] ^ kTables.of[3][p[4]] ^ kTables.of[2][p[5]] ^ kTables.of[1][p[6]] ^
-          kTables.of[0][p[7]];
+  for (const std::uint8_t* const end = p + n / kTurn * kTurn; p != end; p += kTurn) {
+    crc = eight(crc, p);
+    if constexpr (kTurn == 32) crc = eight(eight(eight(crc, p + 8), p + 16), p + 24);
   }
-  n %= 8;
-#else
-  for (; n >= 4; n -= 4, p += 4) {
-    crc ^= load32(p);
-    crc = crc >> 8 ^ kTables.of[0][crc & 0xFF];
-    crc = crc >> 8 ^ kTables.of[0][crc & 0xFF];
-    crc = crc >> 8 ^ kTables.of[0][crc & 0xFF];
-    crc = crc >> 8 ^ kTables.of[0][crc & 0xFF];
-  }
-#endif
+  n %= kTurn;
+  for (; n >= 8; n -= 8, p += 8) crc = eight(crc, p);
   for (; n > 0; --n, ++p) crc = crc >> 8 ^ kTables.of[0][(crc ^ *p) & 0xFF];
   return ~crc;
 }
