@@ -60,6 +60,38 @@ TEST(index_forgets_those_that_are_not_kept) {
   CHECK(entries.find(3) == nullptr && entries.find(6) == nullptr);
 }
 
+// In the order of the files' slots: runs, some of them before earlier ones, found again and let go.
+TEST(index_added_in_runs_is_the_same_as_a_set) {
+  std::set<std::uint32_t> model;
+  std::uint32_t noise = 12345;
+  const auto below = [&noise](std::uint32_t most) {
+    noise = noise * 1664525U + 1013904223U;
+    return noise / 65536U % most;
+  };
+  entries.clear();
+  for (unsigned step = 0; step < 2000; ++step) {
+    check::at("step=%u", step);
+    const std::uint32_t first = 1 + below(3000), run = 1 + below(9);
+    for (std::uint32_t number = first; number < first + run; ++number) {
+      CHECK_EQ(entries.find_or_add(number)->number, number);
+      model.insert(number);
+    }
+    if (step % 97 == 0) {
+      const std::uint32_t kept = 2 + below(5);
+      entries.forget_unless([kept](const Entry& entry) { return entry.number % kept != 0; });
+      for (auto at = model.begin(); at != model.end();)
+        at = *at % kept == 0 ? model.erase(at) : std::next(at);
+    }
+    if (step % 501 == 500) {
+      entries.clear();
+      model.clear();
+    }
+    CHECK_EQ(entries.size(), model.size());
+    std::size_t at = 0;
+    for (const std::uint32_t number : model) CHECK_EQ(entries[at++].number, number);
+  }
+}
+
 TEST(index_that_is_full_takes_no_more_and_stays_as_it_is) {
   entries.clear();
   for (std::uint32_t number = 1; number <= kMaxMessages; ++number)

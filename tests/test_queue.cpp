@@ -154,6 +154,35 @@ TEST(queue_newest_state_wins_and_is_read_back) {
   CHECK_EQ(the_index.find(number)->attempts, 30);
 }
 
+TEST(queue_message_has_the_same_names_in_the_index_when_it_is_found_again) {
+  Disk disk(8);
+  std::vector<Entry> before;
+  {
+    Process run(disk);
+    run.start();
+    CHECK_OK(run.push(3, "one"));
+    CHECK_OK(run.push(2, "two", "high-level"));
+    run.settle();
+    for (std::size_t at = 0; at < the_index.size(); ++at) before.push_back(the_index[at]);
+  }
+  Process run(disk);
+  CHECK_OK(run.load());
+  CHECK_EQ(the_index.size(), 5);
+  CHECK_EQ(before.size(), 5);
+  for (std::size_t at = 0; at < 5; ++at) {
+    const Entry &was = before[at], &is = the_index[at];
+    CHECK_EQ(is.number, was.number);
+    CHECK_EQ(is.stream, was.stream);
+    CHECK_EQ(is.alarm, was.alarm);
+    CHECK_EQ(is.recipient, was.recipient);
+    CHECK_EQ(is.bytes, was.bytes);
+    CHECK_EQ(is.expires_s, was.expires_s);
+    CHECK(is.cls == was.cls && is.on_unknown == was.on_unknown);
+    CHECK((is.alarm != 0) == (at >= 3));
+    CHECK(is.recipient != before[at < 3 ? (at + 1) % 3 : 7 - at].recipient);  // another phone of its event
+  }
+}
+
 TEST(queue_records_that_come_together_share_one_sync) {
   Disk disk(8);
   Process run(disk);

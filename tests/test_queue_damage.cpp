@@ -27,6 +27,7 @@
 //
 //   queue_any_bit* all=1                             every bit, not a slice
 //   queue_any_bit* sample=1 file=1 at=4130 bit=3     one case, as a failure prints it
+#include "queue_forge.hpp"
 #include "queue_sample.hpp"
 #include "tocsin/outbox/outbox.hpp"
 
@@ -243,4 +244,41 @@ TEST(queue_store_that_became_shorter_keeps_what_is_left_and_goes_on) {
         check_goes_on(cut, sample, got, kAny);
       }
   }
+}
+
+// A block whose front is damaged - its first record, or all before its last - far behind every other record
+// of the file: what is left of it is found. No place of a file is skipped for what lies before it.
+TEST(queue_record_behind_a_damaged_front_of_its_block_is_found_wherever_the_block_lies) {
+  constexpr std::uint32_t kManyBlocks = 40;
+  for (const std::uint32_t block : {2U, 9U, 20U, kManyBlocks - 2})
+    for (unsigned damage = 0; damage < 4; ++damage)
+      for (const bool scrap : {false, true}) {
+        check::at("block=%u damage=%u scrap=%d", block, damage, scrap);
+        Forge forge(kManyBlocks);
+        if (scrap) {  // what an older generation left, in every block
+          Forge older(kManyBlocks, 77);
+          older.at = kBlock;
+          for (std::uint32_t number = 1; older.at + 2 * kBlock < kManyBlocks * kBlock; ++number)
+            older.event(number, 1, std::string(500, 'o'));
+          std::memcpy(forge.bytes() + kBlock, older.bytes() + kBlock, (kManyBlocks - 2) * kBlock);
+        }
+        forge.begin();
+        forge.event(1, 1, "near the front");
+        forge.at = block * kBlock;
+        forge.event(2, 1, "first of its block");
+        forge.event(3, 2, "second of its block");
+        const std::uint32_t last = forge.at;
+        forge.event(5, 1, "last of its block");
+        std::uint8_t* const front = forge.bytes() + block * kBlock;
+        if (damage == 1) front[0] ^= 1;
+        if (damage == 2) front[40] ^= 1;
+        if (damage == 3) std::memset(front, 0, last - block * kBlock);
+        Process run(forge.disk);
+        CHECK_OK(run.load());
+        CHECK(the_index.find(1) != nullptr && the_index.find(5) != nullptr);
+        CHECK_EQ(the_index.find(2) != nullptr, damage == 0);
+        CHECK_EQ(the_index.find(3) != nullptr && the_index.find(4) != nullptr, damage < 3);
+        const auto body = run.queue.read_body(*the_index.find(5), run.scratch);
+        CHECK_TEXT(body.value().event.text, "last of its block");
+      }
 }

@@ -141,3 +141,39 @@ TEST(file_head_of_zeros_is_empty) {
   const std::uint8_t zeros[kFileHeadBytes] = {};
   CHECK_CODE(decode_file_head(zeros), Code::empty);
 }
+
+TEST(record_mark_is_found_at_every_multiple_of_eight_and_nowhere_else) {
+  for (const unsigned around : {0x00U, 0x44U, 0xFFU}) {  // 0x44: each byte of it looks like the mark's first
+    for (std::size_t at = 0; at < kBlock; at += 4) {
+      check::at("around=%u at=%zu", around, at);
+      std::vector<std::uint8_t> block(kBlock, static_cast<std::uint8_t>(around));
+      store32(block.data() + at, kKey.mark);
+      const std::size_t want = at % 8 == 0 ? at : kBlock;
+      CHECK_EQ(next_mark(kKey, view(block), 0), want);
+      CHECK_EQ(next_mark(kKey, view(block), at / 8 * 8), want);
+      CHECK_EQ(next_mark(kKey, view(block), at / 2 / 8 * 8), want);
+      CHECK_EQ(next_mark(kKey, view(block), at / 8 * 8 + 8), kBlock);
+    }
+  }
+  std::vector<std::uint8_t> two(kBlock, 0);
+  store32(two.data() + 72, kKey.mark);
+  store32(two.data() + 120, kKey.mark);
+  CHECK_EQ(next_mark(kKey, view(two), 0), 72);
+  CHECK_EQ(next_mark(kKey, view(two), 80), 120);
+  CHECK_EQ(next_mark(kKey, view(two).first(72), 0), 72);
+  CHECK_EQ(next_mark(kKey, Bytes{}, 0), 0);
+}
+
+TEST(record_bytes_of_which_any_is_set_are_not_zeros) {
+  for (const std::size_t size : {0U, 1U, 40U, 127U, 128U, 129U, 4096U}) {
+    std::vector<std::uint8_t> bytes(size + 1, 0);
+    bytes[size] = 1;  // behind them
+    CHECK(is_zero(view(bytes).first(size)));
+    for (std::size_t at = 0; at < size; ++at) {
+      check::at("size=%zu at=%zu", size, at);
+      bytes[at] = static_cast<std::uint8_t>(1U << at % 8);
+      CHECK(!is_zero(view(bytes).first(size)));
+      bytes[at] = 0;
+    }
+  }
+}

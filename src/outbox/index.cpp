@@ -28,10 +28,14 @@ Entry* Index::find(std::uint32_t number) {
 }
 
 Entry* Index::find_or_add(std::uint32_t number) {
-  const std::size_t at = position(number);
+  // Found again in the order of the blocks, most follow each other, not all of them behind the newest.
+  const bool follows = next_ > 0 && next_ <= size_ && entries()[next_ - 1].number < number &&
+                       (next_ == size_ || entries()[next_].number >= number);
+  const std::size_t at = follows ? next_ : position(number);
+  next_ = at + 1;
   if (at < size_ && entries()[at].number == number) return &entries()[at];
   if (size_ == kMaxMessages) return nullptr;
-  for (std::size_t from = size_; from > at; --from) entries()[from] = entries()[from - 1];
+  if (at < size_) std::memmove(&entries()[at + 1], &entries()[at], (size_ - at) * sizeof(Entry));
   ++size_;
   entries()[at] = Entry{};
   entries()[at].number = number;

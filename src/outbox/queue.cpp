@@ -103,6 +103,9 @@ Result<Queue::Pushed> Queue::push(Event event, std::string_view device_name, con
   encode_event(event, payload);
 
   const std::uint32_t first = next_number_;
+  const std::uint32_t stream = name_hash(event.stream);
+  const std::uint32_t alarm_name = event.alarm.empty() ? 0 : name_hash(event.alarm);
+  const Bytes phones = packed_phones_of(payload);
   for (std::size_t i = 0; i < count; ++i) {
     Entry* entry = index_.find_or_add(next_number_++);
     entry->body_at = at;
@@ -110,10 +113,10 @@ Result<Queue::Pushed> Queue::push(Event event, std::string_view device_name, con
     entry->cls = event.cls;
     entry->this_run = true;
     entry->bytes = static_cast<std::uint16_t>(share);
-    entry->stream = name_hash(event.stream);
-    entry->alarm = event.alarm.empty() ? 0 : name_hash(event.alarm);
+    entry->stream = stream;
+    entry->alarm = alarm_name;
     entry->expires_s = event.expires_s;
-    entry->recipient = name_hash(event.phones[i].view());
+    entry->recipient = phone_hash(load64(phones.data() + 8 * i));
     entry->on_unknown = event.on_unknown;
     live_bytes_ += share;
     ++live_count_;

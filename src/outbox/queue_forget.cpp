@@ -8,12 +8,6 @@ namespace {
 
 constexpr std::uint32_t kLooksAtOnce = 32;  // slots that are read before the loop gets its turn again
 
-bool is_zero(Bytes bytes) {
-  for (const std::uint8_t byte : bytes)
-    if (byte != 0) return false;
-  return true;
-}
-
 }  // namespace
 
 Status Queue::forget(std::uint32_t before_s) {

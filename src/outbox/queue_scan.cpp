@@ -19,6 +19,9 @@ struct Queue::Scan {
   std::uint32_t last_block = 0;
   std::uint32_t next_number = 1;
   bool sealed = false;
+  Event event;            // read last; here as it is large
+  FixedText<kMaxName> stream;  // of it: most events have the same
+  std::uint32_t stream_hash = 0;
 };
 
 namespace {
@@ -121,10 +124,12 @@ Status Queue::scan(unsigned which, const FileHead& head, BadBlocks policy, Scan&
 }
 
 void Queue::scan_block(std::uint32_t block, Scan& into) {
+  const Bytes bytes{buffers_[0]};
+  if (is_zero(bytes)) return;
   for (std::size_t offset = 0; offset + kRecordHeadBytes <= kBlock;) {
-    const auto record = decode_record(log_.key, Bytes{buffers_[0]}.drop(offset));
+    const auto record = decode_record(log_.key, bytes.drop(offset));
     if (!record.ok()) {
-      offset += 8;  // records begin at multiples of 8: what lies behind a damaged one is found again
+      offset = next_mark(log_.key, bytes, offset + 8);  // what lies behind a damaged one is found again
       continue;
     }
     into.last_block = block;
@@ -165,29 +170,35 @@ void Queue::apply(const Record& record, std::uint32_t at, Scan& into) {
     case RecordKind::stop: return;
     case RecordKind::seal: into.sealed = true; return;
     case RecordKind::event: {
-      const auto event = decode_event(record.payload);
-      const std::size_t count = event.ok() ? event.value().phone_count() : 0;
-      if (!event.ok() || head.number > head.ceiling || head.ceiling - head.number < count) return;
-      raise(newest_on_ms_, event.value().queued.on_ms());
+      Event& event = into.event;
+      if (!decode_event(record.payload, event).ok()) return;
+      const std::size_t count = event.phone_count();
+      if (head.number > head.ceiling || head.ceiling - head.number < count) return;
+      raise(newest_on_ms_, event.queued.on_ms());
+      if (into.stream_hash == 0 || event.stream != into.stream.view()) {
+        into.stream.assign_cut(event.stream);
+        into.stream_hash = name_hash(event.stream);
+      }
+      const std::uint32_t alarm_name = event.alarm.empty() ? 0 : name_hash(event.alarm);
       for (std::uint32_t i = 0; i < count; ++i) {
         Entry* entry = index_.find_or_add(head.number + i);
         if (entry == nullptr) return;  // push() keeps the number of messages of a file within the index
         entry->body_at = at;
-        entry->cls = event.value().cls;
+        entry->cls = event.cls;
         entry->bytes = static_cast<std::uint16_t>(record.space / count + kStateShare);
-        entry->stream = name_hash(event.value().stream);
-        entry->alarm = event.value().alarm.empty() ? 0 : name_hash(event.value().alarm);
-        entry->expires_s = event.value().expires_s;
-        entry->recipient = name_hash(event.value().phone(i).view());
-        entry->on_unknown = event.value().on_unknown;
+        entry->stream = into.stream_hash;
+        entry->alarm = alarm_name;
+        entry->expires_s = event.expires_s;
+        entry->recipient = phone_hash(load64(event.packed_phones.data() + 8 * i));
+        entry->on_unknown = event.on_unknown;
       }
       if (head.number + count > into.next_number)
         into.next_number = head.number + static_cast<std::uint32_t>(count);
-      if (event.value().transition == Transition::none) return;
-      Alarm* alarm = note_alarm(event.value().alarm);
+      if (event.transition == Transition::none) return;
+      Alarm* alarm = note_alarm(event.alarm);
       if (alarm == nullptr || head.lsn < alarm->lsn) return;
-      alarm->last = alarm->safe_last = event.value().transition;
-      alarm->since = alarm->safe_since = event.value().queued;
+      alarm->last = alarm->safe_last = event.transition;
+      alarm->since = alarm->safe_since = event.queued;
       alarm->lsn = head.lsn;
       return;
     }
@@ -240,18 +251,21 @@ void Queue::finish_load(Scan& into) {
   live_bytes_ = live_count_ = 0;
   // A state without its event: the event was let go, or is damaged. There is nothing to send.
   index_.forget_unless([](const Entry& entry) { return entry.body_at != 0; });
+  std::size_t from = 0;  // where the event of this message begins
+  bool waits = false;
   for (std::size_t at = 0; at < index_.size(); ++at) {
     Entry& entry = index_[at];
     entry.moved_state_at = 0;
-    if (ended(entry.state) || entry.number >= settled_below_) continue;
-    // Its last record is damaged, but later ones say that it had ended: it must not be sent again.
-    entry.state = State::unknown;
-    entry.due_ms = newest_on_ms_;
-  }
-  for (std::size_t at = 0; at < index_.size();) {
-    const Mates event = mates(index_[at]);
-    if (waits(event)) count(event, 1);
-    at = event.to;
+    if (!ended(entry.state) && entry.number < settled_below_) {
+      // Its last record is damaged, but later ones say that it had ended: it must not be sent again.
+      entry.state = State::unknown;
+      entry.due_ms = newest_on_ms_;
+    }
+    waits = waits || !ended(entry.state);
+    if (at + 1 < index_.size() && index_[at + 1].body_at == entry.body_at) continue;  // as mates() says
+    if (waits) count({from, at + 1}, 1);
+    from = at + 1;
+    waits = false;
   }
   // Appending goes on behind everything that was found, in slots that hold nothing.
   log_.next_block = log_.fresh_slot = into.last_block + 1;

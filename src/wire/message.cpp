@@ -25,7 +25,7 @@ void encode_stamp(const Stamp& stamp, std::uint8_t* p) {
   store64(p + 16, static_cast<std::uint64_t>(stamp.clocks.wall.ms));
 }
 
-Stamp decode_stamp(const std::uint8_t* p) {
+inline Stamp decode_stamp(const std::uint8_t* p) {
   Stamp stamp;
   stamp.boot = load32(p);
   stamp.on_before_s = load32(p + 4);
@@ -48,9 +48,9 @@ std::string_view fitting(std::string_view text, std::size_t most) {
   return head(text, n);
 }
 
-std::string_view take(Bytes& rest, std::size_t n) {
-  const std::string_view text = as_text(rest.first(n));
-  rest = rest.drop(n);
+std::string_view take(const std::uint8_t*& p, std::size_t n) {
+  const std::string_view text = as_text({p, n});
+  p += n;
   return text;
 }
 
@@ -121,7 +121,11 @@ Transition transition_of(Bytes event) {
   return event.size() < kEventHeadBytes ? Transition::none : static_cast<Transition>(event[1]);
 }
 
-Result<Event> decode_event(Bytes payload) {
+Bytes packed_phones_of(Bytes event) {
+  return event.drop(kEventHeadBytes).first(event.size() < kEventHeadBytes ? 0 : event[2] * std::size_t{8});
+}
+
+Status decode_event(Bytes payload, Event& event) {
   if (payload.size() < kEventHeadBytes) return Code::corrupt;
   const std::uint8_t* p = payload.data();
   const std::size_t phones = p[2], prefix = p[3], stream = p[4], alarm = p[5], text = load16(p + 6);
@@ -130,20 +134,27 @@ Result<Event> decode_event(Bytes payload) {
       p[1] > static_cast<std::uint8_t>(Transition::cleared) || phones > kMaxPhones || stream > kMaxName ||
       alarm > kMaxName || payload.size() != kEventHeadBytes + phones * 8 + prefix + stream + alarm + text)
     return Code::corrupt;
-  Event event;
+  event.phones = {};
   event.cls = static_cast<Class>(cls);
   event.on_unknown = (p[0] & kHoldBit) != 0 ? OnUnknown::hold : OnUnknown::resend;
   event.transition = static_cast<Transition>(p[1]);
   event.expires_s = load32(p + 8);
   event.queued = decode_stamp(p + 12);
   event.edge_before_ms = load32(p + 36);
-  Bytes rest = payload.drop(kEventHeadBytes);
-  event.packed_phones = rest.first(phones * 8);
-  rest = rest.drop(phones * 8);
-  event.id_prefix = take(rest, prefix);
-  event.stream = take(rest, stream);
-  event.alarm = take(rest, alarm);
-  event.text = take(rest, text);
+  // Their sum is the payload's size, as was seen above.
+  p += kEventHeadBytes;
+  event.packed_phones = {p, phones * 8};
+  p += phones * 8;
+  event.id_prefix = take(p, prefix);
+  event.stream = take(p, stream);
+  event.alarm = take(p, alarm);
+  event.text = take(p, text);
+  return {};
+}
+
+Result<Event> decode_event(Bytes payload) {
+  Event event;
+  TRY(decode_event(payload, event));
   return event;
 }
 
@@ -176,7 +187,7 @@ Result<MessageState> decode_message_state(Bytes payload) {
   state.attempts = load16(p + 2);
   state.reopened = (p[6] & 1) != 0;
   state.at = decode_stamp(p + 8);
-  Bytes rest = payload.drop(kStateHeadBytes);
+  const std::uint8_t* rest = p + kStateHeadBytes;
   state.uuid = take(rest, p[4]);
   state.reason = take(rest, p[5]);
   return state;

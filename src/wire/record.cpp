@@ -65,6 +65,37 @@ Result<Record> decode_record(FileKey key, Bytes from) {
   return record;
 }
 
+bool is_zero(Bytes bytes) {
+  const std::uint8_t* p = bytes.data();
+  std::size_t n = bytes.size();
+  for (; n >= 128; n -= 128, p += 128) {
+    const auto word = [p](std::size_t at) {  // in whatever order its bytes are
+      std::uint64_t w;
+      std::memcpy(&w, p + at, sizeof w);
+      return w;
+    };
+    if ((word(0) | word(8) | word(16) | word(24) | word(32) | word(40) | word(48) | word(56) | word(64) |
+         word(72) | word(80) | word(88) | word(96) | word(104) | word(112) | word(120)) != 0)
+      return false;
+  }
+  for (; n > 0; --n, ++p)
+    if (*p != 0) return false;
+  return true;
+}
+
+std::size_t next_mark(FileKey key, Bytes block, std::size_t at) {
+  TOCSIN_ASSERT(block.size() % 8 == 0 && at % 8 == 0 && at <= block.size());
+  const std::uint8_t* p = block.data() + at;
+  // Eight places a turn: what an older generation left is looked through at every start.
+  for (; block.size() - at >= 64; at += 64, p += 64)
+    if (load32(p) == key.mark || load32(p + 8) == key.mark || load32(p + 16) == key.mark ||
+        load32(p + 24) == key.mark || load32(p + 32) == key.mark || load32(p + 40) == key.mark ||
+        load32(p + 48) == key.mark || load32(p + 56) == key.mark)
+      break;
+  for (; at < block.size() && load32(p) != key.mark; p += 8) at += 8;
+  return at;
+}
+
 void encode_file_head(const FileHead& head, MutBytes into) {
   TOCSIN_ASSERT(into.size() >= kFileHeadBytes);
   std::uint8_t* p = into.data();
@@ -82,9 +113,7 @@ Result<FileHead> decode_file_head(Bytes from) {
   TOCSIN_ASSERT(from.size() >= kFileHeadBytes);
   const std::uint8_t* p = from.data();
   if (load32(p + 36) != crc32(0, {p, 36}) || std::memcmp(p, kMagic, sizeof kMagic) != 0) {
-    for (std::size_t at = 0; at < kFileHeadBytes; ++at)
-      if (p[at] != 0) return Code::corrupt;
-    return Code::empty;
+    return is_zero(from.first(kFileHeadBytes)) ? Code::empty : Code::corrupt;
   }
   if (load32(p + 8) != kFormatVersion) return {Code::bad_value, static_cast<std::int32_t>(load32(p + 8))};
   FileHead head;

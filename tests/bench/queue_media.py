@@ -12,8 +12,8 @@ OUT = ROOT / "build" / "bench"
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 SOURCES = ["tests/bench/bench_queue.cpp", *(f"tests/bench/contender_{n}.cpp" for n in ("plain", "databases", "tocsin")),
            *(f"src/wire/{n}.cpp" for n in ("record", "message", "phone")),
-           *(f"src/outbox/{n}.cpp" for n in ("outbox", "outbox_room", "budget", "queue", "queue_job", "queue_scan",
-                                              "queue_turn", "index")),
+           *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "src/outbox").glob("*.cpp")
+                   if not p.name.startswith(("sender", "backoff"))),
            *(f"port/linux/{n}.cpp" for n in ("file_store", "storage_worker", "system"))]
 EXT4, EXT4_SMALL, RAW = "ext4, 4 KiB blocks", "ext4, 1 KiB blocks", "raw device"
 

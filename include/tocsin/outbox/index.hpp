@@ -86,10 +86,15 @@ class Index {
   const Entry* entries() const { return reinterpret_cast<const Entry*>(memory_); }
 
   std::size_t size_ = 0;
+  std::size_t next_ = 0;  // behind the one that find_or_add() gave last; a guess, wherever entries went
   alignas(Entry) unsigned char memory_[kMaxMessages * sizeof(Entry)];  // never touched before it is used
 };
 
-// The hash under which an entry knows its stream, its alarm and its phone; never 0.
+// The hash under which an entry knows its stream and its alarm; never 0.
 std::uint32_t name_hash(std::string_view name);
+// The same of a phone, from its digits as one number.
+inline std::uint32_t phone_hash(std::uint64_t phone) {
+  return static_cast<std::uint32_t>(phone * 0x9E3779B97F4A7C15U >> 32);
+}
 
 }  // namespace tocsin

@@ -78,8 +78,11 @@ std::size_t event_size(const Event& event);
 // Asserts room. Returns the bytes written.
 std::size_t encode_event(const Event& event, MutBytes into);
 Result<Event> decode_event(Bytes payload);  // corrupt
+// The same in place: an Event is large to hand back, and a start reads thousands. corrupt: nothing changed.
+Status decode_event(Bytes payload, Event& event);
 // Of an event that was encoded here, without reading the rest of it.
 Transition transition_of(Bytes event);
+Bytes packed_phones_of(Bytes event);
 
 // What is known of one message.
 struct MessageState {

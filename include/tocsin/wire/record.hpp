@@ -66,6 +66,12 @@ void encode_record(FileKey key, const RecordHead& head, Bytes payload, MutBytes 
 // (one may begin here, its check fails).
 Result<Record> decode_record(FileKey key, Bytes from);
 
+// The first place from `at` on where a record of this file may begin, or the size of `block` where there is
+// none. All three are multiples of 8.
+std::size_t next_mark(FileKey key, Bytes block, std::size_t at);
+// Nothing was ever written there: no record begins in it.
+bool is_zero(Bytes bytes);
+
 // The file's head stands alone in its first block and again in its last one.
 struct FileHead {
   std::uint32_t generation = 0;
