@@ -5,12 +5,6 @@
 namespace tocsin {
 namespace {
 
-bool is_zero(Bytes bytes) {
-  for (const std::uint8_t byte : bytes)
-    if (byte != 0) return false;
-  return true;
-}
-
 bool speaks_of(const Record& record, std::uint32_t number) {
   switch (record.head.kind) {
     case RecordKind::state:
