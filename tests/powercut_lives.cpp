@@ -84,7 +84,7 @@ class SomeCuts final : public Medium::Watch {
 void operate(World& world, Random& random) {
   Process& process = *world.process;
   Ledger& ledger = world.ledger;
-  const unsigned what = random.below(20);
+  const unsigned what = random.below(41) / 2;  // forgetting is rare
   if (what < 7) {
     const std::size_t bytes = random.one_in(3) ? random.from(8, 3000) : random.from(8, 700);
     const std::size_t phones = random.one_in(3) ? random.from(2, 8) : 1;
@@ -107,8 +107,10 @@ void operate(World& world, Random& random) {
       ledger.change(process, m.number, state, sends, random.one_in(3) ? 120 : 0);
   } else if (what < 18) {
     process.step();
-  } else {
+  } else if (what < 20) {
     process.settle(1);
+  } else {
+    process.queue->forget(random.from(1, 100'000)).ignore();
   }
   process.poll();
 }
