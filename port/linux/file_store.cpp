@@ -18,8 +18,9 @@ constexpr std::uint32_t kTooShort = 8 * kBlock;  // no queue is shorter
 // Without time stamps of reading a frozen or read-only medium is not written to by a read. The kernel
 // grants that to the owner of the file only.
 int open_quietly(int dir_fd, const char* name, int flags) {
-  const int fd = ::openat(dir_fd, name, flags | O_CLOEXEC | O_NOATIME);
-  return fd >= 0 || errno != EPERM ? fd : ::openat(dir_fd, name, flags | O_CLOEXEC);
+  flags |= O_CLOEXEC | O_NONBLOCK;  // what has this name may be anything: a pipe would wait for its other end
+  const int fd = ::openat(dir_fd, name, flags | O_NOATIME);
+  return fd >= 0 || errno != EPERM ? fd : ::openat(dir_fd, name, flags);
 }
 
 Status write_zeros(int fd, std::uint32_t bytes) {
@@ -61,7 +62,7 @@ Status fill_up(const Fd& file, std::uint32_t bytes) {
 Result<StoreFile> measured(Fd& file) {
   // A block device has its size at its end, but not in stat(2).
   const off_t end = ::lseek(file.number(), 0, SEEK_END);
-  if (end < 0) return last_error();
+  if (end < 0) return errno == ESPIPE ? Status{Code::corrupt} : last_error();
   StoreFile opened;
   opened.capacity = end > static_cast<off_t>(kMaxCapacity) ? kMaxCapacity : static_cast<std::uint32_t>(end);
   opened.capacity -= opened.capacity % static_cast<std::uint32_t>(kBlock);

@@ -23,8 +23,12 @@ Exit Reader::open(std::string_view directory, TextWriter& why) {
   }
   if (!failure.ok()) {
     why.text("cannot read the queue in ").text(directory).text(": ");
+    if (failure.code() == Code::corrupt) {
+      why.text("queue.0 or queue.1 is empty, or no file");
+      return Exit::bad_data;
+    }
     write_errno(failure.detail(), why);
-    why.text(": only its user and root may read it");
+    if (failure.detail() == EACCES) why.text(": only its user and root may read it");
     return Exit::cannot_create;
   }
   // An owner that writes at this moment may leave a half picture: look again.

@@ -2,6 +2,7 @@
 """What a person does with the queue: ask again, drop, purge, check, and read the life of a message; with a
 running daemon and without."""
 import json
+import os
 import shutil
 import struct
 import unittest
@@ -123,6 +124,21 @@ class Queue(Case):
         self.assertGreater(found["damaged_records"], 0)
         self.assertGreater(found["blocks_to_look_at"], 0)
         self.assertEqual([(copy / name).read_bytes() for name in ("queue.0", "queue.1")], before)
+
+    def test_check_of_what_is_no_queue_ends_with_one_line(self):
+        device = self.device(self.service())
+        folder = device.folder / "odd"
+        makers = (os.mkfifo, os.mkdir, lambda path: path.write_bytes(b""), lambda path: path.write_bytes(b"x" * 70_000),
+                  lambda path: path.symlink_to(path))
+        for n, make in enumerate(makers):
+            with self.subTest(maker=n):
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                for name in ("queue.0", "queue.1"):
+                    make(folder / name)
+                result = device.run("queue", "check", folder, timeout=10)
+                self.assertIn(result.exit, (65, 73, 74), result)
+                self.assertEqual(len((result.out + result.err).splitlines()), 1, result)
 
     def test_check_of_a_newer_format_says_which(self):
         device = self.full(running=False)
