@@ -98,6 +98,33 @@ TEST(outbox_pick_goes_by_class_then_age_and_stops_when_full) {
   CHECK_EQ(b.pick(0), 0);
 }
 
+TEST(outbox_what_the_device_says_about_itself_goes_behind_the_others_of_its_class) {
+  Bench b;
+  Phone phone;
+  phone.assign_cut("447700900123");
+  Event event;
+  event.stream = "sms";
+  event.text = "about itself";
+  event.phones = Span<const Phone>{&phone, 1};
+  const auto post = [&](Class cls, std::string_view alarm) {
+    event.cls = cls;
+    event.alarm = alarm;
+    const auto pushed = b.agent->outbox.post(event, "dev", b.agent->clocks());
+    CHECK_OK(pushed);
+    CHECK(b.agent->run(seconds(0)));
+    return pushed.value().first_number;
+  };
+  b.agent->sender.hold_until_resumed("to look at what would be picked");
+  const auto own_info = post(Class::info, kSelfAlarm), own = post(Class::warning, kSelfAlarm),
+             own2 = post(Class::warning, kSelfAlarm), first = post(Class::warning, ""),
+             second = post(Class::warning, "pump"), critical = post(Class::critical, "pump");
+  CHECK_EQ(b.pick(), 6);
+  const std::uint32_t wanted[] = {critical, first, second, own, own2, own_info};
+  for (std::size_t i = 0; i < 6; ++i) CHECK_EQ(b.numbers[i], wanted[i]);
+  CHECK_EQ(b.pick(3), 3);
+  CHECK_EQ(b.numbers[2], second);
+}
+
 TEST(outbox_message_is_not_picked_before_it_is_on_the_medium) {
   Bench b;
   b->even.hangs = b->odd.hangs = true;

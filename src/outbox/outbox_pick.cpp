@@ -26,14 +26,23 @@ std::size_t Outbox::pick(std::uint32_t stream, Instant now, After before, Span<s
 
 std::size_t Outbox::pick_others(Class cls, std::uint32_t stream, Instant now, Span<std::uint32_t> into,
                                 std::size_t n) const {
+  const std::uint32_t own_alarm = name_hash(kSelfAlarm);
   std::uint32_t free = may_send(rules_[cls], spent(cls), on_s(now));
-  for (std::size_t at = 0; at < index_.size() && n < into.size() && free > 0; ++at) {
-    const Entry& entry = index_[at];
-    if (entry.cls != cls || entry.stream != stream || !may_be_sent(entry, now)) continue;
-    if (troubled_.find(stream, entry.recipient) != Troubled::kNone) continue;
-    into[n++] = entry.number;
-    --free;
-  }
+  bool own = false;  // the device's own messages are put last
+  const auto pass = [&](bool want_own) {
+    for (std::size_t at = 0; at < index_.size() && n < into.size() && free > 0; ++at) {
+      const Entry& entry = index_[at];
+      if (entry.cls != cls || entry.stream != stream || !may_be_sent(entry, now)) continue;
+      if (troubled_.find(stream, entry.recipient) != Troubled::kNone) continue;
+      const bool is_own = entry.alarm == own_alarm;
+      own |= is_own;
+      if (is_own != want_own) continue;
+      into[n++] = entry.number;
+      --free;
+    }
+  };
+  pass(false);
+  if (own) pass(true);
   return n;
 }
 
@@ -62,14 +71,14 @@ std::size_t Outbox::pick_troubled(Class cls, bool resting, std::uint32_t stream,
     number = index_[at].number;
   }
   if (first == Troubled::kNone) return 0;
-  if (troubled_[first].trouble == Trouble::request) {
-    into[0] = number;
-    return 1;
-  }
   std::size_t n = 0;
+  into[n++] = number;
+  --free;
+  if (troubled_[first].trouble == Trouble::request) return n;
+  if (troubled_[first].trouble == Trouble::unanswered) wanted[first] = false;
   for (std::size_t at = 0; at < index_.size() && n < into.size() && free > 0; ++at) {
     const std::size_t who = recipient_of(index_[at]);
-    if (who == Troubled::kNone || troubled_[who].trouble == Trouble::request) continue;
+    if (who == Troubled::kNone || troubled_[who].trouble == Trouble::request || index_[at].number == number) continue;
     if (troubled_[who].trouble == Trouble::unanswered) wanted[who] = false;
     into[n++] = index_[at].number;
     --free;
@@ -95,9 +104,11 @@ bool Outbox::is_in_trouble(std::uint32_t number) const {
 }
 
 bool Outbox::all_to_one(Span<const std::uint32_t> numbers) const {
+  const Entry* first = numbers.empty() ? nullptr : index_.find(numbers[0]);
+  if (first == nullptr) return false;
   for (const std::uint32_t number : numbers) {
-    const Entry *first = index_.find(numbers[0]), *entry = index_.find(number);
-    if (first == nullptr || entry == nullptr || entry->recipient != first->recipient) return false;
+    const Entry* entry = index_.find(number);
+    if (entry == nullptr || entry->recipient != first->recipient) return false;
   }
   return true;
 }

@@ -90,6 +90,9 @@ class Index {
   alignas(Entry) unsigned char memory_[kMaxMessages * sizeof(Entry)];  // never touched before it is used
 };
 
+// The alarm that the device raises about itself: its messages go behind all others of their class.
+inline constexpr std::string_view kSelfAlarm = "self";
+
 // The hash under which an entry knows its stream and its alarm; never 0.
 std::uint32_t name_hash(std::string_view name);
 // The same of a phone, from its digits as one number.
