@@ -76,6 +76,10 @@ struct AlarmConfig {
   std::uint32_t line = 0;
 };
 
+// The alarm about the device itself, [alarm self]: what it has when the file does not say so.
+inline constexpr Class kSelfClass = Class::warning;
+inline constexpr std::string_view kSelfText = "{device}: {reason}";
+
 struct Config {
   DeviceConfig device;
   Rules rules;  // of the classes
@@ -151,7 +155,7 @@ struct PhoneList {
 // not_found (a name), bad_value (a number, an empty part), full (above kMaxPhones). `into` may have some.
 Status add_recipients(const Config& config, std::string_view to, PhoneList& into, TextWriter& why);
 
-// The placeholders of an alarm's texts, as they are written without braces.
+// The placeholders of an alarm's texts, as they are written without braces; {reason} is known in [alarm self].
 inline constexpr std::string_view kPlaceholders[] = {"device", "alarm", "time", "duration"};
 
 // The word of `known` that is nearest to `word` by edit distance, else one that begins with it, else empty.

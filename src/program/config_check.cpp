@@ -10,6 +10,7 @@ namespace {
 // Bytes that a placeholder may become: "2026-11-21 08:39:00 UTC", and "3650d 23h 59m" with room.
 constexpr std::size_t kTimeBytes = 24;
 constexpr std::size_t kDurationBytes = 24;
+constexpr std::size_t kReasonBytes = 200;
 
 template <typename T>
 std::string_view near_name(std::string_view word, const T* all, std::size_t count) {
@@ -71,6 +72,7 @@ std::size_t filled_size(std::string_view text, const Config& config, const Alarm
     if (name == "alarm") size += alarm.name.size();
     if (name == "time") size += kTimeBytes;
     if (name == "duration") size += kDurationBytes;
+    if (name == "reason") size += kReasonBytes;
     size -= name.size() + 2;
   }
   return size;
@@ -163,7 +165,7 @@ void check_groups_and_contacts(const Config& config, ConfigErrors& errors) {
 
 }  // namespace
 
-void check_placeholders(std::string_view text, std::uint32_t line, ConfigErrors& errors) {
+void check_placeholders(std::string_view text, const AlarmConfig& alarm, std::uint32_t line, ConfigErrors& errors) {
   for (std::size_t at = find(text, '{'); at != kNotFound; at = find(text, '{', at + 1)) {
     const std::size_t end = find(text, '}', at);
     if (end == kNotFound) {
@@ -173,8 +175,12 @@ void check_placeholders(std::string_view text, std::uint32_t line, ConfigErrors&
     const std::string_view name = tail(head(text, end), at + 1);
     bool known = false;
     for (const std::string_view placeholder : kPlaceholders) known = known || placeholder == name;
-    if (known) continue;
+    if (known || (name == "reason" && alarm.name == kSelfAlarm)) continue;
     Complaint complaint{errors, line};
+    if (name == "reason") {
+      complaint.text("{reason} is known in [alarm self] only: remove it");
+      continue;
+    }
     complaint.text("unknown placeholder ")
         .code(head(tail(text, at), end + 1 - at))
         .text(": the known ones are ");

@@ -56,7 +56,7 @@ class Complaint {
 void check_config(const PendingReferences& pending, std::uint32_t last_line, Config& config,
                   ConfigErrors& errors);
 
-// The placeholders of a text; `line` is where it stands.
-void check_placeholders(std::string_view text, std::uint32_t line, ConfigErrors& errors);
+// The placeholders of a text of an alarm; `line` is where it stands.
+void check_placeholders(std::string_view text, const AlarmConfig& alarm, std::uint32_t line, ConfigErrors& errors);
 
 }  // namespace tocsin

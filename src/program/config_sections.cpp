@@ -5,6 +5,7 @@
 #include "src/program/config_reader.hpp"
 #include "src/program/config_values.hpp"
 #include "src/program/ini.hpp"
+#include "tocsin/outbox/index.hpp"
 
 namespace tocsin {
 namespace {
@@ -122,6 +123,9 @@ class ConfigReader {
   void alarm_value(const IniItem& item, const Value& value);
   void class_value(const IniItem& item, const Value& value);
 
+  bool in_self() const {
+    return section_ == Section::alarm && config_.alarms[config_.alarm_count - 1].name == kSelfAlarm;
+  }
   std::uint32_t line_of(std::string_view name) const { return seen_[find_key(section_, name)]; }
 
   IniReader ini_;
@@ -183,7 +187,13 @@ void ConfigReader::begin_section(const IniItem& item) {
       section_ = section;
       return begin_named(item, config_.contacts, config_.contact_count);
     case Section::group: section_ = section; return begin_named(item, config_.groups, config_.group_count);
-    case Section::alarm: section_ = section; return begin_named(item, config_.alarms, config_.alarm_count);
+    case Section::alarm:
+      section_ = section;
+      begin_named(item, config_.alarms, config_.alarm_count);
+      if (!in_self()) return;
+      config_.alarms[config_.alarm_count - 1].cls = kSelfClass;
+      config_.alarms[config_.alarm_count - 1].text = kSelfText;
+      return;
   }
 }
 
@@ -246,6 +256,7 @@ void ConfigReader::end_section() {
   for (std::size_t at = 0; at < kKeyCount; ++at) {
     const Key& key = kKeys[at];
     if (key.section != section_ || key.need != Need::required || seen_[at] != 0) continue;
+    if (in_self() && key.name == "text") continue;
     Complaint complaint{errors_, section_line_};
     complaint.text("this section has no ")
         .code(key.name)
@@ -286,7 +297,12 @@ void ConfigReader::key(const IniItem& item) {
     return;
   }
   seen_[at] = item.line;
-  if (key.need == Need::later) {
+  const bool of_a_line = key.name == "gpio" || key.name == "active" || key.name == "debounce";
+  if (in_self() && (of_a_line || key.name == "clear_text")) {
+    Complaint{errors_, item.line}.code(item.word).text(
+        of_a_line ? " is not for [alarm self], which no line raises: remove it"
+                  : " is not for [alarm self], which has no end: remove it");
+  } else if (key.need == Need::later) {
     Complaint{errors_, item.line}.code(item.word).text(" is not supported yet: remove it");
   } else if (item.rest.empty()) {
     Complaint{errors_, item.line}
@@ -390,12 +406,12 @@ void ConfigReader::alarm_value(const IniItem& item, const Value& value) {
   if (item.word == "text") {
     alarm.text = item.rest;
     pending.text = reference;
-    check_placeholders(item.rest, item.line, errors_);
+    check_placeholders(item.rest, alarm, item.line, errors_);
   }
   if (item.word == "clear_text") {
     alarm.clear_text = item.rest;
     pending.clear_text = reference;
-    check_placeholders(item.rest, item.line, errors_);
+    check_placeholders(item.rest, alarm, item.line, errors_);
   }
 }
 

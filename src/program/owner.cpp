@@ -69,6 +69,7 @@ void Owner::poll() {
   poll_lines(clocks.now);
   serve(clocks.now);
   outbox_.poll(clocks);
+  poll_self(clocks);
   Queue::Ticket safe;
   bool stalled;
   do {
@@ -89,6 +90,7 @@ void Owner::poll() {
 Instant Owner::wake() const {
   Instant at = earlier(earlier(earlier(earlier(queue_.wake(), outbox_.wake()), look_at_kept_), log_.due()), retry_lines_);
   if (control_.is_open()) at = earlier(at, control_.due());
+  if (self_begun_) at = earlier(at, self_.wake());
   for (std::size_t i = 0; i < stream_count_; ++i) at = earlier(at, senders_[i]->wake());
   for (const Waiting& waiting : waiting_)
     if (waiting.used) at = earlier(at, waiting.acknowledged ? waiting.until : waiting.medium_until);
@@ -119,11 +121,13 @@ Exit Owner::settle(Queue::Ticket ticket) {
   return Exit::done;
 }
 
-void Owner::message_ended(const MessageId& id, std::uint32_t, State state, std::string_view reason) {
-  char text[Log::kMaxLine];
-  TextWriter line(text);
+void Owner::message_ended(const MessageId& id, std::uint32_t number, State state, std::string_view reason) {
+  char text[Log::kMaxLine], masked[kMaxReason];
+  TextWriter line(text), words(masked);
   line.text("message ").text(id.view()).text(" ").text(tocsin::word(state));
-  if (!reason.empty()) write_without_phones(reason, line.text(": "));
+  write_without_phones(reason, words);
+  if (!reason.empty()) line.text(": ").text(words.view());
+  note_end(number, state, words.view());
   if (state == State::unknown) line.text(": it may have arrived; nothing more is sent by itself");
   log_line(state == State::accepted ? LogLevel::info : LogLevel::error, line.view());
 }
@@ -131,6 +135,7 @@ void Owner::message_ended(const MessageId& id, std::uint32_t, State state, std::
 void Owner::stream_changed(std::string_view stream, std::string_view condition, std::string_view reason) {
   char text[Log::kMaxLine];
   TextWriter line(text);
+  note_stream(stream, condition);
   line.text("stream ").text(stream).text(" ").text(condition).text(": ");
   write_without_phones(reason, line);
   log_line(condition == "held"                                ? LogLevel::error
@@ -143,7 +148,9 @@ void Owner::budget_spent(Class cls, Instant until) {
   char text[Log::kMaxLine];
   TextWriter line(text);
   const Millis wait = until - read_clocks().now;
-  line.text("class ").text(tocsin::word(cls)).text(" has sent as many messages as it may: the others wait ");
+  line.text("class ").text(tocsin::word(cls));
+  note_self(SelfKind::budget, line.view());
+  line.text(" has sent as many messages as it may: the others wait ");
   line.number(static_cast<std::uint64_t>(wait.count / 60'000 + 1)).text(" min; see [class ");
   log_line(LogLevel::error, line.text(tocsin::word(cls)).text("] in the configuration").view());
 }
@@ -154,7 +161,12 @@ void Owner::report_medium(Instant now) {
   medium_reported_ = bad;
   char text[200];
   TextWriter line(text);
-  if (!bad) return log_line(LogLevel::info, "the medium works again: everything is on it");
+  if (!bad) {
+    note_self(SelfKind::works, {});
+    return log_line(LogLevel::info, "the medium works again: everything is on it");
+  }
+  note_self(SelfKind::medium, queue_.failing() ? "it fails, new alarms are kept in memory only"
+                                               : "it does not answer, new alarms are kept in memory only");
   line.text("the medium of ").text(config_->device.state);
   if (queue_.failing()) {
     line.text(" fails (");

@@ -20,6 +20,7 @@
 #include "port/linux/tls_stream.hpp"
 #include "src/program/config.hpp"
 #include "src/program/control.hpp"
+#include "src/program/self_alarms.hpp"
 #include "tocsin/alarm/alarm.hpp"
 #include "tocsin/alarm/line.hpp"
 #include "tocsin/outbox/sender.hpp"
@@ -112,6 +113,13 @@ class Owner final : public Observer {
   Posted purge(TextWriter& why);
   void keep_damage(Instant now);
   void forget_damage(Instant now);
+  // owner_self.cpp
+  void note_self(SelfKind kind, std::string_view words, std::uint32_t times = 1);
+  void note_end(std::uint32_t number, State state, std::string_view reason);
+  void note_stream(std::string_view stream, std::string_view condition);
+  void begin_self();
+  void poll_self(const Clocks& clocks);
+  bool post_self(SelfKind kind, const Clocks& clocks);
   // owner_lines.cpp
   Posted change(std::string_view alarm, Transition to, TextWriter& why, Instant edge = Instant{0});
   void poll_lines(Instant now);
@@ -143,6 +151,9 @@ class Owner final : public Observer {
   bool gave_way_ = false;
   bool met_owner_ = false;
   bool medium_reported_ = false;
+  SelfAlarms self_;
+  bool self_begun_ = false;
+  bool stream_held_[kMaxStreams] = {};
 
   std::size_t stream_count_ = 0;
   std::size_t context_count_ = 0;

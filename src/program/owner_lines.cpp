@@ -82,6 +82,11 @@ void Owner::hurry(std::string_view stream, Class cls, Instant now) {
 Owner::Posted Owner::change(std::string_view name, Transition to, TextWriter& why, Instant edge) {
   Posted posted;
   const std::size_t at = config_->find_alarm(name);
+  if (name == kSelfAlarm) {
+    why.text("the daemon raises [alarm self] by itself, when something is wrong with the device: use another alarm");
+    posted.exit = Exit::bad_data;
+    return posted;
+  }
   if (at == kNotFound) {
     why.text("there is no [alarm ").text(name).text("] in the configuration");
     posted.exit = Exit::bad_data;

@@ -163,6 +163,7 @@ Exit Owner::open(const Config& config, Role role, TextWriter& why) {
   settle(queue_.start_ticket());  // a medium that hangs is said below and everywhere; the work goes on
   outbox_.configure(config.rules, config.device.history);
   outbox_.load(start.clocks);
+  begin_self();
   char words[200];
   TextWriter problem(words);
   if (!control_.open(config.device.control, problem).ok()) {

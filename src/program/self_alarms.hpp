@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// What goes wrong with the device itself, on its way to a message ([alarm self]): counted, and told at most once
+// an hour for each kind. Whoever owns the queue notes what it sees and makes the messages.
+//
+// Knows neither clock nor queue. Memory: about 2 KiB. Threads: none.
+#pragma once
+
+#include "tocsin/base/status.hpp"
+#include "tocsin/base/text.hpp"
+#include "tocsin/base/time.hpp"
+
+namespace tocsin {
+
+enum class SelfKind : std::uint8_t {
+  medium,    // fails, or does not answer
+  works,     // the medium, again
+  given_up,  // messages, because the queue was full
+  damage,    // found in the queue at start
+  unknown,   // messages that ended so
+  failed,
+  budget,    // of a class is spent
+  held,      // a stream
+};
+inline constexpr std::size_t kSelfKinds = 8;
+
+class SelfAlarms {
+ public:
+  static constexpr Millis kEvery = hours(1);
+  static constexpr Millis kAgain = minutes(1);  // where there was no room for the message
+
+  // It happened, `times` times; `words` say the newest of them, and where one message is one time what became of
+  // it. Kept cut at 120 bytes.
+  void note(SelfKind kind, std::string_view words, std::uint32_t times = 1);
+  // The kind that may be told now. Errors: empty.
+  Result<SelfKind> next(Instant now) const;
+  Instant wake() const;  // when there is a next one; kNever
+  // "3 messages given up for others: the queue was full".
+  void write(SelfKind kind, TextWriter& into) const;
+  void told(SelfKind kind, Instant now);
+  void not_told(Instant now) { again_at_ = now + kAgain; }
+  void try_again() { again_at_ = Instant{0}; }  // there may be room now
+
+  // An earlier run told this at `now` minus its age.
+  void told_before(SelfKind kind, Instant next) { next_at_[at(kind)] = next; }
+  // Words that write() always uses for a kind, and for no other.
+  static std::string_view phrase(SelfKind kind);
+
+ private:
+  static std::size_t at(SelfKind kind) { return static_cast<std::size_t>(kind); }
+
+  std::uint32_t times_[kSelfKinds] = {};
+  FixedText<120> words_[kSelfKinds];
+  Instant next_at_[kSelfKinds];
+  Instant again_at_;
+};
+
+}  // namespace tocsin
