@@ -122,6 +122,7 @@ Exit Owner::settle(Queue::Ticket ticket) {
 }
 
 void Owner::message_ended(const MessageId& id, std::uint32_t number, State state, std::string_view reason) {
+  ++messages_ended_;
   char text[Log::kMaxLine], masked[kMaxReason];
   TextWriter line(text), words(masked);
   line.text("message ").text(id.view()).text(" ").text(tocsin::word(state));

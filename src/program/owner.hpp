@@ -80,6 +80,7 @@ class Owner final : public Observer {
   const Queue::Found& found() const { return found_; }
   std::size_t stream_count() const { return stream_count_; }
   const Sender& sender(std::size_t at) const { return *senders_[at]; }
+  std::uint32_t messages_ended() const { return messages_ended_; }  // in this run
 
   void message_ended(const MessageId& id, std::uint32_t number, State state,
                      std::string_view reason) override;
@@ -151,6 +152,7 @@ class Owner final : public Observer {
   bool gave_way_ = false;
   bool met_owner_ = false;
   bool medium_reported_ = false;
+  std::uint32_t messages_ended_ = 0;
   SelfAlarms self_;
   bool self_begun_ = false;
   bool stream_held_[kMaxStreams] = {};

@@ -64,6 +64,15 @@ void write_json(const Config& config, const Queue& queue, const Index& index, co
   json.field("run", queue.run().run);
   json.field("written_bytes", queue.written_bytes());
   json.field("syncs", queue.syncs());
+  const std::uint32_t lives = owner != nullptr ? owner->messages_ended() : 0;
+  json.field("messages_ended", lives);
+  if (lives > 0) {
+    json.field("bytes_per_message", queue.written_bytes() / lives);
+    json.field("syncs_per_hundred_messages", std::uint64_t{queue.syncs()} * 100 / lives);
+  } else {
+    json.null_field("bytes_per_message");
+    json.null_field("syncs_per_hundred_messages");
+  }
   json.open_array("streams");
   for (std::size_t i = 0; i < config.stream_count; ++i) {
     json.open_object();
@@ -94,6 +103,19 @@ void write_json(const Config& config, const Queue& queue, const Index& index, co
   json.close_object();
   const auto whole = json.finish();
   if (whole.ok()) into.text(whole.value()).text("\n");
+}
+
+// What the queue has cost the medium in this run: everything that was written, for every message that has ended.
+void write_wear(const Queue& queue, std::uint32_t lives, TextWriter& into) {
+  into.text("written  ").number(queue.written_bytes() / 1024).text(" KiB, ").number(queue.syncs());
+  into.text(" syncs by this daemon");
+  if (lives > 0) {
+    const std::uint64_t hundredths = std::uint64_t{queue.syncs()} * 100 / lives;
+    into.text("; ").number(lives).text(lives == 1 ? " message" : " messages").text(" ended: ");
+    into.number(queue.written_bytes() / lives).text(" B and ").number(hundredths / 100).text(".");
+    into.number(hundredths / 10 % 10).number(hundredths % 10).text(" syncs each");
+  }
+  into.text("\n");
 }
 
 void write_ago(Instant then, Instant now, TextWriter& into) {
@@ -128,6 +150,7 @@ void write_status(const Config& config, const Queue& queue, const Index& index, 
   if (counts.unknown > 0) into.text(", ").number(counts.unknown).text(" with unknown outcome");
   if (counts.failed > 0) into.text(", ").number(counts.failed).text(" failed");
   into.text("\n");
+  if (owner != nullptr) write_wear(queue, owner->messages_ended(), into);
   for (std::size_t i = 0; i < config.stream_count; ++i) {
     into.text("stream   ").text(config.streams[i].name).text(" at ").text(config.streams[i].host);
     if (owner != nullptr && i < owner->stream_count()) {

@@ -105,6 +105,24 @@ class Normal(Case):
         self.assertLessEqual(requests, 15)
         self.figures(f"100 messages in {requests} requests, 0 lost, 0 duplicates")
 
+    def test_status_says_what_a_message_costs_the_medium(self):
+        service = self.service()
+        device = self.device(service).start()
+        status = device.status()
+        self.assertEqual((status["messages_ended"], status["bytes_per_message"]), (0, None))
+        self.assertNotIn(" each", device.ok("status").out)
+        for n in range(8):
+            device.send(f"message {n}", "anna", "--wait", "20")
+        status = device.status()
+        self.assertEqual(status["messages_ended"], 8)
+        self.assertEqual(status["bytes_per_message"], status["written_bytes"] // 8)
+        self.assertEqual(status["syncs_per_hundred_messages"], status["syncs"] * 100 // 8)
+        self.assertGreaterEqual(status["syncs"], 2 * 8, "each is put on record, then its end")
+        self.assertIn("8 messages ended: ", device.ok("status").out)
+        device.restart()
+        self.assertEqual(device.status()["messages_ended"], 0)
+        self.figures(f"{status['bytes_per_message']} B and {status['syncs_per_hundred_messages'] / 100} syncs a message")
+
     def test_two_streams_have_each_their_own_service_and_token(self):
         first, second = self.service(), self.service(token="another-tkn-8820xyz")
         device = self.device(first)

@@ -94,6 +94,24 @@ class MediumCase(Case):
 
 
 class Frozen(MediumCase):
+    def test_device_with_an_alarm_about_itself_says_that_the_medium_froze_and_works_again(self):
+        mount = self.medium()
+        service = self.service()
+        device = self.device(service, state=mount / "state", more="[alarm self]\nto = eve\n").start()
+        device.wait_state(device.send("before")[0], "accepted")
+        self.assertEqual(sh("fsfreeze", "-f", str(mount)).returncode, 0)
+        raising = device.begin("raise", "high-level")
+        texts = [
+            "dev: the medium is in trouble: it does not answer, new alarms are kept in memory only",
+            "dev: the medium works again",
+        ]
+        wait_until(lambda: any(m["text"] == texts[0] for m in service.messages()), texts[0])
+        self.assertEqual(sh("fsfreeze", "-u", str(mount)).returncode, 0)
+        wait_until(lambda: any(m["text"] == texts[1] for m in service.messages()), texts[1])
+        self.assertEqual(device.finish(raising).exit, 74)
+        device.wait_ended()
+        self.assertEqual(sum(m["text"] in texts for m in service.messages()), 2)
+
     def test_alarm_while_the_medium_is_frozen(self):
         mount = self.medium()
         service = self.service()
