@@ -251,7 +251,7 @@ void Queue::finish_load(Scan& into) {
   live_bytes_ = live_count_ = 0;
   // A state without its event: the event was let go, or is damaged. There is nothing to send.
   index_.forget_unless([](const Entry& entry) { return entry.body_at != 0; });
-  std::size_t from = 0;  // where the event of this message begins
+  std::size_t from = 0, bytes = 0;  // where the event of this message begins, and what it takes up to here
   bool waits = false;
   for (std::size_t at = 0; at < index_.size(); ++at) {
     Entry& entry = index_[at];
@@ -262,9 +262,14 @@ void Queue::finish_load(Scan& into) {
       entry.due_ms = newest_on_ms_;
     }
     waits = waits || !ended(entry.state);
+    bytes += entry.bytes;
     if (at + 1 < index_.size() && index_[at + 1].body_at == entry.body_at) continue;  // as mates() says
-    if (waits) count({from, at + 1}, 1);
+    if (waits) {  // as count() does
+      live_bytes_ += bytes;
+      live_count_ += at + 1 - from;
+    }
     from = at + 1;
+    bytes = 0;
     waits = false;
   }
   // Appending goes on behind everything that was found, in slots that hold nothing.
