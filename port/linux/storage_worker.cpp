@@ -2,6 +2,7 @@
 #include "port/linux/storage_worker.hpp"
 
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -13,17 +14,6 @@ namespace {
 
 constexpr std::size_t kStackBytes = 64 * 1024;  // a sanitizer's frames included
 
-class Locked {
- public:
-  explicit Locked(pthread_mutex_t& mutex) : mutex_(mutex) { pthread_mutex_lock(&mutex_); }
-  Locked(const Locked&) = delete;
-  Locked& operator=(const Locked&) = delete;
-  ~Locked() { pthread_mutex_unlock(&mutex_); }
-
- private:
-  pthread_mutex_t& mutex_;
-};
-
 }  // namespace
 
 Status StorageWorker::start() {
@@ -32,6 +22,7 @@ Status StorageWorker::start() {
   // left over, however many stores share it.
   Fd handle{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE)};
   if (!handle.is_open()) return last_error();
+  if (::sem_init(&work_, 0, 0) != 0) return last_error();
 
   pthread_attr_t attributes;
   if (const int error = pthread_attr_init(&attributes); error != 0) return {Code::io, error};
@@ -46,8 +37,7 @@ Status StorageWorker::start() {
   pthread_attr_destroy(&attributes);
   if (error != 0) return {Code::io, error};
 
-  const Locked locked{mutex_};
-  handle_ = handle.release();
+  handle_ = handle.release();  // before the first job, which the thread waits for
   return {};
 }
 
@@ -62,18 +52,11 @@ void* StorageWorker::run(void* self) { static_cast<StorageWorker*>(self)->serve(
 
 void StorageWorker::serve() {
   for (;;) {
-    StorageJob* job = nullptr;
-    {
-      const Locked locked{mutex_};
-      while (first_ == nullptr) pthread_cond_wait(&work_, &mutex_);
-      job = first_;
-      first_ = job->next_;
-      if (first_ == nullptr) last_ = nullptr;
+    while (::sem_wait(&work_) != 0) {  // a debugger interrupted it
     }
-    const Status outcome = job->carry_out_(*job);
-    const Locked locked{mutex_};
-    job->outcome_ = outcome;
-    job->job_ = StorageJob::Job::done;
+    StorageJob& job = *begun_[taken_++ % kMostJobs];
+    job.outcome_ = job.carry_out_(job);
+    job.job_.store(StorageJob::Job::done, std::memory_order_release);
     const std::uint64_t one = 1;
     // Cannot fail: the count is at most the number of jobs.
     TOCSIN_ASSERT(::write(handle_, &one, sizeof one) == sizeof one);
@@ -81,22 +64,25 @@ void StorageWorker::serve() {
 }
 
 void StorageWorker::add(StorageJob& job) {
-  TOCSIN_ASSERT(handle_ >= 0);
-  const Locked locked{mutex_};
-  job.job_ = StorageJob::Job::waiting;
-  job.next_ = nullptr;
-  (last_ == nullptr ? first_ : last_->next_) = &job;
-  last_ = &job;
-  pthread_cond_signal(&work_);
+  TOCSIN_ASSERT(handle_ >= 0 && put_ - told_ < kMostJobs);
+  job.job_.store(StorageJob::Job::waiting, std::memory_order_relaxed);
+  begun_[put_++ % kMostJobs] = &job;
+  TOCSIN_ASSERT(::sem_post(&work_) == 0);
 }
 
 Status StorageWorker::outcome_of(StorageJob& job) {
-  const Locked locked{mutex_};
-  if (job.job_ == StorageJob::Job::none) return Code::empty;
-  if (job.job_ == StorageJob::Job::waiting) return Code::again;
-  job.job_ = StorageJob::Job::none;
+  const StorageJob::Job now = job.job_.load(std::memory_order_acquire);
+  if (now == StorageJob::Job::none) return Code::empty;
+  if (now == StorageJob::Job::waiting) return Code::again;
+  job.job_.store(StorageJob::Job::none, std::memory_order_relaxed);
+  ++told_;
   std::uint64_t one = 0;
-  TOCSIN_ASSERT(::read(handle_, &one, sizeof one) == sizeof one);
+  while (::read(handle_, &one, sizeof one) != sizeof one) {
+    // The worker has said that it is done, and is about to make the handle readable: no medium is in between.
+    TOCSIN_ASSERT(errno == EAGAIN || errno == EINTR);
+    pollfd wanted{handle_, POLLIN, 0};
+    static_cast<void>(::poll(&wanted, 1, -1));
+  }
   return job.outcome_;
 }
 

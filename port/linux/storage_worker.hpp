@@ -10,7 +10,9 @@
 // Threads: start(), handle() and wait() belong to the loop.
 #pragma once
 
-#include <pthread.h>
+#include <semaphore.h>
+
+#include <atomic>
 
 #include "tocsin/base/status.hpp"
 #include "tocsin/base/time.hpp"
@@ -41,10 +43,8 @@ class StorageJob {
 
   StorageWorker& worker_;
   const CarryOut carry_out_;
-  // These three are the worker's and the loop's together, under worker_.mutex_.
-  Job job_ = Job::none;
+  std::atomic<Job> job_{Job::none};  // done: written by the worker, behind the outcome; else by the loop
   Status outcome_;
-  StorageJob* next_ = nullptr;
 };
 
 class StorageWorker {
@@ -71,10 +71,12 @@ class StorageWorker {
   void add(StorageJob& job);
   Status outcome_of(StorageJob& job);
 
-  pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;  // guards the list and the state of its jobs
-  pthread_cond_t work_ = PTHREAD_COND_INITIALIZER;
-  StorageJob* first_ = nullptr;
-  StorageJob* last_ = nullptr;
+  static constexpr unsigned kMostJobs = 8;  // under way at a time; asserted
+  StorageJob* begun_[kMostJobs] = {};       // in turn; handed over with work_
+  sem_t work_;                              // counts those that the worker has not taken
+  unsigned put_ = 0;                        // begun by the loop, which alone knows these two
+  unsigned told_ = 0;
+  unsigned taken_ = 0;                      // by the worker, which alone knows it
   int handle_ = -1;
 };
 

@@ -230,6 +230,21 @@ TEST(storage_worker_handle_is_readable_exactly_while_an_outcome_waits) {
   two.close();
 }
 
+// The loop may look at the very moment between "done" and the handle's becoming readable.
+TEST(storage_worker_outcome_taken_at_once_leaves_no_wake_up_behind) {
+  FileStore store{worker()};
+  store.open(open_store(folder_fd(), "at once", 4096).value());
+  for (unsigned round = 0; round < 20'000; ++round) {
+    store.begin({}, Store::Sync::no);
+    Status done = Code::again;
+    while (done.code() == Code::again) done = store.poll();
+    CHECK_OK(done);
+    CHECK(!readable(worker().handle()));
+    CHECK_CODE(store.poll(), Code::empty);
+  }
+  store.close();
+}
+
 // In a process of its own: every fdatasync of it hangs, as on a sick eMMC.
 int run_on_a_hanging_medium() {
   static StorageWorker hanging;
