@@ -229,6 +229,60 @@ TEST(rules_copies_count_as_sendings) {
   CHECK_EQ(total_copies(b.service), 3);
 }
 
+TEST(rules_what_was_spent_in_memory_counts_in_the_files_as_well) {
+  // The files: 1 of 5 spent. Memory, where the device had been on for 1000 s: 3 in this hour.
+  for (const std::uint32_t ago_s : {60U, 3601U}) {
+    check::at("ago_s=%u", ago_s);
+    Bench b;
+    b.of(Class::warning).per_hour = 5;
+    b.begin();
+    b->stream.refuse = {};
+    b->sender.resume();
+    CHECK(b->post(Class::warning, 1, "w") != 0);
+    CHECK(b->run(seconds(30)));
+    CHECK_EQ(total_copies(b.service), 1);
+    Tally memory;
+    memory.spent[1].in_hour = memory.spent[1].in_day = 3;
+    memory.spent[1].hour_began_s = memory.spent[1].day_began_s = 10'000 - ago_s;
+    b->outbox.count_spent(memory, 10'000, b->clocks());
+    CHECK(b->post(Class::warning, 8, "w") != 0);
+    CHECK(b->run(seconds(30)));
+    CHECK_EQ(total_copies(b.service), ago_s == 60 ? 2 : 5);  // an hour that is over does not count
+    CHECK(b->run(hours(3)));
+    CHECK_EQ(total_copies(b.service), 9);
+  }
+}
+
+// ---- from memory ------------------------------------------------------------------------------------------
+
+TEST(rules_message_that_comes_from_memory_goes_on_with_the_copies_it_has_left) {
+  for (const bool cut : {false, true}) {
+    check::at("cut=%d", cut);
+    Bench b;
+    b.begin();
+    b.service.script = [](const fakes::Request& r) { return fakes::accept_but(r, fakes::answer(500)); };
+    const auto number = b->post(Class::critical, 1, "sent once, the answer was lost");
+    Outbox::Past past;
+    past.sends = 1;
+    past.attempts = 4;
+    past.repeat = true;
+    past.due_ms = b.clock.ms + 60'000;
+    CHECK_OK(b->outbox.recall(number, past, b->clocks()));
+    CHECK_CODE(b->outbox.recall(number + 1, past, b->clocks()), Code::not_found);
+    CHECK(b->run(seconds(20)));
+    CHECK_EQ(Agent::index().find(number)->due_ms, past.due_ms);
+    if (cut) b.cut_power();
+    b->stream.refuse = {};
+    b->sender.resume();
+    CHECK(b->run(seconds(30)));
+    if (!cut) CHECK_EQ(total_copies(b.service), 0);  // not before it is due
+    CHECK(b->run(hours(3)));
+    CHECK_EQ(total_copies(b.service), 2);
+    CHECK(b->state(number) == State::unknown);
+    CHECK(fakes::has(b.service.requests.front().messages[0].text, "(repeat)"));
+  }
+}
+
 // ---- a full queue -----------------------------------------------------------------------------------------
 
 TEST(rules_full_queue_takes_a_higher_class_and_gives_up_the_lowest_oldest_first) {

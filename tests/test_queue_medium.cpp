@@ -86,6 +86,31 @@ TEST(queue_failed_sync_is_never_repeated_the_other_file_takes_over) {
   CHECK(!run.queue.failing());
 }
 
+TEST(queue_that_tries_a_failing_medium_again_fails_until_everything_is_on_it) {
+  // While the try went on, the queue said that the medium worked: the log told of it every 10 s.
+  Disk disk(8);
+  Process run(disk);
+  run.start();
+  disk.fail_at = disk.calls + 1;
+  disk.fail_for_ever = true;
+  const auto pushed = run.push(1, "only in memory");
+  run.queue.poll(run.now);
+  CHECK(run.queue.failing());
+  CHECK(run.queue.resting());
+  disk.fail_at = 0;
+  disk.fail_for_ever = false;
+  run.even.hangs = run.odd.hangs = true;
+  run.now = run.queue.wake();
+  run.queue.poll(run.now);
+  CHECK(!run.queue.resting());
+  CHECK(run.queue.failing());
+  CHECK(run.queue.stalled(run.now));
+  run.even.hangs = run.odd.hangs = false;
+  run.settle();
+  CHECK(!run.queue.failing());
+  CHECK(run.queue.on_medium(pushed.value().ticket));
+}
+
 TEST(queue_medium_that_cannot_be_read_for_a_moment_costs_a_turn_nothing) {
   // One EIO while a turn copied took a waiting message for lost, and the state of another with it.
   for (const unsigned failing : {1U, 2U, 3U}) {

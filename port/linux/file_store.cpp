@@ -2,8 +2,11 @@
 #include "port/linux/file_store.hpp"
 
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "port/linux/system.hpp"
@@ -13,7 +16,7 @@ namespace {
 
 constexpr std::uint32_t kMaxCapacity = static_cast<std::uint32_t>(kMaxBlocks * kBlock);
 
-constexpr std::uint32_t kTooShort = 8 * kBlock;  // no queue is shorter
+constexpr unsigned kMtdBlockMajor = 31;
 
 // Without time stamps of reading a frozen or read-only medium is not written to by a read. The kernel
 // grants that to the owner of the file only.
@@ -25,8 +28,10 @@ int open_quietly(int dir_fd, const char* name, int flags) {
 
 Status write_zeros(int fd, std::uint32_t bytes) {
   static std::uint8_t zeros[kBlock];  // not const: costs no byte of the program
-  for (std::uint32_t at = 0; at < bytes; at += static_cast<std::uint32_t>(kBlock))
-    TRY(write_whole(fd, zeros));
+  for (Bytes left; bytes > 0; bytes -= static_cast<std::uint32_t>(left.size())) {
+    left = Bytes{zeros}.first(bytes < kBlock ? bytes : kBlock);
+    TRY(write_whole(fd, left));
+  }
   return ::fdatasync(fd) == 0 ? Status{} : last_error();
 }
 
@@ -49,14 +54,17 @@ Status make_file(int dir_fd, const Path& name, std::uint32_t bytes) {
   return ::fsync(dir_fd) == 0 ? Status{} : last_error();
 }
 
-// A file that was cut off by somebody, too short to be of use, gets zeros behind what is left of it: what
-// was lost is lost, but the device starts.
-Status fill_up(const Fd& file, std::uint32_t bytes) {
-  struct stat about = {};
-  if (::fstat(file.number(), &about) != 0) return last_error();
-  if (!S_ISREG(about.st_mode) || about.st_size >= static_cast<off_t>(kTooShort)) return {};
-  if (::lseek(file.number(), 0, SEEK_END) < 0) return last_error();
-  return write_zeros(file.number(), bytes - static_cast<std::uint32_t>(about.st_size));
+// A file that was cut off by somebody, or is shorter than the other one, gets zeros behind what is left of it:
+// what was lost is lost, but the device starts. Where there is no room for them it is left as it was.
+Status lengthen(int fd, off_t from, std::uint32_t to) {
+  if (::lseek(fd, from, SEEK_SET) < 0) return last_error();
+  const Status filled = write_zeros(fd, to - static_cast<std::uint32_t>(from));
+  if (!filled.ok() && ::ftruncate(fd, from) != 0) return last_error();
+  return filled;
+}
+
+bool is_no_room(Status status) {
+  return status.code() == Code::io && (status.detail() == ENOSPC || status.detail() == EDQUOT);
 }
 
 Result<StoreFile> measured(Fd& file) {
@@ -83,7 +91,10 @@ Result<StoreFile> open_store(int dir_fd, std::string_view name, std::uint32_t by
     file.reset(open_quietly(dir_fd, path.c_str(), O_RDWR));
   }
   if (!file.is_open()) return last_error();
-  if (bytes >= kTooShort) TRY(fill_up(file, bytes));
+  struct stat about = {};
+  if (::fstat(file.number(), &about) != 0) return last_error();
+  if (S_ISREG(about.st_mode) && bytes >= kLeastStore && about.st_size < static_cast<off_t>(kLeastStore))
+    TRY(lengthen(file.number(), about.st_size, bytes));
   return measured(file);
 }
 
@@ -91,6 +102,87 @@ Result<StoreFile> open_store_to_read(int dir_fd, std::string_view name) {
   Fd file{open_quietly(dir_fd, Path{name}.c_str(), O_RDONLY)};
   if (!file.is_open()) return errno == ENOENT ? Status{Code::not_found} : last_error();
   return measured(file);
+}
+
+Status open_stores(int dir_fd, const std::string_view (&names)[2], std::uint32_t bytes, StoreFile (&into)[2],
+                   StoreChanges& changes) {
+  changes = {};
+  off_t longest = 0;
+  for (std::size_t i = 0; i < 2; ++i) {
+    struct stat about = {};
+    changes.made[i] = ::fstatat(dir_fd, Path{names[i]}.c_str(), &about, 0) != 0;
+    if (changes.made[i] && errno != ENOENT) return last_error();
+    if (changes.made[i] || !S_ISREG(about.st_mode)) continue;
+    changes.lengthened[i] = about.st_size < static_cast<off_t>(kLeastStore);  // open_store() does it
+    if (about.st_size > longest) longest = about.st_size;
+  }
+  if (longest > static_cast<off_t>(kMaxCapacity)) longest = kMaxCapacity;
+  if (longest >= static_cast<off_t>(kLeastStore)) bytes = static_cast<std::uint32_t>(longest);
+  bytes -= bytes % static_cast<std::uint32_t>(kBlock);
+
+  const bool asked_anew = longest < static_cast<off_t>(kLeastStore);
+  for (;;) {
+    const auto even = open_store(dir_fd, names[0], bytes);
+    const auto odd = even.ok() ? open_store(dir_fd, names[1], bytes) : even;
+    if (odd.ok()) {
+      into[0] = even.value();
+      into[1] = odd.value();
+      break;
+    }
+    if (even.ok()) ::close(even.value().fd);
+    // Half of a pair that has never been used: it would keep the room that both of them need.
+    if (even.ok() && changes.made[0]) ::unlinkat(dir_fd, Path{names[0]}.c_str(), 0);
+    const std::uint32_t less = bytes / 2 - bytes / 2 % static_cast<std::uint32_t>(kBlock);
+    if (!is_no_room(odd.status()) || less < kLeastStore) return odd.status();
+    bytes = less;
+    changes.smaller = true;
+  }
+  if (asked_anew) return {};
+  for (std::size_t i = 0; i < 2; ++i) {
+    struct stat about = {};
+    if (into[i].capacity >= bytes || ::fstat(into[i].fd, &about) != 0 || !S_ISREG(about.st_mode)) continue;
+    if (lengthen(into[i].fd, about.st_size, bytes).ok()) {
+      into[i].capacity = bytes;
+      changes.lengthened[i] = true;
+    } else {
+      changes.smaller = true;  // what waits has to find room in the shorter one
+    }
+  }
+  return {};
+}
+
+Status open_store_device(std::string_view path, Access access, StoreFile (&into)[2], TextWriter& why) {
+  const Path spelled{path};
+  struct stat about = {};
+  if (::stat(spelled.c_str(), &about) != 0) return last_error();
+  const bool is_block = S_ISBLK(about.st_mode);
+  if (S_ISCHR(about.st_mode) || (is_block && major(about.st_rdev) == kMtdBlockMajor)) {
+    why.text("it is bare flash (MTD or UBI), which has to be erased before it is written and would lose what ")
+        .text("lies beside a write that power cuts off: put UBIFS on it and name a directory of that as `state`");
+    return Code::bad_value;
+  }
+  if (!is_block && !S_ISREG(about.st_mode)) {
+    why.text("it is neither a partition nor a plain file");
+    return Code::bad_value;
+  }
+  const int how = access == Access::read ? O_RDONLY : is_block ? O_RDWR | O_EXCL : O_RDWR;
+  Fd first{::open(spelled.c_str(), how | O_CLOEXEC)};
+  if (!first.is_open()) return last_error();
+  std::uint64_t size = static_cast<std::uint64_t>(about.st_size);
+  if (is_block && ::ioctl(first.number(), BLKGETSIZE64, &size) != 0) return last_error();
+  const std::uint64_t half = size / 2 < kMaxCapacity ? size / 2 / kBlock * kBlock : kMaxCapacity;
+  if (half < kLeastStore) {
+    why.text("it is smaller than ").number(2 * kLeastStore / 1024).text(" KiB");
+    return Code::bad_value;
+  }
+  const int second = ::fcntl(first.number(), F_DUPFD_CLOEXEC, 0);
+  if (second < 0) return last_error();
+  into[0] = into[1] = {};
+  into[0].capacity = into[1].capacity = static_cast<std::uint32_t>(half);
+  into[0].fd = first.release();
+  into[1].fd = second;
+  into[1].from = half;
+  return {};
 }
 
 void FileStore::open(StoreFile file) {
@@ -110,7 +202,7 @@ Status FileStore::read(std::uint32_t at, MutBytes into) {
     for (std::size_t i = 0; i < into.size(); ++i) into[i] = 0;
     return {};
   }
-  auto from = static_cast<off_t>(at);
+  auto from = static_cast<off_t>(file_.from + at);
   while (!into.empty()) {
     const ssize_t n = ::pread(file_.fd, into.data(), into.size(), from);
     if (n < 0 && errno == EINTR) continue;
@@ -143,7 +235,7 @@ Status FileStore::write_and_sync() const {
 
   for (std::size_t at = 0; at < n_writes_; ++at) {
     Bytes from = writes_[at].from;
-    auto to = static_cast<off_t>(writes_[at].at);
+    auto to = static_cast<off_t>(file_.from + writes_[at].at);
     while (!from.empty()) {
       const ssize_t n = ::pwrite(file_.fd, from.data(), from.size(), to);
       if (n < 0 && errno == EINTR) continue;

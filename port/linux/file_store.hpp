@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 // A Store in a file or on a block device. Reads happen in the caller, jobs in a StorageWorker.
 //
-// The file is written full of zeros once, when it is made, and never changes its size: a growing file
-// costs a metadata commit for each record.
+// A file is written full of zeros once, when it is made, and never changes its size: a growing file costs a
+// metadata commit for each record. Where the file system compresses, or writes everything to another place
+// (UBIFS, JFFS2), that reserves nothing: there ballast.hpp keeps room.
 //
 // Memory: the object, about 350 bytes; 4 KiB of zeros, touched while a file is made. Threads: the loop.
 #pragma once
 
 #include "port/linux/storage_worker.hpp"
+#include "tocsin/base/text.hpp"
 #include "tocsin/limits.hpp"
 #include "tocsin/port.hpp"
 
@@ -17,6 +19,7 @@ namespace tocsin {
 struct StoreFile {
   int fd = -1;
   std::uint32_t capacity = 0;  // bytes, a multiple of kBlock, at most kMaxBlocks of them
+  std::uint64_t from = 0;      // where it begins: the second half of a device
   std::int32_t missing = 0;    // an errno: there is no file at all; zeros are read, and every job fails with it
 };
 
@@ -29,6 +32,26 @@ Result<StoreFile> open_store(int dir_fd, std::string_view name, std::uint32_t by
 // The same file for a reader that does not own the queue; never makes it.
 // Errors: not_found, io, corrupt.
 Result<StoreFile> open_store_to_read(int dir_fd, std::string_view name);
+
+// Opens two files that take turns, and makes what is missing. Both get the same size: that of the longer
+// one, or `bytes` each. Where there is no room for that, a file that has to be made gets half as much, again
+// and again, down to kLeastStore, and one that is too short stays so. Errors, nothing is open then: io,
+// corrupt, bad_value as above.
+inline constexpr std::uint32_t kLeastStore = 8 * kBlock;
+struct StoreChanges {
+  bool made[2] = {};        // it was not there
+  bool lengthened[2] = {};  // it was shorter than the other one, or than any queue
+  bool smaller = false;     // there was no room for what was asked for
+};
+Status open_stores(int dir_fd, const std::string_view (&names)[2], std::uint32_t bytes, StoreFile (&into)[2],
+                   StoreChanges& changes);
+
+// A partition, or a plain file of a fixed size, as two stores: its first and its second half, 16 MiB of each
+// at most. To write, a block device is opened for this process alone: one that is mounted, or that another
+// process has opened like this, is busy. Errors, nothing is open then: io; bad_value: it cannot serve, and
+// `why` says for what reason.
+enum class Access : std::uint8_t { write, read };
+Status open_store_device(std::string_view path, Access access, StoreFile (&into)[2], TextWriter& why);
 
 class FileStore final : public Store, private StorageJob {
  public:

@@ -57,6 +57,26 @@ void spend(Spent& spent, std::uint32_t on_s) {
   count(spent.in_day);
 }
 
+void add_spent(Spent& spent, const Spent& other, std::uint32_t other_on_s, std::uint32_t on_s) {
+  const auto add = [](std::uint16_t& used, std::uint16_t more) {
+    used = more < UINT16_MAX - used ? static_cast<std::uint16_t>(used + more) : UINT16_MAX;
+  };
+  if (other.in_hour > 0 && !hour_over(other, other_on_s)) {
+    if (hour_over(spent, on_s) || spent.in_hour == 0) {
+      spent.hour_began_s = on_s - (other_on_s - other.hour_began_s);
+      spent.in_hour = 0;
+    }
+    add(spent.in_hour, other.in_hour);
+  }
+  if (other.in_day > 0 && !day_over(other, other_on_s)) {
+    if (day_over(spent, on_s) || spent.in_day == 0) {
+      spent.day_began_s = on_s - (other_on_s - other.day_began_s);
+      spent.in_day = 0;
+    }
+    add(spent.in_day, other.in_day);
+  }
+}
+
 void give_back(Spent& spent) {
   if (spent.in_hour > 0) --spent.in_hour;
   if (spent.in_day > 0) --spent.in_day;

@@ -28,6 +28,25 @@ void Outbox::load(const Clocks& clocks) {
   }
 }
 
+void Outbox::count_spent(const Tally& before, std::uint32_t before_on_s, const Clocks& clocks) {
+  for (std::size_t cls = 0; cls < kClasses; ++cls)
+    add_spent(tally_.spent[cls], before.spent[cls], before_on_s, on_s(clocks.now));
+}
+
+Status Outbox::recall(std::uint32_t number, const Past& past, const Clocks& clocks) {
+  Entry* entry = index_.find(number);
+  if (entry == nullptr || ended(entry->state)) return Code::not_found;
+  entry->due_ms = past.due_ms;
+  entry->failures = past.failures;
+  entry->repeat = past.repeat;
+  entry->reopened = past.reopened;
+  if (past.sends == 0 && past.attempts == 0 && !past.reopened) return {};
+  MessageState now;
+  now.sends = past.sends;
+  now.attempts = past.attempts;
+  return queue_.update(number, now, clocks).status();  // also counts in the entry
+}
+
 Result<Queue::Pushed> Outbox::post(Event event, std::string_view device_name, const Clocks& clocks) {
   if (event.text.size() > kMaxText) return Code::too_big;
   if (!event.phones.empty() && !is_sendable_text(event.text)) return Code::bad_value;

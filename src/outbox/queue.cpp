@@ -61,7 +61,9 @@ void Queue::start(const Start& start) {
 }
 
 std::size_t Queue::live_limit() const {
-  const std::size_t capacity = store_[active_]->capacity();
+  // Of the shorter one: what waits has to find room in either.
+  const std::size_t even = store_[0]->capacity(), odd = store_[1]->capacity();
+  const std::size_t capacity = even < odd ? even : odd;
   if (capacity < kMinBlocks * kBlock) return 0;  // a reader that found no queue yet
   const std::size_t most = (capacity - 2 * kBlock) * 2 / 5;
   // In a small file the alarms count as well: a turn has to find room for them and for all that waits. It has
@@ -313,7 +315,7 @@ Instant Queue::wake() const {
 }
 
 bool Queue::stalled(Instant now) const {
-  if (phase_ == Phase::broken) return true;
+  if (failing()) return true;
   return job_running_ && now >= job_since_ + kStall;
 }
 

@@ -258,6 +258,7 @@ void Queue::stage_unsaved() {
 // Nothing is known of what the job touched, and a failed sync must never be repeated on the same pages:
 // the kernel may call them clean. What is staged stays staged; what was safe is copied to the other file.
 void Queue::job_failed(Instant now, std::int32_t error) {
+  failing_ = failing_ || phase_ != Phase::working;
   retry_at_ = phase_ == Phase::working ? now : now + kRetryAfterFailure;
   phase_ = Phase::broken;
   last_errno_ = error;

@@ -186,6 +186,7 @@ void Queue::turn_done() {
   phase_ = Phase::working;
   turn_with_history_ = true;
   turn_tries_ = 0;
+  failing_ = false;
   ++turns_;
   for (std::size_t at = 0; at < index_.size(); ++at) {
     Entry& entry = index_[at];

@@ -59,6 +59,14 @@ void Sender::resume() {
   observer_.stream_changed(settings_.name, "resumed", "it is tried again at once");
 }
 
+void Sender::go_on() {
+  TOCSIN_ASSERT(resting());
+  stopping_ = false;
+  batch_size_ = 0;
+  wait_for_ = answered_ = 0;
+  if (state_ == State::idle) wake_ = Instant{0};
+}
+
 void Sender::urgent(Instant now) {
   if (state_ != State::backing_off || now < last_urgent_) return;
   last_urgent_ = now + kUrgentEvery;

@@ -38,11 +38,14 @@ Report look(const Reader& reader) {
 }  // namespace
 
 Exit check_queue(const Arguments& arguments, const Config* config) {
-  const std::string_view directory = config == nullptr ? arguments.subject : config->device.state;
+  DeviceConfig device;
+  if (config != nullptr) device = config->device;
+  if (config == nullptr) device.state = arguments.subject;
+  const std::string_view directory = device.state_device.empty() ? device.state : device.state_device;
   Reader& reader = in_place<Reader>();
   char words[600];
   TextWriter why(words);
-  const Exit opened = reader.open(directory, why);
+  const Exit opened = reader.open(device, why);
   if (opened != Exit::done) {
     complain(why.view());
     return opened;

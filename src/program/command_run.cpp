@@ -39,8 +39,10 @@ bool has_ended(pid_t keeper) {
 // What a file that is right in itself would still break: the queue would be another one, or the new start
 // would end at a line that is not there.
 bool suits_running(const Config& now, const Config& next, TextWriter& why) {
-  if (next.device.state != now.device.state || next.device.control != now.device.control) {
-    why.text("`state` and `control` in [device] cannot change while it runs: stop it, then start it anew");
+  if (next.device.state != now.device.state || next.device.control != now.device.control ||
+      next.device.state_device != now.device.state_device) {
+    why.text("`state`, `state_device` and `control` in [device] cannot change while it runs: ");
+    why.text("stop it, then start it anew");
     return false;
   }
   for (std::size_t i = 0; i < next.alarm_count; ++i) {
@@ -58,11 +60,19 @@ bool suits_running(const Config& now, const Config& next, TextWriter& why) {
   return true;
 }
 
-// A bad file leaves the configuration in force as it is, and says so.
-bool may_reload(const Call& call, Log& log) {
+// A bad file leaves the configuration in force as it is, and says so. Nothing starts anew while that would
+// lose a message.
+bool may_reload(const Call& call, const Owner& owner, Log& log) {
+  char text[Log::kMaxLine];
+  if (const std::size_t count = owner.only_in_memory(); count > 0) {
+    TextWriter line(text);
+    line.text("not started anew: ").number(count).text(count == 1 ? " message is" : " messages are");
+    log.line(read_clocks().now, LogLevel::error,
+             line.text(" in memory only, as the medium fails; mend that first").view());
+    return false;
+  }
   auto& file = in_place<ConfigFile, 1>();  // place 0 holds the one in force
   auto& errors = in_place<ConfigErrors, 1>();
-  char text[Log::kMaxLine];
   if (load_config(call.config_path, file, errors).ok()) {
     TextWriter why(text);
     if (suits_running(call.config, file.config, why)) return true;
@@ -143,7 +153,7 @@ Exit run_daemon(const Call& call) {
   while (wish == Wish::none) {
     if (const Instant now = read_clocks().now; now >= without_keeper) {
       without_keeper = now + kKeeperPatience;  // a file that is being edited would end the new start
-      if (may_reload(call, log)) break;
+      if (may_reload(call, owner, log)) break;
     }
     supervisor.poll(read_clocks().now);
     if (!owner.turn(earlier(without_keeper, supervisor.due()), signal_fd.number())) continue;
@@ -152,7 +162,7 @@ Exit run_daemon(const Call& call) {
       wish = Wish::none;
       look_at_children();
     }
-    if (wish == Wish::reload && !may_reload(call, log)) wish = Wish::none;
+    if (wish == Wish::reload && !may_reload(call, owner, log)) wish = Wish::none;
   }
   if (wish == Wish::stop) supervisor.stopping();
   owner.close(kCloseWithin);

@@ -28,6 +28,7 @@ inline constexpr std::uint8_t kNoStream = 255;
 struct DeviceConfig {
   std::string_view name;                            // 1 to kMaxDeviceName of [A-Za-z0-9._-]
   std::string_view state = "/var/lib/tocsin";       // directory, absolute
+  std::string_view state_device;                    // absolute; empty: the queue is in two files in `state`
   std::string_view control = "/run/tocsin/control";  // socket, absolute
   std::uint32_t queue_bytes = 512 * 1024;           // both files together, a multiple of 2 * kBlock
   Millis history = hours(30 * 24);                  // how long ended messages are kept; 0: while there is room

@@ -38,7 +38,7 @@ constexpr Key kKeys[] = {
     {Section::device, "control", Need::optional, "/run/tocsin/control"},
     {Section::device, "queue_size", Need::optional, "512K"},
     {Section::device, "history", Need::optional, "30d, or unlimited"},
-    {Section::device, "state_device", Need::later, ""},
+    {Section::device, "state_device", Need::optional, "/dev/mmcblk0p7"},
     {Section::stream, "type", Need::required, "marketing"},
     {Section::stream, "base_url", Need::optional, "https://sendsms.commpeak.com"},
     {Section::stream, "token_file", Need::required, "/etc/tocsin/sms.token"},
@@ -372,6 +372,7 @@ void ConfigReader::device_value(const IniItem& item, const Value& value) {
   DeviceConfig& device = config_.device;
   if (item.word == "name") return value.device_name(device.name);
   if (item.word == "state") return value.path(kMaxPath, device.state);
+  if (item.word == "state_device") return value.path(kMaxPath, device.state_device);
   if (item.word == "control") return value.path(kMaxControlPathBytes, device.control);
   if (item.word == "queue_size") return value.queue_size(device.queue_bytes);
   if (item.word == "history")

@@ -26,7 +26,8 @@ void write_without_phones(std::string_view words, TextWriter& into) {
 }  // namespace
 
 Owner::Owner(Resolver& resolver, Log& log)
-    : resolver_(resolver), log_(log), even_(worker_), odd_(worker_), queue_(even_, odd_, index_),
+    : resolver_(resolver), log_(log), files_(worker_, state_), even_(worker_), odd_(worker_),
+      queue_(even_, odd_, index_),
       outbox_(queue_, index_, *this), kept_aside_(worker_), arena_({arena_memory_, sizeof arena_memory_}) {}
 
 // For the jitter of retries: seeded by the kernel, then without a system call (xorshift64*).
@@ -82,6 +83,8 @@ void Owner::poll() {
   } while (queue_.safe() != safe || queue_.stalled(clocks.now) != stalled);
   for (Waiting& waiting : waiting_)
     if (waiting.used) look_after(waiting, clocks.now);
+  look_at_state(clocks.now);
+  if (!carried_.empty() || !carried_.alarms().empty()) carry_on();
   report_medium(clocks.now);
   forget_damage(clocks.now);
   log_.poll(clocks.now);
@@ -89,6 +92,7 @@ void Owner::poll() {
 
 Instant Owner::wake() const {
   Instant at = earlier(earlier(earlier(earlier(queue_.wake(), outbox_.wake()), look_at_kept_), log_.due()), retry_lines_);
+  if (in_memory_) at = earlier(at, look_at_state_);
   if (control_.is_open()) at = earlier(at, control_.due());
   if (self_begun_) at = earlier(at, self_.wake());
   for (std::size_t i = 0; i < stream_count_; ++i) at = earlier(at, senders_[i]->wake());
@@ -156,9 +160,19 @@ void Owner::budget_spent(Class cls, Instant until) {
   log_line(LogLevel::error, line.text(tocsin::word(cls)).text("] in the configuration").view());
 }
 
+void Owner::write_medium_reason(Instant now, TextWriter& into) const {
+  if (in_memory_) {
+    into.text(memory_reason_.view());
+  } else if (queue_.failing()) {
+    write_errno(queue_.last_errno(), into);
+  } else if (queue_.stalled(now)) {
+    into.text("it does not answer");
+  }
+}
+
 void Owner::report_medium(Instant now) {
   const bool bad = queue_.stalled(now);
-  if (bad == medium_reported_) return;
+  if (bad == medium_reported_ || (!bad && (!queue_.idle() || !carried_.empty()))) return;
   medium_reported_ = bad;
   char text[200];
   TextWriter line(text);

@@ -18,9 +18,11 @@
 #include "port/linux/state_dir.hpp"
 #include "port/linux/storage_worker.hpp"
 #include "port/linux/tls_stream.hpp"
+#include "src/program/carried.hpp"
 #include "src/program/config.hpp"
 #include "src/program/control.hpp"
 #include "src/program/self_alarms.hpp"
+#include "src/program/state_files.hpp"
 #include "tocsin/alarm/alarm.hpp"
 #include "tocsin/alarm/line.hpp"
 #include "tocsin/outbox/sender.hpp"
@@ -36,7 +38,8 @@ class Owner final : public Observer {
   Owner& operator=(const Owner&) = delete;
 
   // Takes lock, queue and control socket. The resolver has been started. `why` gets one line on errors:
-  // later (somebody else owns the queue), cannot_create, medium, config.
+  // later (somebody else owns the queue), cannot_create, medium, config. A daemon whose medium does not let it
+  // have the state begins without, in memory, and takes it as soon as it can.
   Exit open(const Config& config, Role role, TextWriter& why);
   // Certificates and tokens, so that messages leave. Errors: config; without it the owner only stores.
   Exit open_streams(TextWriter& why);
@@ -74,6 +77,11 @@ class Owner final : public Observer {
   bool met_owner() const { return met_owner_; }
   bool gave_way() const { return gave_way_; }
 
+  // Why the medium does not take anything; nothing while it works.
+  void write_medium_reason(Instant now, TextWriter& into) const;
+  // Messages that wait and would be lost with this process.
+  std::size_t only_in_memory() const;
+
   const Config& config() const { return *config_; }
   const Queue& queue() const { return queue_; }
   const Index& index() const { return index_; }
@@ -101,6 +109,21 @@ class Owner final : public Observer {
     Queue::Ticket end = 0;
   };
 
+  // owner_open.cpp
+  Status lock_state(TextWriter& why);
+  bool is_served(TextWriter& why);
+  Status load_queue();
+  void take_found(const Queue::Found& found);
+  void write_unreadable(Status failure, TextWriter& into) const;
+  void begin_run();
+  void begin_outbox();
+  // owner_memory.cpp
+  void begin_in_memory(Status failure, std::string_view why);
+  StoreFile no_file(Status failure) const;
+  void look_at_state(Instant now);
+  void move_to_state(Instant now);
+  void renew_queue();
+  void carry_on();
   // owner_control.cpp
   void serve(Instant now);
   void answer(ControlServer::Client client, Instant now);
@@ -139,6 +162,7 @@ class Owner final : public Observer {
   Role role_ = Role::daemon;
   StateDir state_;
   StorageWorker worker_;
+  StateFiles files_;
   FileStore even_, odd_;
   Index index_;
   Queue queue_;
@@ -156,6 +180,14 @@ class Owner final : public Observer {
   SelfAlarms self_;
   bool self_begun_ = false;
   bool stream_held_[kMaxStreams] = {};
+
+  // While there is no state: the queue's stores have no file.
+  bool in_memory_ = false;
+  bool state_opens_ = false;          // it can be used again: as soon as nothing is under way
+  Instant look_at_state_ = kNever;
+  FixedText<300> memory_reason_;
+  bool clear_later_[kMaxAlarms] = {};  // nobody knows whether it is active: cleared when that is known
+  Carried carried_;
 
   std::size_t stream_count_ = 0;
   std::size_t context_count_ = 0;

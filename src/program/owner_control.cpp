@@ -70,6 +70,14 @@ void Owner::answer(ControlServer::Client client, Instant now) {
 
   const Posted posted = act(request, why);
   if (posted.exit != Exit::done || posted.pushed.ticket == 0) {
+    const std::size_t at = config_->find_alarm(request.subject);
+    if (posted.exit == Exit::done && in_memory_ && request.ask == Ask::clear &&
+        queue_.alarm(request.subject) == nullptr) {
+      clear_later_[at] = true;
+      why.text("the medium fails, so nobody knows whether ").text(request.subject);
+      why.text(" is active: in memory only, cleared when the medium works again");
+      return reply(client, Exit::medium, {}, why.view(), now);
+    }
     if (posted.exit == Exit::done)
       why.text(request.subject).text(" is in that state already: nothing changed");
     return reply(client, posted.exit, {}, why.view(), now);

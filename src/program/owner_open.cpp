@@ -17,7 +17,6 @@ namespace tocsin {
 namespace {
 
 constexpr std::size_t kStreamArena = 40 * 1024;
-constexpr int kLooksAtABadMedium = 3;
 constexpr Millis kLockPatience = seconds(5);
 constexpr Millis kGuestLooks = milliseconds(50);
 constexpr Millis kDaemonLooks = milliseconds(5);  // many guests in a row must not keep it out
@@ -50,123 +49,151 @@ void wait_a_little(Millis time) { ::poll(nullptr, 0, static_cast<int>(time.count
 
 }  // namespace
 
+// Another command may hold the lock for a moment; one that waits for an answer gives way to a daemon.
+// Errors: busy, with what to do about it in `why` unless a guest met an owner that answers; io.
+Status Owner::lock_state(TextWriter& why) {
+  const DeviceConfig& device = config_->device;
+  const Instant until = read_clocks().now + kLockPatience;
+  for (;;) {
+    const Status locked = files_.lock(device);
+    if (locked.code() != Code::busy) return locked;
+    // A daemon that is just starting, or starting anew, has the lock before it has the socket.
+    ControlRequest request;
+    request.ask = role_ == Role::daemon ? Ask::give_way : Ask::ping;
+    const auto reply = call_control(device.control, request, seconds(1),
+                                    {reinterpret_cast<std::uint8_t*>(reply_), sizeof reply_});
+    if (role_ == Role::guest) {
+      met_owner_ = reply.ok();
+      if (met_owner_) return Code::busy;
+    } else if (reply.ok() && reply.value().exit != Exit::done) {
+      why.text("another tocsin (process ").number(state_.holder()).text(") runs on ").text(device.state);
+      why.text(": stop it first");
+      return Code::busy;
+    }
+    if (read_clocks().now >= until) {
+      why.text("the queue in ").text(device.state).text(" is locked by process ").number(state_.holder());
+      why.text(", which does not answer: nothing was stored; look at that process");
+      return Code::busy;
+    }
+    wait_a_little(role_ == Role::daemon ? kDaemonLooks : kGuestLooks);
+  }
+}
+
+// A daemon in memory has no lock, as its state cannot be used; it has the socket.
+bool Owner::is_served(TextWriter& why) {
+  ControlRequest request;
+  const auto reply = call_control(config_->device.control, request, seconds(1),
+                                  {reinterpret_cast<std::uint8_t*>(reply_), sizeof reply_});
+  if (!reply.ok()) return false;
+  why.text("another tocsin serves ").text(config_->device.control).text(": stop it first, or give this one a ");
+  why.text("`control` of its own");
+  return true;
+}
+
+void Owner::write_unreadable(Status failure, TextWriter& into) const {
+  into.text("cannot read the queue in ").text(config_->device.state).text(": ");
+  if (failure.code() == Code::bad_value) {
+    into.text("its format is version ").number(static_cast<std::uint64_t>(failure.detail()));
+    into.text(", made by a newer tocsin: use that one");
+  } else if (failure.code() == Code::io) {
+    write_errno(failure.detail(), into);
+  } else {
+    into.text("queue.0 or queue.1 has a size that cannot be: move both away");
+  }
+}
+
+// Errors: as Queue::load().
+Status Owner::load_queue() {
+  char text[Log::kMaxLine];
+  TextWriter line(text);
+  files_.write_changes(line);
+  const DeviceConfig& device = config_->device;
+  if (line.view().empty() && device.state_device.empty() &&
+      even_.capacity() + odd_.capacity() != device.queue_bytes) {
+    line.text("queue_size is ")
+        .number(device.queue_bytes / 1024)
+        .text(" KiB, but the queue was made with ");
+    line.number((even_.capacity() + odd_.capacity()) / 1024)
+        .text(" KiB and keeps that: a new state directory takes it");
+  }
+  if (!line.view().empty()) log_line(LogLevel::warning, line.view());
+  auto found = queue_.load();
+  for (unsigned looks = 1; found.code() == Code::io && looks < StateFiles::kLooks; ++looks) {
+    ::sleep(1);
+    const bool last = looks + 1 == StateFiles::kLooks;
+    found = queue_.load(last ? Queue::BadBlocks::leave_out : Queue::BadBlocks::refuse);
+  }
+  if (found.ok()) take_found(found.value());
+  return found.status();
+}
+
+void Owner::take_found(const Queue::Found& found) {
+  found_ = found;
+  if (found_.bad_blocks > 0) {
+    char text[Log::kMaxLine];
+    TextWriter line(text);
+    line.number(found_.bad_blocks).text(" blocks of 4 KiB of the queue in ").text(config_->device.state);
+    log_line(LogLevel::error, line.text(" cannot be read: what lay there is lost; look at the medium").view());
+  }
+  if (found_.unreadable)
+    log_line(LogLevel::error,
+             "queue.0 and queue.1 held no queue that can be read: an empty one is begun; look at the medium");
+}
+
+void Owner::begin_run() {
+  const Queue::Start start = this_start();
+  random_state_ = start.random[0] | 1;
+  queue_.start(start);
+  if (!in_memory_) keep_damage(start.clocks.now);
+}
+
+void Owner::begin_outbox() {
+  outbox_.configure(config_->rules, config_->device.history);
+  outbox_.load(read_clocks());
+}
+
 Exit Owner::open(const Config& config, Role role, TextWriter& why) {
   config_ = &config;
   role_ = role;
-  const Status opened = state_.open(config.device.state, IfAbsent::make);
-  if (!opened.ok()) {
-    why.text("cannot use the state directory ").text(config.device.state).text(": ");
-    write_errno(opened.detail(), why);
-    why.text(": look at `state` in [device]");
-    return Exit::cannot_create;
-  }
-  // Another command may hold the lock for a moment; one that waits for an answer gives way to a daemon.
-  const Instant until = read_clocks().now + kLockPatience;
-  for (;;) {
-    const Status locked = state_.lock();
-    if (locked.ok()) break;
-    if (locked.code() != Code::busy) {
-      why.text("cannot lock ").text(config.device.state).text("/lock: ");
-      write_errno(locked.detail(), why);
-      return Exit::cannot_create;
-    }
-    // A daemon that is just starting, or starting anew, has the lock before it has the socket.
-    ControlRequest request;
-    request.ask = role == Role::daemon ? Ask::give_way : Ask::ping;
-    if (role == Role::guest) {
-      met_owner_ = call_control(config.device.control, request, seconds(1),
-                                {reinterpret_cast<std::uint8_t*>(reply_), sizeof reply_})
-                       .ok();
-      if (met_owner_) return Exit::later;
-    } else {
-      const auto reply = call_control(config.device.control, request, seconds(1),
-                                      {reinterpret_cast<std::uint8_t*>(reply_), sizeof reply_});
-      if (reply.ok() && reply.value().exit != Exit::done) {
-        why.text("another tocsin (process ")
-            .number(state_.holder())
-            .text(") runs on ")
-            .text(config.device.state);
-        why.text(": stop it first");
-        return Exit::later;
-      }
-    }
-    if (read_clocks().now >= until) {
-      why.text("the queue in ")
-          .text(config.device.state)
-          .text(" is locked by process ")
-          .number(state_.holder());
-      why.text(", which does not answer: nothing was stored; look at that process");
-      return Exit::later;
-    }
-    wait_a_little(role == Role::daemon ? kDaemonLooks : kGuestLooks);
-  }
+  Status state = files_.open_directory(config.device);
+  if (state.ok()) state = lock_state(why);
+  if (state.code() == Code::busy) return Exit::later;
+  if (role == Role::daemon && is_served(why)) return Exit::later;
   const Status started = worker_.start();
   if (!started.ok()) {
     why.text("cannot start the storage thread: ");
     write_errno(started.detail(), why);
     return Exit::internal;
   }
-  FileStore* stores[] = {&even_, &odd_};
-  const std::string_view names[] = {"queue.0", "queue.1"};
-  for (std::size_t i = 0; i < 2; ++i) {
-    const auto file = open_store(state_.fd(), names[i], config.device.queue_bytes / 2);
-    if (!file.ok()) {
-      why.text("cannot make ").text(config.device.state).text("/").text(names[i]).text(" (");
-      why.number(config.device.queue_bytes / 2 / 1024).text(" KiB): ");
-      write_errno(file.status().detail(), why);
-      why.text(": free some space, or make queue_size in [device] smaller");
-      return Exit::cannot_create;
-    }
-    stores[i]->open(file.value());
+  if (state.ok()) state = files_.open_stores(config.device);
+  char words[400];
+  TextWriter reason(words);
+  Exit failure = Exit::cannot_create;
+  if (!state.ok()) {
+    reason.text(files_.why());
+  } else {
+    even_.open(files_.take(0));
+    odd_.open(files_.take(1));
+    state = load_queue();
+    failure = Exit::medium;
+    if (!state.ok()) write_unreadable(state, reason);
   }
-  if (even_.capacity() + odd_.capacity() != config.device.queue_bytes) {
-    char text[Log::kMaxLine];
-    TextWriter line(text);
-    line.text("queue_size is ")
-        .number(config.device.queue_bytes / 1024)
-        .text(" KiB, but the queue was made with ");
-    line.number((even_.capacity() + odd_.capacity()) / 1024)
-        .text(" KiB and keeps that: a new state directory takes it");
-    log_line(LogLevel::warning, line.view());
+  if (!state.ok() && (role == Role::guest || !is_of_medium(state))) {
+    why.text(reason.view());
+    return failure;
   }
-  auto found = queue_.load();
-  for (int looks = 1; found.code() == Code::io && looks < kLooksAtABadMedium; ++looks) {
-    ::sleep(1);
-    found = queue_.load(looks + 1 == kLooksAtABadMedium ? Queue::BadBlocks::leave_out : Queue::BadBlocks::refuse);
-  }
-  if (!found.ok()) {
-    why.text("cannot read the queue in ").text(config.device.state).text(": ");
-    if (found.code() == Code::bad_value) {
-      why.text("its format is version ").number(static_cast<std::uint64_t>(found.status().detail()));
-      why.text(", made by a newer tocsin: use that one");
-    } else if (found.code() == Code::io) {
-      write_errno(found.status().detail(), why);
-    } else {
-      why.text("queue.0 or queue.1 has a size that cannot be: move both away");
-    }
-    return Exit::medium;
-  }
-  found_ = found.value();
-  if (found_.bad_blocks > 0) {
-    char text[Log::kMaxLine];
-    TextWriter line(text);
-    line.number(found_.bad_blocks).text(" blocks of 4 KiB of the queue in ").text(config.device.state);
-    log_line(LogLevel::error, line.text(" cannot be read: what lay there is lost; look at the medium").view());
-  }
-  if (found_.unreadable)
-    log_line(LogLevel::error,
-             "queue.0 and queue.1 held no queue that can be read: an empty one is begun; look at the medium");
-  const Queue::Start start = this_start();
-  random_state_ = start.random[0] | 1;
-  queue_.start(start);
-  keep_damage(start.clocks.now);
+  if (!state.ok()) begin_in_memory(state, reason.view());
+  begin_run();
   settle(queue_.start_ticket());  // a medium that hangs is said below and everywhere; the work goes on
-  outbox_.configure(config.rules, config.device.history);
-  outbox_.load(start.clocks);
+  begin_outbox();
   begin_self();
-  char words[200];
   TextWriter problem(words);
-  if (!control_.open(config.device.control, problem).ok()) {
+  const Status served = control_.open(config.device.control, problem);
+  if (served.code() == Code::busy && in_memory_) {  // there is nothing else that would keep two of them apart
+    why.text(problem.view());
+    return Exit::later;
+  }
+  if (!served.ok()) {
     problem.text(": other commands cannot talk to this process");
     log_line(LogLevel::warning, problem.view());
   }
@@ -247,9 +274,15 @@ void Owner::close(Millis most) {
   for (std::size_t i = 0; i < stream_count_; ++i) streams_[i]->close();
   queue_.stop().status().ignore();  // without it the numbers only go on with a gap
   queue_.poll(read_clocks().now);  // begins it now, not when turn() wakes
-  while (!queue_.idle() && read_clocks().now < until) turn(until, -1);
+  while (!in_memory_ && !queue_.idle() && read_clocks().now < until) turn(until, -1);
+  if (const std::size_t lost = only_in_memory(); role_ == Role::daemon && lost > 0) {
+    char text[Log::kMaxLine];
+    TextWriter line(text);
+    line.number(lost).text(lost == 1 ? " message was" : " messages were");
+    log_line(LogLevel::error, line.text(" in memory only, as the medium fails: lost now").view());
+  }
   control_.close();
-  state_.unlock();
+  if (!in_memory_) state_.unlock();  // else it is the storage worker's
 }
 
 }  // namespace tocsin

@@ -111,9 +111,10 @@ void Owner::forget_damage(Instant now) {
   kept_aside_.poll();
   const bool begun = queue_.forgetting() && !forgetting_;
   forgetting_ = queue_.forgetting();
-  if (begun) kept_aside_.forget(state_.fd(), queue_.tally().forget_before_s);
+  if (begun && !in_memory_) kept_aside_.forget(state_.fd(), queue_.tally().forget_before_s);
   if (now < look_at_kept_) return;
   look_at_kept_ = now + hours(24);
+  if (in_memory_) return;
   const auto on_s = queue_.on_ms(now) / 1000;
   const auto history_s = static_cast<std::uint64_t>(config_->device.history.count / 1000);
   if (history_s > 0 && on_s > history_s)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "src/program/reader.hpp"
 
+#include "src/program/state_files.hpp"
+
 namespace tocsin {
 namespace {
 
@@ -8,21 +10,33 @@ constexpr unsigned kMostLooks = 20;  // an owner at work makes a picture stale n
 
 }  // namespace
 
-Exit Reader::open(std::string_view directory, TextWriter& why) {
-  const Status opened = state_.open(directory, IfAbsent::fail);
-  if (opened.code() == Code::not_found) return Exit::done;
+Exit Reader::open(const DeviceConfig& device, TextWriter& why) {
+  const Status opened = state_.open(device.state, IfAbsent::fail);
+  if (opened.code() == Code::not_found && device.state_device.empty()) return Exit::done;
   FileStore* stores[] = {&even_, &odd_};
-  const std::string_view names[] = {"queue.0", "queue.1"};
-  Status failure = opened;
-  for (std::size_t i = 0; i < 2 && failure.ok(); ++i) {
-    const auto file = open_store_to_read(state_.fd(), names[i]);
+  Status failure = opened.code() == Code::not_found ? Status{} : opened;
+  const bool on_device = failure.ok() && !device.state_device.empty();
+  if (on_device) {
+    StoreFile halves[2];
+    char words[300];
+    TextWriter reason(words);
+    failure = open_store_device(device.state_device, Access::read, halves, reason);
+    if (failure.code() == Code::bad_value) {
+      why.text("cannot read state_device ").text(device.state_device).text(": ").text(reason.view());
+      return Exit::cannot_create;
+    }
+    for (std::size_t i = 0; failure.ok() && i < 2; ++i) stores[i]->open(halves[i]);
+  }
+  for (std::size_t i = 0; !on_device && i < 2 && failure.ok(); ++i) {
+    const auto file = open_store_to_read(state_.fd(), kQueueFiles[i]);
     if (file.code() == Code::not_found || (file.code() == Code::io && file.status().detail() == ENOENT))
       return Exit::done;
     failure = file.status();
     if (file.ok()) stores[i]->open(file.value());
   }
   if (!failure.ok()) {
-    why.text("cannot read the queue in ").text(directory).text(": ");
+    why.text("cannot read the queue in ");
+    why.text(on_device ? device.state_device : device.state).text(": ");
     if (failure.code() == Code::corrupt) {
       why.text("queue.0 or queue.1 is empty, or no file");
       return Exit::bad_data;
@@ -35,7 +49,7 @@ Exit Reader::open(std::string_view directory, TextWriter& why) {
   for (looks_ = 0; looks_ < 3;) {
     const Status looked = look();
     if (!looked.ok()) {
-      why.text("cannot read the queue in ").text(directory).text(": ");
+      why.text("cannot read the queue in ").text(on_device ? device.state_device : device.state).text(": ");
       if (looked.code() == Code::bad_value)
         why.text("its format is version ").number(static_cast<std::uint64_t>(looked.detail())).text(
             ", made by a newer tocsin: use that one");

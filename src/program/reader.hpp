@@ -20,8 +20,8 @@ class Reader {
   Reader& operator=(const Reader&) = delete;
 
   // A state directory that is not there yet is an empty queue. Errors: cannot_create (not readable), medium.
-  Exit open(const Config& config, TextWriter& why) { return open(config.device.state, why); }
-  Exit open(std::string_view directory, TextWriter& why);
+  Exit open(const Config& config, TextWriter& why) { return open(config.device, why); }
+  Exit open(const DeviceConfig& device, TextWriter& why);
   void close();  // gives the files back; for who looks again and again
 
   const Queue& queue() const { return queue_; }

@@ -49,6 +49,11 @@ void write_json(const Config& config, const Queue& queue, const Index& index, co
   json.text_or_null("time", clocks.wall_trusted ? wall.view() : std::string_view{});
   json.field("uptime_ms", std::uint64_t{clocks.now.ms});
   json.field("medium", medium_word(queue, owner, clocks.now));
+  char reason[300];
+  TextWriter medium_reason(reason);
+  if (owner != nullptr) owner->write_medium_reason(clocks.now, medium_reason);
+  json.text_or_null("medium_reason", medium_reason.view());
+  json.field("memory_only", owner == nullptr ? 0U : static_cast<std::uint32_t>(owner->only_in_memory()));
   json.field("waiting", counts.total());
   json.field("waiting_critical", counts.waiting[0]);
   json.field("waiting_warning", counts.waiting[1]);
@@ -137,6 +142,10 @@ void write_status(const Config& config, const Queue& queue, const Index& index, 
                 ? "\n"
                 : ", NOT set: certificates cannot be checked (set the clock or enable NTP)\n");
   into.text("medium   ").text(config.device.state).text(", ").text(medium_word(queue, owner, clocks.now));
+  if (owner != nullptr && medium_word(queue, owner, clocks.now) != "working") {
+    owner->write_medium_reason(clocks.now, into.text(": "));
+    if (owner->only_in_memory() > 0) into.text("; ").number(owner->only_in_memory()).text(" in memory only");
+  }
   if (found.damaged > 0) into.text(", ").number(found.damaged).text(" damaged records left out");
   if (queue.lost() > 0) into.text(", ").number(queue.lost()).text(" messages could not be read back");
   into.text("\nqueue    ")

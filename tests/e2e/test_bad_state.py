@@ -116,8 +116,14 @@ class State(Case):
                 device = self.device()
                 (device.folder / "file").write_text("mine\n")
                 device.write_config(device={"state": device.folder / state})
-                for words in (["send", "--to", "anna", "x"], ["raise", "high-level"], ["run"]):
+                for words in (["send", "--to", "anna", "x"], ["raise", "high-level"]):
                     self.one_line(device.run(*words), 73, str(device.folder / state), shown)
+                if state == "file":
+                    self.one_line(device.run("run"), 73, str(device.folder / state), shown)
+                else:  # what is not there may come: see test_medium.py
+                    device.start()
+                    self.assertIn(shown, device.log.wait("kept in memory only until it can be used"))
+                    device.stop()
                 self.assertEqual((device.folder / "file").read_text(), "mine\n")
 
     def test_lock_held_by_a_daemon(self):

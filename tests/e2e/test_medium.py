@@ -233,9 +233,6 @@ class Full(MediumCase):
         self.fill(mount)
         for words in (("send", "--to", "anna", "no room"), ("raise", "high-level")):
             self.one_line(device.run(*words), 73, str(mount / "state"), "o space left")
-        device.launch()
-        self.assertEqual(device.gone(), 73)
-        self.assertEqual(len(device.log.lines), 1, device.log.lines)
         (mount / "ballast").unlink()
         device.start()  # what was begun is no hindrance
         device.wait_state(device.send("room again")[0], "accepted")
@@ -248,6 +245,276 @@ class Full(MediumCase):
         self.one_line(device.run("token", "set", "sms", "-", stdin="x" * 512), 73, "o space left")
         self.assertEqual((mount / "sms.token").read_text(), "first-tkn-77101\n")
         self.assertEqual([p.name for p in mount.iterdir() if p.name.startswith("sms")], ["sms.token"])
+
+
+class Absent(MediumCase):
+    """A daemon that begins without its state, and takes it as soon as that can be used."""
+
+    def in_memory(self, device, service, *words):
+        """What holds for as long as there is no state; returns the ids of six that arrive, and of one that waits."""
+        device.log.wait("kept in memory only until it can be used")
+        status = device.status()
+        self.assertEqual(status["medium"], "failing", status)
+        for word in words:
+            self.assertIn(word, status["medium_reason"])
+            self.assertIn(word, device.ok("status").out)
+        before = len(service.messages())
+        sent = device.run("send", "--to", "anna", "sent from memory")
+        self.assertEqual((sent.exit, len(sent.out.split()), len(sent.err.splitlines())), (74, 1, 1), sent)
+        self.assertIn("memory only", sent.err)
+        raised = device.run("raise", "high-level")
+        self.assertEqual((raised.exit, len(raised.out.split()), len(raised.err.splitlines())), (74, 5, 1), raised)
+        self.assertTrue(service.wait(distinct=before + 6), "not sent from memory")
+        # An info message is never sent without a record.
+        waits = device.run("send", "--to", "ben", "--class", "info", "waits in memory")
+        self.assertEqual((waits.exit, len(waits.out.split())), (74, 1), waits)
+        wait_until(lambda: device.status()["memory_only"] == 1, "one message that only memory has")
+        self.assertIn("1 in memory only", device.ok("status").out)
+        return sent.out.split() + raised.out.split(), waits.out.strip()
+
+    def taken_over(self, device, service, waits, expected):
+        """The state can be used again: what waited in memory and in the files arrives, each message once."""
+        device.log.wait("can be used again")
+        now = device.log.wait(f"message {waits} is now ").split()[-1]
+        self.assertNotEqual(now, waits)
+        device.log.wait("the medium works again")
+        self.assertTrue(service.wait(distinct=expected))
+        device.wait_ended()
+        status = device.status()
+        self.assertEqual((status["medium"], status["medium_reason"], status["memory_only"]), ("working", None, 0))
+        after = device.send("on record again")
+        device.wait_state(after[0], "accepted")
+        self.durable(device, [now, *after])
+        report = service.report()
+        self.assertEqual((report["duplicates"], report["accepted"]), (0, expected + 1))
+        device.start()
+        self.assertEqual(device.run("raise", "high-level").out, "", "its alarm is on record as active")
+        return now
+
+    def test_state_that_is_not_mounted_yet(self):
+        # The daemon ended with 73: a device whose disk came late, or never, told nobody anything.
+        service = self.service()
+        mount = self.medium()
+        (mount / "of").mkdir()
+        device = self.device(service, state=mount / "of" / "state")
+        before = device.send("stored in good days")
+        self.assertEqual(sh("umount", str(mount)).returncode, 0)
+        device.start()
+        self.assertIn("0 messages wait", device.log.wait("running as"))
+        ids, waits = self.in_memory(device, service, "no such file")
+        self.one_line(device.run("run"), 75, "another tocsin")  # there is no lock, but a socket
+        self.assertEqual(sh("mount", "-o", "loop", str(mount.parent / "image"), str(mount)).returncode, 0)
+        now = self.taken_over(device, service, waits, 8)
+        self.one_line(device.run("run"), 75, str(device.process.pid))
+        arrived = {m["internal_id"] for m in service.messages()}
+        self.assertTrue({*ids, now, *before} < arrived)
+        self.figures("begun without its state: 7 messages in memory (6 sent from there), 1 found later: 0 lost")
+
+    def test_read_only_file_system_that_is_writable_again(self):
+        service = self.service()
+        mount = self.medium()
+        device = self.device(service, state=mount / "state")
+        device.send("stored in good days")
+        self.assertEqual(sh("mount", "-o", "remount,ro", str(mount)).returncode, 0)
+        # A command by itself keeps nothing in memory: it says so, and why.
+        self.one_line(device.run("send", "--to", "anna", "not stored"), 73, "read-only")
+        device.start()
+        _, waits = self.in_memory(device, service, "read-only")
+        self.assertEqual([m["text"] for m in device.queue()], ["stored in good days"])  # as far as it is on record
+        self.assertEqual(sh("mount", "-o", "remount,rw", str(mount)).returncode, 0)
+        self.taken_over(device, service, waits, 8)
+
+    def test_full_file_system_that_gets_room(self):
+        service = self.service()
+        mount = self.medium()
+        device = self.device(service, state=mount / "state")
+        self.fill(mount)
+        device.start()
+        _, waits = self.in_memory(device, service, "no space left")
+        (mount / "ballast").unlink()
+        self.taken_over(device, service, waits, 7)
+
+    def test_alarm_that_nobody_knows_is_cleared_when_it_is_known(self):
+        service = self.service()
+        mount = self.medium()
+        device = self.device(service, state=mount / "state").start()
+        device.ok("raise", "high-level")
+        device.wait_ended()
+        device.stop()
+        self.assertEqual(sh("mount", "-o", "remount,ro", str(mount)).returncode, 0)
+        device.start()
+        device.log.wait("kept in memory only until it can be used")
+        self.one_line(device.run("clear", "high-level"), 74, "high-level", "cleared when the medium works again")
+        self.assertEqual(sh("mount", "-o", "remount,rw", str(mount)).returncode, 0)
+        device.log.wait("the medium works again")
+        self.assertTrue(service.wait(distinct=10))
+        device.wait_ended()
+        self.assertEqual([a["active"] for a in device.status()["alarms"]], [False])
+        self.assertEqual(sum("normal again" in m["text"] for m in service.messages()), 5)
+
+    def test_nothing_starts_anew_while_that_would_lose_a_message(self):
+        device = self.device(self.service(start=False))
+        device.write_config(device={"state": device.folder / "none" / "state"})
+        device.start()
+        sent = device.run("send", "--to", "anna", "in memory")
+        self.assertEqual(sent.exit, 74, sent)
+        device.hang_up()
+        device.log.wait("not started anew: 1 message is in memory only")
+        (device.folder / "none").mkdir()
+        now = device.log.wait(f"message {sent.out.strip()} is now ").split()[-1]
+        device.log.wait("the medium works again")
+        device.hang_up()
+        device.log.wait("starting anew")
+        self.assertEqual(device.message(now)["state"], "queued")
+
+    def test_stop_says_what_is_lost(self):
+        device = self.device(self.service(start=False))
+        device.write_config(device={"state": device.folder / "none" / "state"})
+        device.start()
+        self.assertEqual(device.run("send", "--to", "anna,ben", "in memory").exit, 74)
+        self.assertEqual(device.stop(), 0)
+        self.assertIn("2 messages were in memory only", device.log.wait("lost now"))
+
+
+class OnADevice(MediumCase):
+    """`state_device`: the queue lies on a partition, or in a plain file as trials have it."""
+
+    def partition(self, blocks=256, fill=b"\0"):
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="tocsin-medium-"))
+        self.addCleanup(shutil.rmtree, folder, True)
+        file = folder / "partition"
+        file.write_bytes(fill * (blocks * 4096))
+        return file
+
+    def loop_device(self):
+        if os.geteuid() != 0:
+            self.skipTest("not root: cannot have a block device of its own")
+        file = self.partition()
+        made = sh("losetup", "--show", "-f", str(file))
+        if made.returncode != 0:
+            self.skipTest("no loop device: " + made.stderr.strip())
+        self.addCleanup(sh, "losetup", "-d", made.stdout.strip())
+        return made.stdout.strip()
+
+    def works(self, place):
+        service = self.service(start=False)
+        device = self.device(service, device={"state_device": place, "queue_size": None})
+        ids = device.send("stored by a command")
+        self.assertEqual([m["text"] for m in device.queue()], ["stored by a command"])
+        device.start()
+        ids += device.ok("raise", "high-level").out.split()
+        device.restart()
+        ids += device.send("after a kill")
+        device.kill()
+        self.assertEqual([m["id"] for m in device.queue()], ids)
+        self.assertEqual(sorted(p.name for p in device.state.iterdir()), ["lock"])
+        service.start()
+        device.start()
+        self.one_line(device.run("run"), 75, str(device.process.pid))
+        self.assertTrue(service.wait(distinct=7))
+        device.wait_ended()
+        self.assertEqual(service.report(expect=ids)["lost"], [])
+        shutil.rmtree(device.state)  # it may lie in memory: the queue is on the device
+        device.kill()
+        self.assertEqual([m["id"] for m in device.queue()], ids)
+        device.start()
+        self.assertEqual(device.run("raise", "high-level").out, "", "the alarm is on record")
+        return device
+
+    def test_plain_file(self):
+        self.works(self.partition())
+
+    def test_block_device(self):
+        place = self.loop_device()
+        device = self.works(place)
+        # Nobody else takes it meanwhile, whatever its `state` is.
+        device.write_config(
+            device={"state_device": place, "state": device.folder / "other", "control": device.folder / "other-control"}
+        )
+        self.one_line(device.run("send", "--to", "anna", "x"), 73, place, "mounted, or another process has it")
+
+    def test_mounted_one_is_refused(self):
+        place = self.loop_device()
+        self.assertEqual(sh("mkfs.ext4", "-q", "-F", place).returncode, 0)
+        mount = pathlib.Path(tempfile.mkdtemp(prefix="tocsin-medium-"))
+        self.assertEqual(sh("mount", place, str(mount)).returncode, 0)
+        self.addCleanup(sh, "umount", "-l", str(mount))
+        device = self.device(device={"state_device": place})
+        for words in (("send", "--to", "anna", "x"), ("run",)):
+            self.one_line(device.run(*words), 73, place, "mounted")
+
+    def test_one_that_holds_something_else_is_refused_and_not_touched(self):
+        for at in (0, 1024, 4096, 100 * 4096, 128 * 4096 - 1, 128 * 4096, 255 * 4096, 256 * 4096 - 1):
+            with self.subTest(at=at):
+                place = self.partition()
+                with open(place, "r+b") as file:
+                    file.seek(at)
+                    file.write(b"\x53")
+                before = place.read_bytes()
+                device = self.device(device={"state_device": place})
+                for words in (("send", "--to", "anna", "x"), ("raise", "high-level"), ("run",)):
+                    self.one_line(device.run(*words), 73, str(place), "something else", "dd if=/dev/zero of=")
+                self.assertEqual(place.read_bytes(), before)
+                sh("dd", "if=/dev/zero", f"of={place}", "bs=4096", "count=256", "conv=notrunc")
+                device.send("now it is empty")
+
+    def test_first_use_that_was_cut_off_goes_on(self):
+        # The mark in the last block is all that may be half there.
+        place = self.partition()
+        device = self.device(device={"state_device": place})
+        device.send("x")
+        head = place.read_bytes()[-4096:][:40]
+        for left in (8, 20, 39, 40):
+            with self.subTest(left=left):
+                place.write_bytes(b"\0" * (255 * 4096) + head[:left].ljust(4096, b"\0"))
+                device.send("goes on")
+
+    def test_what_cannot_serve_is_said(self):
+        for place, shown in (
+            (self.partition(15), "smaller than 64 KiB"),
+            ("/dev/null", "bare flash"),
+            (tempfile.gettempdir(), "neither a partition nor a plain file"),
+        ):
+            with self.subTest(place=place):
+                device = self.device(device={"state_device": place})
+                for words in (("send", "--to", "anna", "x"), ("run",)):
+                    self.one_line(device.run(*words), 73, str(place), shown)
+
+    def test_one_that_comes_late(self):
+        service = self.service()
+        place = self.partition()
+        away = place.with_name("away")
+        place.rename(away)
+        device = self.device(service, device={"state_device": place})
+        device.start()
+        device.log.wait("kept in memory only until it can be used")
+        sent = device.run("send", "--to", "anna", "--class", "info", "in memory")
+        self.assertEqual(sent.exit, 74, sent)
+        away.rename(place)
+        now = device.log.wait(f"message {sent.out.strip()} is now ").split()[-1]
+        device.wait_state(now, "accepted")
+
+
+class OddFiles(MediumCase):
+    def test_file_that_is_missing_or_short_is_made_good_and_said(self):
+        for which in (0, 1):
+            for left in (None, 0, 40_000):
+                with self.subTest(which=which, left=left):
+                    device = self.device(device={"queue_size": "256K"})
+                    device.send("stored")
+                    before = device.queue()
+                    file = device.state / f"queue.{which}"
+                    # The file that holds the queue keeps what it has, as far as it is there.
+                    holds = device.state / f"queue.{which}", device.state / f"queue.{1 - which}"
+                    in_use = b"stored" in holds[0].read_bytes()
+                    file.unlink() if left is None else os.truncate(file, left)
+                    sent = device.run("send", "--to", "anna", "after it")
+                    self.assertEqual(sent.exit, 0, sent)
+                    self.assertIn(f"queue.{which} was " + ("missing" if left is None else ""), sent.err)
+                    self.assertEqual([f.stat().st_size for f in holds], [128 << 10] * 2)
+                    texts = [m["text"] for m in device.queue()]
+                    self.assertEqual(texts, (["stored"] if left == 40_000 or not in_use else []) + ["after it"])
+                    self.assertTrue(before)
 
 
 class Failing(MediumCase):

@@ -32,6 +32,8 @@ std::uint32_t may_send(const ClassRules& rules, const Spent& spent, std::uint32_
 // When something is free again; `on_s` when something is.
 std::uint32_t may_send_at_s(const ClassRules& rules, const Spent& spent, std::uint32_t on_s);
 void spend(Spent& spent, std::uint32_t on_s);
+// What was spent in a queue of memory, where the device had been on for `other_on_s`, counts here as well.
+void add_spent(Spent& spent, const Spent& other, std::uint32_t other_on_s, std::uint32_t on_s);
 void give_back(Spent& spent);  // nothing left the device after all
 
 }  // namespace tocsin

@@ -63,6 +63,21 @@ class Outbox {
   }
   // After Queue::load() and start(): what earlier runs left is counted as said above.
   void load(const Clocks& clocks);
+  // For a queue that only memory had, when another one takes its place: what was spent so far, and its
+  // counting there, after load(). `on_s` of the old one: how long the device had been on for it.
+  const Tally& tally() const { return tally_; }
+  void count_spent(const Tally& before, std::uint32_t before_on_s, const Clocks& clocks);
+  // A message that was queued and perhaps sent before it came to this queue, after post(). Errors: not_found;
+  // full: it is counted in memory only.
+  struct Past {
+    std::uint64_t due_ms = 0;
+    std::uint16_t attempts = 0;
+    std::uint8_t sends = 0;
+    std::uint8_t failures = 0;
+    bool repeat = false;
+    bool reopened = false;
+  };
+  Status recall(std::uint32_t number, const Past& past, const Clocks& clocks);
   // Ends what has expired, has ended messages forgotten that are older than the history, and puts on record how
   // long the device has been on while something waits: once an hour, more often in the first hour. Call it at
   // wake().

@@ -161,7 +161,9 @@ class Queue {
   // The medium has not answered for kStall, fails or is full: what is staged may have to go out from RAM.
   static constexpr Millis kStall = seconds(2);
   bool stalled(Instant now) const;
-  bool failing() const { return phase_ == Phase::broken; }
+  // Both files failed it, and none has taken everything since, also while they are tried again.
+  bool failing() const { return phase_ == Phase::broken || failing_; }
+  bool resting() const { return !job_running_; }  // no store is at work
   std::int32_t last_errno() const { return last_errno_; }
   const Run& run() const { return run_; }
   std::size_t live_bytes() const { return live_bytes_; }  // events count whole until all of one ended
@@ -318,6 +320,7 @@ class Queue {
   Forget forget_ = Forget::nothing;
   std::uint32_t wipe_at_ = 0;            // slot
   bool wiping_ = false;                  // the running job
+  bool failing_ = false;                 // the turn that was to make good a failure failed as well
   Instant retry_at_;
   std::int32_t last_errno_ = 0;
 

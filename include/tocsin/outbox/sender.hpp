@@ -70,9 +70,13 @@ class Sender {
   void urgent(Instant now);
   // Stops after what has begun; nothing new begins. quiet(): nothing is under way any more.
   void stop() { stopping_ = true; }
-  bool quiet() const {
-    return stopping_ && (state_ == State::idle || state_ == State::backing_off || state_ == State::held);
+  bool quiet() const { return stopping_ && resting(); }
+  bool resting() const {
+    return state_ == State::idle || state_ == State::backing_off || state_ == State::held;
   }
+  // While resting(): the queue behind the outbox is another one now, and no ticket of the old one counts. Ends
+  // stop().
+  void go_on();
 
   State state() const { return state_; }
   static std::string_view word(State state);

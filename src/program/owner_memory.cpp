@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: MIT
+// A daemon whose state cannot be used: it goes on in memory, and moves to the state as soon as that opens.
+#include <new>
+
+#include "port/linux/clock.hpp"
+#include "src/program/owner.hpp"
+
+namespace tocsin {
+namespace {
+
+constexpr Millis kLookAgain = seconds(10);
+// For as long the requests that are under way may take; then no new one begins until the move is done.
+constexpr Millis kMovePatience = seconds(10);
+
+}  // namespace
+
+void Owner::begin_in_memory(Status failure, std::string_view why) {
+  in_memory_ = medium_reported_ = true;
+  memory_reason_.assign_cut(why);
+  state_.close();
+  even_.open(no_file(failure));
+  odd_.open(no_file(failure));
+  const auto found = queue_.load();
+  TOCSIN_ASSERT(found.ok());  // a store without a file reads zeros: a queue that is empty
+  found_ = {};
+  look_at_state_ = read_clocks().now + kLookAgain;
+  char text[Log::kMaxLine];
+  TextWriter line(text);
+  line.text(why).text(": everything is kept in memory only until it can be used; tried again every 10 s");
+  log_line(LogLevel::error, line.view());
+  note_self(SelfKind::medium, "it cannot be used, everything is kept in memory only");
+}
+
+StoreFile Owner::no_file(Status failure) const {
+  StoreFile none;
+  none.capacity = config_->device.queue_bytes / 2;
+  none.missing = failure.detail() != 0 ? failure.detail() : EIO;
+  return none;
+}
+
+std::size_t Owner::only_in_memory() const {
+  if (!in_memory_ && !queue_.stalled(read_clocks().now)) return carried_.messages();
+  std::size_t count = carried_.messages();
+  for (std::size_t at = 0; at < index_.size(); ++at)
+    count += !ended(index_[at].state) && index_[at].body_staged ? 1U : 0U;
+  return count;
+}
+
+void Owner::look_at_state(Instant now) {
+  if (!in_memory_) return;
+  if (!state_opens_) {
+    const Status opened = files_.poll();
+    if (opened.code() == Code::again) return;
+    if (opened.code() == Code::empty) {
+      if (now < look_at_state_) return;
+      files_.begin(config_->device);
+      look_at_state_ = kNever;  // the worker wakes the loop
+      return;
+    }
+    look_at_state_ = now + kLookAgain;
+    if (!opened.ok()) {
+      if (memory_reason_.view() != files_.why()) log_line(LogLevel::error, files_.why());
+      memory_reason_.assign_cut(files_.why());
+      return;
+    }
+    state_opens_ = true;
+    look_at_state_ = now + kMovePatience;
+  }
+  bool resting = queue_.resting();
+  for (std::size_t i = 0; i < stream_count_; ++i) {
+    resting = resting && senders_[i]->resting();
+    if (now >= look_at_state_) senders_[i]->stop();
+  }
+  if (resting) return move_to_state(now);
+  if (now >= look_at_state_) look_at_state_ = kNever;
+}
+
+// The files' queue is loaded in the place of the one that only memory had, and what waited there is queued anew
+// behind what was found: its numbers may be those of others in the files.
+void Owner::move_to_state(Instant now) {
+  state_opens_ = false;
+  look_at_state_ = now + kLookAgain;
+  for (Waiting& waiting : waiting_) {  // nobody waits for long while the medium fails
+    if (waiting.used && control_.waits(waiting.client))
+      reply(waiting.client, Exit::later, {}, "the medium works again: look with `tocsin queue list`", now);
+    waiting = Waiting{};
+  }
+  look_at_kept_ = Instant{};
+  forgetting_ = false;
+  carried_.save(queue_, index_);
+  const Tally tally = outbox_.tally();
+  const auto on_s = static_cast<std::uint32_t>(queue_.on_ms(now) / 1000);
+  even_.close();
+  odd_.close();
+  even_.open(files_.take(0));
+  odd_.open(files_.take(1));
+  renew_queue();
+  auto found = queue_.load(files_.has_bad_blocks() ? Queue::BadBlocks::leave_out : Queue::BadBlocks::refuse);
+  if (found.ok()) {
+    in_memory_ = false;
+    memory_reason_.clear();
+    take_found(found.value());
+    char text[Log::kMaxLine];
+    TextWriter line(text);
+    files_.write_changes(line);
+    if (!line.view().empty()) log_line(LogLevel::warning, line.view());
+    line.clear();
+    std::size_t waiting = 0;
+    for (std::size_t at = 0; at < index_.size(); ++at) waiting += ended(index_[at].state) ? 0U : 1U;
+    line.text("the state in ").text(config_->device.state).text(" can be used again: ");
+    line.number(waiting).text(" messages wait in it, ");
+    line.number(carried_.messages()).text(" come from memory");
+    log_line(LogLevel::info, line.view());
+  } else {
+    char words[300];
+    TextWriter why(words);
+    write_unreadable(found.status(), why);
+    even_.close();
+    odd_.close();
+    renew_queue();
+    begin_in_memory(found.status(), why.view());
+  }
+  begin_run();
+  begin_outbox();
+  begin_self();
+  outbox_.count_spent(tally, on_s, read_clocks());
+  for (std::size_t i = 0; i < stream_count_; ++i) senders_[i]->go_on();
+  carry_on();
+  if (carried_.lost() > 0) {
+    char text[Log::kMaxLine];
+    TextWriter line(text);
+    log_line(LogLevel::error, line.number(carried_.lost()).text(" messages were lost on the way").view());
+  }
+  if (in_memory_) return;
+  // The alarms of the files count, and then what is known to be otherwise.
+  for (std::size_t i = 0; i < config_->alarm_count; ++i) {
+    if (lines_[i] != nullptr) input_pending_[i] = true;
+    if (!clear_later_[i]) continue;
+    clear_later_[i] = false;
+    char words[300];
+    TextWriter why(words);
+    if (change(config_->alarms[i].name, Transition::cleared, why).exit != Exit::done)
+      log_line(LogLevel::error, why.view());
+  }
+}
+
+// Both are made anew in their place. What refers to them, the senders, goes on with these.
+void Owner::renew_queue() {
+  index_.clear();
+  queue_.~Queue();
+  new (&queue_) Queue(even_, odd_, index_);
+  outbox_.~Outbox();
+  new (&outbox_) Outbox(queue_, index_, *this);
+}
+
+// As many as find room; the others when there is more of it.
+void Owner::carry_on() {
+  const auto is_newer = [this](const Queue::Alarm& known, const Stamp& than) {
+    return known.since.boot == queue_.run().boot && known.since.clocks.now > than.clocks.now;
+  };
+  Carried::Front front;
+  const Clocks clocks = read_clocks();
+  while (carried_.front(front)) {
+    // What is on record of its alarm may be newer by now.
+    const Queue::Alarm* const alarm = queue_.alarm(front.event.alarm);
+    if (alarm != nullptr && is_newer(*alarm, front.event.queued)) front.event.transition = Transition::none;
+    const auto pushed = outbox_.post(front.event, config_->device.name, front.event.queued.clocks);
+    if (!pushed.ok()) {
+      if (pushed.code() == Code::full) return;
+      log_line(LogLevel::error, "a message from memory cannot be queued again: it is lost");
+    }
+    for (std::size_t i = 0; pushed.ok() && i < front.count; ++i) {
+      const std::uint32_t number = pushed.value().first_number + static_cast<std::uint32_t>(i);
+      outbox_.recall(number, front.messages[i].past, clocks).ignore();  // no room: counted in memory
+      alignas(8) std::uint8_t scratch[kBlock];
+      const auto body = queue_.read_body(*index_.find(number), scratch);
+      char text[Log::kMaxLine];
+      TextWriter line(text);
+      line.text("message ").text(message_id(front.event.id_prefix, front.messages[i].number).view());
+      line.text(" is now ").text(message_id(body.value().event.id_prefix, number).view());
+      log_line(LogLevel::info, line.view());
+    }
+    carried_.pop();
+  }
+  // An alarm whose messages have all ended has changed all the same.
+  for (const Queue::Alarm& alarm : carried_.alarms()) {
+    const Queue::Alarm* const known = queue_.alarm(alarm.name.view());
+    const bool raised = known != nullptr && known->last == Transition::raised;
+    if (known != nullptr && is_newer(*known, alarm.since)) continue;
+    if (alarm.last == Transition::none || raised == (alarm.last == Transition::raised)) continue;
+    Event event;
+    event.cls = Class::critical;
+    event.transition = alarm.last;
+    event.stream = config_->streams[0].name;
+    event.alarm = alarm.name.view();
+    if (!outbox_.post(event, config_->device.name, alarm.since.clocks).ok()) return;
+  }
+  carried_.forget_alarms();
+}
+
+}  // namespace tocsin

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: MIT
+#include "src/program/state_files.hpp"
+
+#include <unistd.h>
+
+#include "port/linux/entropy.hpp"
+#include "tocsin/wire/record.hpp"
+
+namespace tocsin {
+namespace {
+
+Status read_at(const StoreFile& file, std::uint32_t at, MutBytes into) {
+  auto from = static_cast<off_t>(file.from + at);
+  while (!into.empty()) {
+    const ssize_t n = ::pread(file.fd, into.data(), into.size(), from);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return n < 0 ? last_error() : Status{Code::io, EIO};
+    into = into.drop(static_cast<std::size_t>(n));
+    from += n;
+  }
+  return {};
+}
+
+bool is_blank(Bytes block) {
+  for (std::size_t at = 0; at < block.size(); ++at)
+    if (block[at] != 0) return false;
+  return true;
+}
+
+// The block of the second head of a store.
+std::uint32_t last_block(const StoreFile& file) { return file.capacity - kBlock; }
+
+}  // namespace
+
+bool is_of_medium(Status failure) {
+  if (failure.code() != Code::io) return false;
+  switch (failure.detail()) {
+    case EIO:
+    case ENOSPC:
+    case EDQUOT:
+    case EROFS:
+    case ENOENT:  // not mounted yet
+    case ENODEV:
+    case ENXIO:
+    case ENOMEDIUM:
+    case EREMOTEIO:
+    case ETIMEDOUT:
+    case ESTALE:
+    case EUCLEAN:
+    case EBADMSG:
+    case ENOTCONN: return true;
+    default: return false;
+  }
+}
+
+Status StateFiles::failed(Status status, std::string_view what, std::string_view path,
+                          std::string_view advice) {
+  char text[400];
+  TextWriter words(text);
+  words.text(what).text(path).text(": ");
+  write_errno(status.detail(), words);
+  why_.assign_cut(words.text(advice).view());
+  return status;
+}
+
+Status StateFiles::open_directory(const DeviceConfig& device) {
+  const Status opened = dir_.open(device.state, IfAbsent::make);
+  if (opened.ok()) return {};
+  return failed(opened, "cannot use the state directory ", device.state, ": look at `state` in [device]");
+}
+
+Status StateFiles::lock(const DeviceConfig& device) {
+  const Status locked = dir_.lock();
+  char path[kMaxPath + 16];
+  TextWriter file(path);
+  file.text(device.state).text("/lock");
+  if (locked.ok()) return {};
+  if (locked.code() != Code::busy) return failed(locked, "cannot lock ", file.view(), "");
+  char text[400];
+  TextWriter words(text);
+  words.text(file.view()).text(" is held by process ").number(dir_.holder());
+  why_.assign_cut(words.view());
+  return locked;
+}
+
+Status StateFiles::open_stores(const DeviceConfig& device) {
+  drop();
+  changes_ = {};
+  if (!device.state_device.empty()) {
+    char text[300];
+    TextWriter reason(text);
+    const Status opened = open_store_device(device.state_device, Access::write, files_, reason);
+    if (opened.ok()) return mark_device(device);
+    if (opened.code() == Code::io)
+      return failed(opened, "cannot use state_device ", device.state_device,
+                    opened.detail() == EBUSY ? ": it is mounted, or another process has it" : "");
+    char line[400];
+    TextWriter words(line);
+    words.text("cannot use state_device ").text(device.state_device).text(": ").text(reason.view());
+    why_.assign_cut(words.view());
+    return opened;
+  }
+  const Status opened =
+      tocsin::open_stores(dir_.fd(), kQueueFiles, device.queue_bytes / 2, files_, changes_);
+  if (opened.ok()) return {};
+  char text[kMaxPath + 64];
+  TextWriter what(text);
+  what.text(device.state).text("/queue.0 and queue.1 (").number(device.queue_bytes / 2 / 1024);
+  what.text(" KiB each)");
+  if (opened.code() == Code::io)
+    return failed(opened, "cannot make ", what.view(),
+                  opened.detail() == ENOSPC ? ": free some space, or make queue_size in [device] smaller" : "");
+  why_.assign_cut("queue.0 or queue.1 has a size that cannot be: move both away");
+  return Code::bad_value;
+}
+
+// Nothing but an empty device or one of ours is ever written. The mark of ours is the head of a file that was
+// never sealed, in the very last block: it is on the medium before anything else is written, so that a cut
+// while the first turn writes its heads leaves a device that is known again. Only the mark itself may be
+// found half written, and then all the rest is blank.
+Status StateFiles::mark_device(const DeviceConfig& device) {
+  FileHead head;
+  head.generation = 1;
+  head.salt = random_number();
+  head.first_lsn = 1;
+  head.block = kBlock;
+  std::uint8_t mark[kFileHeadBytes];
+  encode_file_head(head, mark);
+  constexpr std::size_t kSign = 8;  // bytes that every head begins with
+  alignas(8) std::uint8_t block[kBlock];
+  const auto is_begun_mark = [&](const StoreFile& file, std::uint32_t at) {
+    return &file == &files_[1] && at == last_block(file) && std::memcmp(block, mark, kSign) == 0 &&
+           is_blank(Bytes{block}.drop(kFileHeadBytes));
+  };
+  bool blank = true, marked = false;
+  for (const StoreFile& file : files_)
+    for (const std::uint32_t at : {0U, last_block(file)}) {
+      const Status read = read_at(file, at, block);
+      if (!read.ok()) {
+        drop();
+        return failed(read, "cannot read state_device ", device.state_device, "");
+      }
+      const auto found = decode_file_head(block);
+      marked = marked || found.ok() || found.code() == Code::bad_value;  // a newer version: its reader says so
+      blank = blank && (is_blank(block) || is_begun_mark(file, at));
+    }
+  if (marked) return {};
+  for (const StoreFile& file : files_)
+    for (std::uint32_t at = 0; blank && at < file.capacity; at += kBlock)
+      blank = read_at(file, at, block).ok() && (is_blank(block) || is_begun_mark(file, at));
+  if (!blank) {
+    drop();
+    char text[400];
+    TextWriter words(text);
+    words.text("state_device ").text(device.state_device).text(" holds something else and is not touched: ");
+    words.text("if nothing on it is needed, `dd if=/dev/zero of=").text(device.state_device);
+    why_.assign_cut(words.text(" bs=1M count=32` makes it empty").view());
+    return Code::bad_value;
+  }
+  const auto at = static_cast<off_t>(files_[1].from + last_block(files_[1]));
+  if (::pwrite(files_[1].fd, mark, sizeof mark, at) == static_cast<ssize_t>(sizeof mark) &&
+      ::fdatasync(files_[1].fd) == 0)
+    return {};
+  const Status failure = last_error();
+  drop();
+  return failed(failure, "cannot write state_device ", device.state_device, "");
+}
+
+Status StateFiles::read_through() {
+  alignas(8) std::uint8_t block[kBlock];
+  for (const StoreFile& file : files_)
+    for (std::uint32_t at = 0; at < file.capacity; at += kBlock) TRY(read_at(file, at, block));
+  return {};
+}
+
+void StateFiles::begin(const DeviceConfig& device) {
+  device_ = &device;
+  StorageJob::begin();
+}
+
+Status StateFiles::poll() { return outcome(); }
+
+Status StateFiles::carry_out(StorageJob& self) {
+  auto& files = static_cast<StateFiles&>(self);
+  const Status opened = files.open_all();
+  if (opened.ok()) return opened;
+  files.drop();
+  files.dir_.close();
+  return opened;
+}
+
+Status StateFiles::open_all() {
+  TRY(open_directory(*device_));
+  TRY(lock(*device_));
+  TRY(open_stores(*device_));
+  const Status read = read_through();
+  bad_blocks_ = !read.ok() && ++looks_ >= kLooks;
+  if (!read.ok() && !bad_blocks_) return failed(read, "cannot read the queue in ", device_->state, "");
+  if (read.ok()) looks_ = 0;
+  return {};
+}
+
+StoreFile StateFiles::take(std::size_t which) {
+  const StoreFile file = files_[which];
+  files_[which] = {};
+  return file;
+}
+
+void StateFiles::drop() {
+  for (StoreFile& file : files_) {
+    if (file.fd >= 0) ::close(file.fd);
+    file = {};
+  }
+}
+
+void StateFiles::write_changes(TextWriter& into) const {
+  const bool both_made = changes_.made[0] && changes_.made[1];
+  for (std::size_t i = 0; i < 2; ++i) {
+    if ((changes_.made[i] && !both_made) || changes_.lengthened[i])
+      into.text(into.view().empty() ? "" : "; ").text(kQueueFiles[i]);
+    if (changes_.made[i] && !both_made) into.text(" was missing and is made anew");
+    if (changes_.lengthened[i]) into.text(" was cut off: it is filled up with zeros");
+  }
+  if (changes_.smaller)
+    into.text(into.view().empty() ? "" : "; ").text("there is no room for queue files of the wanted size: ")
+        .text("they are smaller, and fewer messages can wait");
+}
+
+}  // namespace tocsin

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+// What the queue is kept in: the state directory, its lock, and two stores, which are files in it or the
+// halves of `state_device`.
+//
+// A start takes them one after the other and waits for the medium. A daemon that had to begin without them
+// tries again with begin(), beside its loop.
+//
+// Memory: about 1 KiB. Threads: the loop; between begin() and the end of poll()'s `again` the storage worker
+// uses the object and the StateDir, and nobody else does.
+#pragma once
+
+#include "port/linux/file_store.hpp"
+#include "port/linux/state_dir.hpp"
+#include "src/program/config.hpp"
+
+namespace tocsin {
+
+inline constexpr std::string_view kQueueFiles[2] = {"queue.0", "queue.1"};
+
+class StateFiles final : private StorageJob {
+ public:
+  StateFiles(StorageWorker& worker, StateDir& dir) : StorageJob(worker, carry_out), dir_(dir) {}
+  ~StateFiles() { drop(); }
+
+  // Each: io, busy (the lock), bad_value (a mistake of the configuration); why() has a line for a technician.
+  Status open_directory(const DeviceConfig& device);
+  Status lock(const DeviceConfig& device);  // without waiting
+  // Under the lock. A device that holds something else is refused and not changed; an empty one is marked.
+  Status open_stores(const DeviceConfig& device);
+
+  // All three, and then every block is read once, so that finding the queue in them waits for nothing.
+  void begin(const DeviceConfig& device);
+  Status poll();  // again; empty; ok; otherwise as above, and everything is closed again
+
+  // After a success: hands the files over.
+  StoreFile take(std::size_t which);
+  // A block could not be read, kLooks times in a row: the queue has to do without it.
+  bool has_bad_blocks() const { return bad_blocks_; }
+  static constexpr unsigned kLooks = 3;
+  // What had to be done to the files, for the log; nothing when they were as they should be.
+  void write_changes(TextWriter& into) const;
+
+  std::string_view why() const { return why_.view(); }  // the last failure in words
+
+ private:
+  static Status carry_out(StorageJob& self);
+  Status open_all();
+  Status mark_device(const DeviceConfig& device);
+  Status read_through();
+  Status failed(Status status, std::string_view what, std::string_view path, std::string_view advice);
+  void drop();  // closes what was not taken
+
+  StateDir& dir_;
+  const DeviceConfig* device_ = nullptr;
+  StoreFile files_[2];
+  StoreChanges changes_;
+  bool bad_blocks_ = false;
+  unsigned looks_ = 0;
+  FixedText<400> why_;
+};
+
+// Whether this is the state of a medium, which may pass: full, read-only, failing, not mounted yet. Anything
+// else is a mistake that somebody has to mend.
+bool is_of_medium(Status failure);
+
+}  // namespace tocsin
