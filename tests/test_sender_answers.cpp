@@ -173,6 +173,21 @@ TEST(sender_rate_limit_makes_the_named_and_the_left_out_later_and_never_unknown)
   }
 }
 
+TEST(sender_after_a_rate_limit_the_next_request_has_one_message_whoever_it_is_to) {
+  Bench b;
+  b.service.script = [](const Request& r) {
+    if (r.number > 3) return accept_all(r);
+    return answer(200, fakes::entries_body({fakes::error_entry(r.messages[0].id, "RATE_LIMIT")}, "false"));
+  };
+  b.start();
+  b->post(Class::critical, 6, "later");
+  CHECK(b->run_until_ended(hours(1)));
+  CHECK_EQ(b.service.requests[0].messages.size(), 6);
+  for (unsigned i = 1; i <= 3; ++i) CHECK_EQ(b.service.requests[i].messages.size(), 1);
+  CHECK_EQ(b.service.requests[4].messages.size(), 2);  // and then as many more as are accepted
+  CHECK_EQ(total_copies(b.service), 6);
+}
+
 TEST(sender_unknown_outcomes_are_repeated_twice_with_a_mark_then_said) {
   for (const Class cls : {Class::critical, Class::warning, Class::info})
     for (const unsigned status : {500U, 502U, 503U, 504U, 520U, 522U, 524U}) {

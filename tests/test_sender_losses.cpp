@@ -74,6 +74,22 @@ TEST(sender_lost_answer_of_a_batch_makes_each_message_stand_for_itself) {
   CHECK_EQ(total_copies(b.service), 12);
 }
 
+TEST(sender_lost_answer_of_a_batch_to_many_phones_makes_each_message_stand_for_itself) {
+  Bench b;
+  b.service.script = [](const Request& r) {
+    Reply reply = accept_all(r);
+    if (r.number <= 2) reply.cut_at = 0, reply.end = Reply::End::broken;
+    return reply;
+  };
+  b.start();
+  b->post(Class::critical, 6, "x");
+  CHECK(b->run_until_ended(minutes(10)));
+  CHECK_EQ(b.service.requests[0].messages.size(), 6);
+  CHECK_EQ(b.service.requests[1].messages.size(), 1);
+  CHECK_EQ(b.service.requests[2].messages.size(), 1);
+  CHECK_EQ(total_copies(b.service), 13);
+}
+
 TEST(sender_known_failures_any_number_of_times_are_never_counted) {
   struct Known {
     const char* name;
