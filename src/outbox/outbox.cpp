@@ -80,10 +80,12 @@ bool Outbox::may_be_sent(const Entry& entry, Instant now) const {
 
 Instant Outbox::next_due(std::uint32_t stream, Instant now) const {
   Instant next = kNever;
+  const Instant free_of[kClasses] = {free_at(Class::critical, now), free_at(Class::warning, now),
+                                     free_at(Class::info, now)};
   for (std::size_t at = 0; at < index_.size(); ++at) {
     const Entry& entry = index_[at];
     if (ended(entry.state) || entry.stream != stream) continue;
-    const Instant free = free_at(entry.cls, now);
+    const Instant free = free_of[static_cast<std::size_t>(entry.cls)];
     // One that only waits for the medium: its store wakes the loop, or the time when the medium is slow.
     if (free <= now && may_be_sent(entry, now)) return now;
     const Instant due{entry.due_ms > free.ms ? entry.due_ms : free.ms};
