@@ -239,7 +239,9 @@ Status FileStore::write_and_sync() const {
     while (!from.empty()) {
       const ssize_t n = ::pwrite(file_.fd, from.data(), from.size(), to);
       if (n < 0 && errno == EINTR) continue;
-      if (n < 0) return last_error();
+      const int error = errno;
+      if (n < 0 && error == ENOSPC && ballast_ != nullptr && ballast_->give_up()) continue;
+      if (n < 0) return {Code::io, error};
       if (n == 0) return {Code::io, EIO};
       from = from.drop(static_cast<std::size_t>(n));
       to += n;

@@ -8,6 +8,7 @@
 // Memory: the object, about 350 bytes; 4 KiB of zeros, touched while a file is made. Threads: the loop.
 #pragma once
 
+#include "port/linux/ballast.hpp"
 #include "port/linux/storage_worker.hpp"
 #include "tocsin/base/text.hpp"
 #include "tocsin/limits.hpp"
@@ -62,6 +63,8 @@ class FileStore final : public Store, private StorageJob {
   // Takes the file; close() gives it back to the system. Not while a job is under way (asserted).
   void open(StoreFile file);
   void close();
+  // What is given up when a write finds no room; that write is tried once more then. Outlives the store.
+  void may_give_up(Ballast* ballast) { ballast_ = ballast; }
 
   std::uint32_t capacity() const override { return file_.capacity; }
   Status read(std::uint32_t at, MutBytes into) override;
@@ -74,6 +77,7 @@ class FileStore final : public Store, private StorageJob {
   Status write_and_sync() const;
 
   StoreFile file_;
+  Ballast* ballast_ = nullptr;
   Write writes_[kMaxWrites] = {};
   std::size_t n_writes_ = 0;
   Sync sync_ = Sync::no;

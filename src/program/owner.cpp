@@ -26,7 +26,7 @@ void write_without_phones(std::string_view words, TextWriter& into) {
 }  // namespace
 
 Owner::Owner(Resolver& resolver, Log& log)
-    : resolver_(resolver), log_(log), files_(worker_, state_), even_(worker_), odd_(worker_),
+    : resolver_(resolver), log_(log), files_(worker_, state_), even_(worker_), odd_(worker_), ballast_(worker_),
       queue_(even_, odd_, index_),
       outbox_(queue_, index_, *this), kept_aside_(worker_), arena_({arena_memory_, sizeof arena_memory_}) {}
 
@@ -84,6 +84,7 @@ void Owner::poll() {
   for (Waiting& waiting : waiting_)
     if (waiting.used) look_after(waiting, clocks.now);
   look_at_state(clocks.now);
+  look_at_ballast(clocks.now);
   if (!carried_.empty() || !carried_.alarms().empty()) carry_on();
   report_medium(clocks.now);
   forget_damage(clocks.now);
@@ -93,6 +94,7 @@ void Owner::poll() {
 Instant Owner::wake() const {
   Instant at = earlier(earlier(earlier(earlier(queue_.wake(), outbox_.wake()), look_at_kept_), log_.due()), retry_lines_);
   if (in_memory_) at = earlier(at, look_at_state_);
+  at = earlier(at, look_at_ballast_);
   if (control_.is_open()) at = earlier(at, control_.due());
   if (self_begun_) at = earlier(at, self_.wake());
   for (std::size_t i = 0; i < stream_count_; ++i) at = earlier(at, senders_[i]->wake());

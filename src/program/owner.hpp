@@ -123,6 +123,8 @@ class Owner final : public Observer {
   void look_at_state(Instant now);
   void move_to_state(Instant now);
   void renew_queue();
+  void begin_ballast();
+  void look_at_ballast(Instant now);
   void carry_on();
   // owner_control.cpp
   void serve(Instant now);
@@ -164,6 +166,8 @@ class Owner final : public Observer {
   StorageWorker worker_;
   StateFiles files_;
   FileStore even_, odd_;
+  Ballast ballast_;
+  Instant look_at_ballast_ = kNever;  // where there is one
   Index index_;
   Queue queue_;
   Outbox outbox_;

@@ -9,6 +9,7 @@ namespace tocsin {
 namespace {
 
 constexpr Millis kLookAgain = seconds(10);
+constexpr Millis kLookAtBallast = hours(1);
 // For as long the requests that are under way may take; then no new one begins until the move is done.
 constexpr Millis kMovePatience = seconds(10);
 
@@ -99,6 +100,7 @@ void Owner::move_to_state(Instant now) {
   if (found.ok()) {
     in_memory_ = false;
     memory_reason_.clear();
+    begin_ballast();
     take_found(found.value());
     char text[Log::kMaxLine];
     TextWriter line(text);
@@ -142,6 +144,26 @@ void Owner::move_to_state(Instant now) {
     if (change(config_->alarms[i].name, Transition::cleared, why).exit != Exit::done)
       log_line(LogLevel::error, why.view());
   }
+}
+
+// Half of one file: a turn copies two fifths of it at most, and the rest takes what comes meanwhile.
+void Owner::begin_ballast() {
+  if (!config_->device.state_device.empty() || !needs_ballast(state_.fd())) return;
+  ballast_.open(state_.fd(), even_.capacity() / 2);
+  even_.may_give_up(&ballast_);
+  odd_.may_give_up(&ballast_);
+  if (role_ == Role::daemon) look_at_ballast_ = Instant{0};
+}
+
+// Never while the medium is in trouble: what was given up is needed by others first.
+void Owner::look_at_ballast(Instant now) {
+  const bool rests = ballast_.poll();
+  if (ballast_.was_given_up())
+    log_line(LogLevel::error,
+             "the medium is full: the ballast was given up, so that the queue goes on; free some space");
+  if (now < look_at_ballast_) return;
+  look_at_ballast_ = now + kLookAtBallast;
+  if (rests && !in_memory_ && !queue_.stalled(now)) ballast_.make();
 }
 
 // Both are made anew in their place. What refers to them, the senders, goes on with these.

@@ -182,7 +182,7 @@ Exit Owner::open(const Config& config, Role role, TextWriter& why) {
     why.text(reason.view());
     return failure;
   }
-  if (!state.ok()) begin_in_memory(state, reason.view());
+  state.ok() ? begin_ballast() : begin_in_memory(state, reason.view());
   begin_run();
   settle(queue_.start_ticket());  // a medium that hangs is said below and everywhere; the work goes on
   begin_outbox();
