@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""Who was told what: the acknowledgements of a device, the copies at the service, and what its queue has on record."""
+"""Who was told what: the acknowledgements of a device, the copies at the service, and what its queue has on record.
+
+In a full queue a message may give way to another one, and its record goes when the room is needed: then the log must have named
+it before. Only these may: a warning for a critical message (evicted), an alarm's older news for the newer (merged).
+"""
 import collections
 import re
 
 ACK = re.compile(r"^ack (.+): ([A-Za-z0-9._ -]+)\r?\n", re.MULTILINE)
+GAVE_WAY = re.compile(r"^log .*message ([A-Za-z0-9._-]+) (evicted|merged): [^\r\n]*\r?\n", re.MULTILINE)
+MAY_GIVE_WAY = {"evicted": re.compile("single message"), "merged": re.compile("door")}  # the texts of `flow`
 TOLD = {"door raise": "dev: door open", "door clear": "dev: door shut"}
 MOST_COPIES = 3
 
@@ -13,6 +19,7 @@ class Accounts:
 
     def __init__(self):
         self.acknowledged = {}  # id -> text
+        self.gave_way = {}  # id -> how, as the log said
         self.wrong = []
 
     def hear(self, console):
@@ -23,10 +30,15 @@ class Accounts:
                 if identifier in self.acknowledged:
                     self.wrong.append(f"{identifier} was given out twice: {self.acknowledged[identifier]!r}, {text!r}")
                 self.acknowledged[identifier] = text
+        self.gave_way.update(GAVE_WAY.findall(console))
+        for identifier, how in self.gave_way.items():
+            text = self.acknowledged.get(identifier)
+            if text and not MAY_GIVE_WAY[how].search(text):
+                self.wrong.append(f"{identifier} ({text!r}) was {how}, which it may not be")
 
     def missing(self, queue, messages):
         """`queue` was listed before `messages` came from the service: who is in neither is lost."""
-        known = {m["id"] for m in queue} | {m["internal_id"] for m in messages}
+        known = {m["id"] for m in queue} | {m["internal_id"] for m in messages} | {*self.gave_way}
         return [f"{i} ({text!r}) was acknowledged and is lost" for i, text in self.acknowledged.items()
                 if i not in known]
 
@@ -39,7 +51,9 @@ class Accounts:
             wrong.append("an id stands twice in the queue")
         for identifier, text in self.acknowledged.items():
             mine = record.get(identifier)
-            if not copies[identifier] and (mine is None or mine["reason"] is None):
+            if copies[identifier] or identifier in self.gave_way:
+                continue
+            if mine is None or mine["reason"] is None:
                 wrong.append(f"{identifier} ({text!r}) was acknowledged and is lost: {mine}")
         for identifier, found in copies.items():
             texts = {c["text"].removesuffix(" (repeat)") for c in found}

@@ -77,7 +77,8 @@ class Storm:
         return (f"{self.kind}: {figures['cuts']} cuts ({figures['early']} while it mounted, started or recovered; "
                 f"{figures['lossy']} lost something un-flushed, {figures['sectors']} sectors), "
                 f"{figures['media']} media, {figures['repairs']} repairs before mounting, {figures['acknowledged']} messages acknowledged; "
-                f"copies: {copies}; not sent and on record why {figures['on record']}; losses 0; "
+                f"copies: {copies}; not sent: {figures['gave way']} gave way in a full queue, named in the log, "
+                f"{figures['on record']} on record why; losses 0; "
                 f"{time.monotonic() - self.began:.0f} s; SEED={SEED}")
 
     def medium(self, cuts):
@@ -161,7 +162,9 @@ class Storm:
         copies = accounts.copies(messages)
         self.copies.update(len(found) for found in copies.values())
         self.figures["acknowledged"] += len(accounts.acknowledged)
-        self.figures["on record"] += sum(not copies[i] for i in accounts.acknowledged)
+        unsent = [i for i in accounts.acknowledged if not copies[i]]
+        self.figures["gave way"] += sum(i in accounts.gave_way for i in unsent)
+        self.figures["on record"] += sum(i not in accounts.gave_way for i in unsent)
         if wrong:
             raise Failed("\n".join(wrong))
 
