@@ -286,19 +286,21 @@ demo-device: $(BOARD)                  ## the program on the emulated ARM board:
 	$(Q)$(ON_BOARD) tests/device/demo_device.py
 
 # What a file system needs that is not on the board, and the programs of the machines.
-CUT_FS       := $(subst $(comma), ,$(or $(FS),ext4$(comma)vfat$(comma)jffs2))
-CUT_NEEDS    := $(patsubst %,$(BUILD)/deps/powercut/%/version,$(filter vfat jffs2,$(CUT_FS)))
-CUT_PROGRAMS := $(if $(filter ext4 vfat,$(CUT_FS)),aarch64) $(if $(filter jffs2,$(CUT_FS)),musl)
+CUT_FS       := $(subst $(comma), ,$(or $(FS),ext4$(comma)vfat$(comma)jffs2$(comma)ubifs))
+CUT_NEEDS    := $(patsubst %,$(BUILD)/deps/powercut/%/version,$(filter vfat jffs2 ubifs,$(CUT_FS)))
+CUT_PROGRAMS := $(if $(filter ext4 vfat,$(CUT_FS)),aarch64) $(if $(filter jffs2,$(CUT_FS)),musl) $(if $(filter ubifs,$(CUT_FS)),armhf)
 $(BUILD)/deps/powercut/%/version: tests/powercut/fetch.sh $(BOARD) $(BUILD)/deps/%.ok
 	@echo '  DEPS  power cuts: $*'
 	$(Q)tests/powercut/fetch.sh $(BUILD)/deps $*
 	@touch $@
 
+ON_MACHINE = TOCSIN_PC=$(BUILD)/musl/tocsin.stripped TOCSIN_ARMHF=$(BUILD)/armhf/tocsin.stripped $(ON_BOARD)
+
 .PHONY: powercut powercut-slice powercut-replay
-powercut: $(BOARD) $(CUT_NEEDS)        ## power cuts on real kernels and file systems [CUTS=150, on each] [FS=ext4,vfat,jffs2] [SEED=N]
+powercut: $(BOARD) $(CUT_NEEDS)        ## power cuts on real kernels and file systems [CUTS=150, on each] [FS=ext4,vfat,jffs2,ubifs] [SEED=N]
 	$(Q)set -e; for toolchain in $(CUT_PROGRAMS); do \
 	  $(MAKE) --no-print-directory TOOLCHAIN=$$toolchain $(BUILD)/$$toolchain/tocsin.stripped; done
-	$(Q)CUTS='$(CUTS)' FS='$(FS)' SEED=$(SEED) TOCSIN_PC=$(BUILD)/musl/tocsin.stripped $(ON_BOARD) tests/powercut/powercut.py
+	$(Q)CUTS='$(CUTS)' FS='$(FS)' SEED=$(SEED) $(ON_MACHINE) tests/powercut/powercut.py
 powercut-replay: $(BOARD)              ## one recorded life of a drive (ext4), cut at hundreds of requests (as root) [CUTS=300] [SEED=N]
 	$(Q)set -e; for toolchain in aarch64 musl; do \
 	  $(MAKE) --no-print-directory TOOLCHAIN=$$toolchain $(BUILD)/$$toolchain/tocsin.stripped; done

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Machines with a medium to lose: the emulated board of tests/device with a drive, and a PC with flash memory."""
+"""Machines with a medium to lose: the emulated board of tests/device with a drive, and two with flash."""
 import io
 import json
 import os
@@ -12,11 +12,12 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "device"))
 from board import DEPS, Board, BoardError, program_and_files, stream_to  # noqa: E402
-from medium import MIB, Drive, Flash, make_ext4, make_vfat, repair_vfat  # noqa: E402
+from medium import MIB, Drive, Flash, Nor, make_ext4, make_ubi, make_vfat, repair_vfat  # noqa: E402
 
 PATIENCE_S = 180
 MAKE = {"ext4": make_ext4, "vfat": make_vfat}
 REPAIR = {"vfat": repair_vfat}
+PROGRAM_OF_ARMHF = os.environ.get("TOCSIN_ARMHF", "build/armhf/tocsin.stripped")
 PROGRAM_OF_PC = os.environ.get("TOCSIN_PC", "build/musl/tocsin.stripped")
 CONFIGURATION = """\
 [device]
@@ -96,6 +97,13 @@ class Machine(Board):
             log, _ = self.run("dmesg | tail -n 15; ls -la /var/lib /var/lib/tocsin; tail -n 30 /run/tocsin.log")
             raise Failed(f"{said}\n{log}")
 
+    def _start(self, command):
+        self.seen = 0
+        self.output = ""
+        self.changed = threading.Condition()
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        threading.Thread(target=self._read_console, args=(self.process, self.changed), daemon=True).start()
+
     def queue(self, only=""):
         output, status = self.run(f"tocsin queue list --json {only}", PATIENCE_S)
         if status not in (0, 1) or (status and not only):
@@ -132,23 +140,75 @@ class FlashMachine(Machine):
     def power_on(self, timeout=PATIENCE_S):
         subprocess.run(["cp", self.image, self.folder / "disk-before.img"], check=True)
         self.disk.insert(self.MEMORY)
-        self.seen = 0
-        self.output = ""
-        self.changed = threading.Condition()
         images = DEPS / "powercut" / self.kind
-        self.process = subprocess.Popen(
-            ["qemu-system-x86_64", "-accel", "tcg", "-M", "q35", "-m", str(self.MEMORY // MIB), "-nodefaults",
-             "-display", "none", "-no-reboot", "-serial", "stdio",
-             "-kernel", str(images / "vmlinuz"), "-initrd", str(self.folder / "initrd.gz"),
-             "-append", f"console=ttyS0 quiet panic=-1 rdinit=/init memmap={self.FLASH}${self.FLASH_AT}",
-             "-object", f"memory-backend-file,id=memory,size={self.MEMORY},mem-path={self.disk.memory},share=on",
-             "-machine", "memory-backend=memory",
-             "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self._start([
+            "qemu-system-x86_64", "-accel", "tcg", "-M", "q35", "-m", str(self.MEMORY // MIB), "-nodefaults",
+            "-display", "none", "-no-reboot", "-serial", "stdio",
+            "-kernel", str(images / "kernel"), "-initrd", str(self.folder / "initrd.gz"),
+            "-append", f"console=ttyS0 quiet panic=-1 rdinit=/init memmap={self.FLASH}${self.FLASH_AT}",
+            "-object", f"memory-backend-file,id=memory,size={self.MEMORY},mem-path={self.disk.memory},share=on",
+            "-machine", "memory-backend=memory",
+            "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="])
         self.disk.process = self.process
-        threading.Thread(target=self._read_console, args=(self.process, self.changed), daemon=True).start()
         self.qmp_stream = self.qtest_stream = io.StringIO()  # has no lines to move
         return self.wait_serial(r"board: up, (.*)\r?\n", timeout).group(1)
+
+
+class NorMachine(Machine):
+    """An ARM board (AST2600) with a chip of NOR flash behind its SPI controller, and UBI on that.
+
+    Every page is written at once. Before the power goes the processor is stopped, so that what it has sent to the chip
+    arrives there: the emulator writes behind its back.
+    """
+
+    CHIP = "s25fl129p1"
+    FLASH = 16 * MIB
+    BLOCK = 64 << 10
+
+    def own_files(self, folder):
+        names, files = _modules(folder)
+        last = names.index("/modules/ubifs.ko")
+        first = names.index("/modules/ubi.ko")  # takes the chip as it is loaded, when that is there
+        early = [name for name in names if name not in names[first:last + 1]]
+        late = "".join(f"insmod {name} {'mtd=0' if name == names[first] else ''}\n" for name in names[first:last + 1])
+        return {
+            **files,
+            "/bin/busybox": folder / "busybox",
+            "/bin/tocsin": PROGRAM_OF_ARMHF,
+            "/etc/modules": "\n".join(early).encode(),
+            "/etc/mount-medium": (
+                "date -s @$(sed 's/.*now=//' /proc/cmdline) >/dev/null\n"  # it has no clock
+                f"mount -t debugfs debugfs /sys/kernel/debug\n{late}mount -t ubifs ubi0:data /var/lib\n").encode(),
+        }
+
+    def new_medium(self):
+        make_ubi(self.image, self.FLASH, self.BLOCK)
+        self.disk = Nor(self.image, str(self.sockets / "disk"), self.lies)
+
+    def power_on(self, timeout=PATIENCE_S):
+        subprocess.run(["cp", self.image, self.folder / "disk-before.img"], check=True)
+        images = DEPS / "powercut" / self.kind
+        (self.sockets / "qmp").unlink(missing_ok=True)
+        self._start([
+            "qemu-system-arm", "-accel", "tcg", "-M", f"ast2600-evb,fmc-model={self.CHIP}", "-m", "256M", "-nodefaults",
+            "-display", "none", "-no-reboot", "-serial", "stdio",
+            "-kernel", str(images / "kernel"), "-dtb", str(images / "board.dtb"),
+            "-initrd", str(self.folder / "initrd.gz"),
+            "-append", "console=ttyS4,115200n8 quiet panic=-1 rdinit=/init maxcpus=1 vmalloc=640M cryptomgr.notests "
+                       f"now={int(time.time())}",
+            "-drive", f"if=mtd,index=0,format=raw,file.driver=nbd,file.server.type=unix,"
+                      f"file.server.path={self.sockets}/disk",
+            "-nic", "user", "-qmp", f"unix:{self.sockets}/qmp,server=on,wait=off"])
+        self.qtest_stream = io.StringIO()
+        self.qmp_stream = self._connect("qmp")
+        self.qmp_stream.readline()
+        self._qmp("qmp_capabilities")
+        return self.wait_serial(r"board: up, (.*)\r?\n", timeout).group(1)
+
+    def power_cut(self, keep=None):
+        if self.process:
+            self._qmp("stop")
+        return super().power_cut(keep)
 
 
 def _modules(folder):
@@ -158,7 +218,7 @@ def _modules(folder):
 
 
 def machine_of(kind):
-    return Machine if kind in MAKE else FlashMachine
+    return {"jffs2": FlashMachine, "ubifs": NorMachine}.get(kind, Machine)
 
 
-FILE_SYSTEMS = [*MAKE, "jffs2"]
+FILE_SYSTEMS = [*MAKE, "jffs2", "ubifs"]

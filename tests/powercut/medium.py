@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Media that lose what a real one may lose when its power goes."""
+import collections
 import os
 import pathlib
 import shutil
@@ -142,6 +143,49 @@ class Flash:
             time.sleep(LIE_S / 8)
 
 
+class Nor(Disk):
+    """A flash chip: what the machine wrote when it was stopped is there, to the page of 256 bytes.
+
+    `lies`: at a cut it is what it was LIE_S before.
+    """
+
+    flush_s = 0
+
+    def __init__(self, path, address, lies=False):
+        super().__init__(path, address)
+        self.lies = lies
+        self.lock = self.changed = threading.Condition(threading.Lock())
+        self.earlier = collections.deque()  # (time, offset, what was there before), the newest first
+
+    def wait_flush(self, count, timeout):
+        """It has none; a program writes about this many times between two of them."""
+        with self.lock:
+            count = self.writes + 8 * count
+            return self.changed.wait_for(lambda: self.writes >= count, timeout)
+
+    def cut(self, keep=None):
+        """Returns 0, for the sectors of a Drive."""
+        with self.lock:
+            self.cuts += 1
+            since = time.monotonic() - LIE_S
+            for written, offset, before in self.earlier:
+                if written > since:
+                    os.pwrite(self.file, before, offset)
+            self.earlier.clear()
+        return 0
+
+    def _read(self, offset, length):
+        return os.pread(self.file, length, offset)
+
+    def _write(self, offset, data):
+        self.writes += 1
+        self.bytes += len(data)
+        if self.lies:
+            self.earlier.appendleft((time.monotonic(), offset, self._read(offset, len(data))))
+        os.pwrite(self.file, data, offset)
+        self.changed.notify_all()
+
+
 def _nothing_kept(_number, _sector):
     return False
 
@@ -171,6 +215,15 @@ def make_ext4(image):
 def make_vfat(image):
     _empty(image, 16 * MIB)
     subprocess.run([tool("mkfs.vfat"), "-F", "16", image], check=True, stdout=subprocess.DEVNULL)
+
+
+def make_ubi(image, size, block):
+    """A chip with one UBI volume, "data", as large as it gets; the kernel makes the file system when it mounts it."""
+    plan = image.with_suffix(".ini")
+    plan.write_text("[data]\nmode=ubi\nvol_id=0\nvol_type=dynamic\nvol_name=data\nvol_size=1MiB\nvol_flags=autoresize\n")
+    subprocess.run([tool("ubinize"), "-p", str(block), "-m", "1", "-o", image, plan], check=True)
+    with open(image, "ab") as file:
+        file.write(b"\xff" * (size - file.tell()))
 
 
 def repair_vfat(image):

@@ -207,7 +207,7 @@ def main():
     place = ""
     try:
         with Simulator(OUT / "service", tokens=(TOKEN,)) as service:
-            for kind in dict.fromkeys("jffs2" if kind == "jffs2" else "ext4" for kind in WANTED):
+            for kind in dict.fromkeys("ext4" if kind == "vfat" else kind for kind in WANTED):
                 place = f"control-{kind}"
                 control(kind, service, SEED)
             for place in WANTED:
