@@ -296,7 +296,7 @@ $(BUILD)/deps/powercut/%/version: tests/powercut/fetch.sh $(BOARD) $(BUILD)/deps
 
 ON_MACHINE = TOCSIN_PC=$(BUILD)/musl/tocsin.stripped TOCSIN_ARMHF=$(BUILD)/armhf/tocsin.stripped $(ON_BOARD)
 
-.PHONY: powercut powercut-slice powercut-replay
+.PHONY: powercut powercut-slice powercut-replay powercut-full
 powercut: $(BOARD) $(CUT_NEEDS)        ## power cuts on real kernels and file systems [CUTS=150, on each] [FS=ext4,vfat,jffs2,ubifs] [SEED=N]
 	$(Q)set -e; for toolchain in $(CUT_PROGRAMS); do \
 	  $(MAKE) --no-print-directory TOOLCHAIN=$$toolchain $(BUILD)/$$toolchain/tocsin.stripped; done
@@ -305,8 +305,16 @@ powercut-replay: $(BOARD)              ## one recorded life of a drive (ext4), c
 	$(Q)set -e; for toolchain in aarch64 musl; do \
 	  $(MAKE) --no-print-directory TOOLCHAIN=$$toolchain $(BUILD)/$$toolchain/tocsin.stripped; done
 	$(Q)CUTS='$(CUTS)' SEED=$(SEED) TOCSIN_PC=$(BUILD)/musl/tocsin.stripped $(ON_BOARD) tests/powercut/replay.py
-powercut-slice:                        ## a minute of that
-	$(Q)$(MAKE) --no-print-directory powercut FS='$(or $(FS),ext4)' CUTS='$(or $(CUTS),12)'
+# The seed chooses the file system; with the seed a run can be had again.
+CUT_SEED  := $(or $(SEED),$(if $(filter powercut-slice,$(MAKECMDGOALS)),$(shell od -An -N3 -tu4 /dev/urandom)))
+CUT_SLICE := $(if $(CUT_SEED),$(word $(shell expr $(CUT_SEED) % 4 + 1),ext4=10 jffs2=4 vfat=10 ubifs=3))
+powercut-slice:                        ## a few of them on one file system, which the seed chooses [SEED=N]
+	$(Q)$(MAKE) --no-print-directory powercut FS=$(firstword $(subst =, ,$(CUT_SLICE))) \
+	  CUTS=$(lastword $(subst =, ,$(CUT_SLICE))) SEED=$(strip $(CUT_SEED))
+powercut-full: $(BOARD) $(CUT_NEEDS)        ## a file system of the machines without room: nothing is lost, and it works again [FS=ext4,vfat,jffs2,ubifs]
+	$(Q)set -e; for toolchain in $(CUT_PROGRAMS); do \
+	  $(MAKE) --no-print-directory TOOLCHAIN=$$toolchain $(BUILD)/$$toolchain/tocsin.stripped; done
+	$(Q)FS='$(FS)' $(ON_MACHINE) tests/powercut/full.py
 
 # ---- the rest --------------------------------------------------------------------------------------------
 

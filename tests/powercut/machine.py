@@ -14,7 +14,7 @@ sys.path.insert(0, str(HERE.parent / "device"))
 from board import DEPS, Board, BoardError, program_and_files, stream_to  # noqa: E402
 from medium import MIB, Drive, Flash, Nor, make_ext4, make_ubi, make_vfat, repair_vfat  # noqa: E402
 
-PATIENCE_S = 180
+PATIENCE_S = 400
 MAKE = {"ext4": make_ext4, "vfat": make_vfat}
 REPAIR = {"vfat": repair_vfat}
 PROGRAM_OF_ARMHF = os.environ.get("TOCSIN_ARMHF", "build/armhf/tocsin.stripped")
@@ -91,6 +91,18 @@ class Machine(Board):
         self.heard = self.output if process else ""
         return lost
 
+    def cut_inside(self, chance):
+        """Lets the power go within a write of the file system, soon. Whether there is such a thing here."""
+        return False
+
+    def listen(self, pattern, timeout):
+        """Waits until the console says it, or the time is over."""
+        try:
+            self.wait_serial(pattern, timeout)
+        except BoardError:
+            if self.process.poll() is not None:
+                raise
+
     def wait_daemon(self):
         said = self.wait_serial(r"(medium: does not mount|daemon: [a-z][^\r\n]*)\r?\n", PATIENCE_S)[1]
         if said != "daemon: answers":
@@ -163,6 +175,7 @@ class NorMachine(Machine):
 
     CHIP = "s25fl129p1"
     FLASH = 16 * MIB
+    VOLUME = 4 * MIB
     BLOCK = 64 << 10
 
     def own_files(self, folder):
@@ -182,7 +195,7 @@ class NorMachine(Machine):
         }
 
     def new_medium(self):
-        make_ubi(self.image, self.FLASH, self.BLOCK)
+        make_ubi(self.image, self.FLASH, self.BLOCK, self.VOLUME)
         self.disk = Nor(self.image, str(self.sockets / "disk"), self.lies)
 
     def power_on(self, timeout=PATIENCE_S):
@@ -204,6 +217,18 @@ class NorMachine(Machine):
         self.qmp_stream.readline()
         self._qmp("qmp_capabilities")
         return self.wait_serial(r"board: up, (.*)\r?\n", timeout).group(1)
+
+    def cut_inside(self, chance):
+        """The emulated power cuts of UBIFS, which leave a part of what was to be written, or garbage, and of UBI, between
+        the headers and the rest of a block. Nothing is written afterwards; the machine goes on. Each needs some commits.
+        """
+        if chance.random() < 0.5:
+            self.send("echo 1 > /sys/kernel/debug/ubifs/ubi0_0/tst_recovery")
+        else:
+            ubi = "/sys/kernel/debug/ubi/ubi0/tst_emulate_power_cut"
+            self.send(f"echo 1 > {ubi}_min; echo {chance.choice((2, 6, 20))} > {ubi}_max; echo 3 > {ubi}")
+        self.send("while sleep 0.1; do sync; done &")
+        return True
 
     def power_cut(self, keep=None):
         if self.process:

@@ -217,10 +217,10 @@ def make_vfat(image):
     subprocess.run([tool("mkfs.vfat"), "-F", "16", image], check=True, stdout=subprocess.DEVNULL)
 
 
-def make_ubi(image, size, block):
-    """A chip with one UBI volume, "data", as large as it gets; the kernel makes the file system when it mounts it."""
+def make_ubi(image, size, block, volume):
+    """A chip with one UBI volume, "data"; the kernel makes the file system when it mounts it."""
     plan = image.with_suffix(".ini")
-    plan.write_text("[data]\nmode=ubi\nvol_id=0\nvol_type=dynamic\nvol_name=data\nvol_size=1MiB\nvol_flags=autoresize\n")
+    plan.write_text(f"[data]\nmode=ubi\nvol_id=0\nvol_type=dynamic\nvol_name=data\nvol_size={volume}\n")
     subprocess.run([tool("ubinize"), "-p", str(block), "-m", "1", "-o", image, plan], check=True)
     with open(image, "ab") as file:
         file.write(b"\xff" * (size - file.tell()))

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT
 """The power-cut proof: the real program on a real kernel and a real file system, whose power goes at random moments.
 
-    make powercut [FS=ext4,vfat,jffs2] [CUTS=150] [SEED=N]     CUTS for each file system
-    make powercut-slice                                        a minute of it
-    make powercut-replay [CUTS=300] [SEED=N]                   one recorded life, cut at hundreds of requests (replay.py)
+    make powercut [FS=ext4,vfat,jffs2,ubifs] [CUTS=150] [SEED=N]   CUTS for each file system
+    make powercut-slice [SEED=N]                                   a few on one of them, which the seed chooses
+    make powercut-replay [CUTS=300] [SEED=N]                       one recorded life, cut at hundreds of requests (replay.py)
+    make powercut-full [FS=jffs2,ubifs]                            a file system without room (full.py)
 
 A machine (QEMU, Debian's kernel as it ships) runs the cross-compiled program on a medium that loses at a power cut
 what a real one may lose (medium.py): each sector that was written and not flushed is kept or lost, by chance. Three
@@ -24,13 +25,16 @@ A rig that cannot lose proves nothing: a control with a medium that lies (a driv
 do it, flash that falls back a second) comes first, and if that loses no message, the run fails.
 
 ext4 and vfat lie on a drive of the emulated ARM board, jffs2 in flash memory of an emulated PC, whose writes are there
-at once and to the byte. Not tried: UBIFS, NAND flash with its own errors, real hardware.
+at once and to the byte. ubifs lies with UBI on a chip of NOR flash behind the SPI controller of another ARM board, page by
+page; the kernel's own emulated power cuts tear its writes. No start comes from a snapshot: the kernel would draw the same
+random numbers again. Not tried: NAND flash with its own errors, real hardware.
 After a failure the folder that is named holds the console and disk-before.img, the medium as the last cut left it.
 """
 import collections
 import os
 import pathlib
 import random
+import re
 import shutil
 import sys
 import time
@@ -47,6 +51,8 @@ CUTS = int(os.environ.get("CUTS") or 150)
 SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 31))
 WANTED = (os.environ.get("FS") or ",".join(FILE_SYSTEMS)).split(",")
 CONTROL_CUTS = 8
+INSIDE_S = 10  # for the cut within a write
+REFUSED = "the medium .* fails"  # in the log, behind that
 
 
 def say(text):
@@ -75,6 +81,7 @@ class Storm:
         figures = self.figures
         copies = ", ".join(f"{self.copies[n]} x{n}" for n in sorted(self.copies))
         return (f"{self.kind}: {figures['cuts']} cuts ({figures['early']} while it mounted, started or recovered; "
+                f"{figures['inside']} within a write of the file system; "
                 f"{figures['lossy']} lost something un-flushed, {figures['sectors']} sectors), "
                 f"{figures['media']} media, {figures['repairs']} repairs before mounting, {figures['acknowledged']} messages acknowledged; "
                 f"copies: {copies}; not sent: {figures['gave way']} gave way in a full queue, named in the log, "
@@ -107,6 +114,8 @@ class Storm:
             machine.send("flow")
             if chance.random() < 0.9:
                 machine.wait_serial(r"\n(ack|no) ", PATIENCE_S)
+            if chance.random() < 0.5 and machine.cut_inside(chance):
+                machine.listen(REFUSED, INSIDE_S)
             time.sleep(chance.choice((0.2, 0.8, 2.5)) * chance.random())
             if chance.random() < 0.7:
                 machine.disk.wait_flush(1, 1)
@@ -118,6 +127,7 @@ class Storm:
         if "daemon: ended" in machine.heard:
             raise Failed("the daemon ended by itself; see the console")
         self.figures["cuts"] += 1
+        self.figures["inside"] += re.search(REFUSED, machine.heard) is not None
         self.figures["sectors"] += lost
         self.figures["lossy"] += lost > 0
 
