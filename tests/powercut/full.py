@@ -100,6 +100,9 @@ def scenario(kind, service):
         if len(accounts.acknowledged) != WITHOUT_ROOM:
             raise Failed(f"with room: {before}")
         room, _ = machine.run(FILL, PATIENCE_S)
+        if machine.run("cp /bin/busybox /var/lib/more 2>/dev/null", PATIENCE_S)[1] == 0:
+            raise Failed(f"the file system is not full: {room}")
+        machine.run("rm -f /var/lib/more")
         full = Phase(machine, "full", WITHOUT_ROOM)
         acknowledge(accounts, full)
         state = medium(machine)
