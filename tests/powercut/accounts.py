@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Who was told what: the acknowledgements of a device, the copies at the service, and what its queue has on record.
 
-In a full queue a message may give way to another one, and its record goes when the room is needed: then the log must have named
-it before. Only these may: a warning for a critical message (evicted), an alarm's older news for the newer (merged).
+In a full queue a message may give way to another one, and its record goes when the room is needed: then the log must have
+named it before, or an earlier listing. Only these may: a warning for a critical message (evicted), an alarm's older news for
+the newer (merged).
 """
 import collections
 import re
@@ -19,7 +20,7 @@ class Accounts:
 
     def __init__(self):
         self.acknowledged = {}  # id -> text
-        self.gave_way = {}  # id -> how, as the log said
+        self.gave_way = {}  # id -> how, as the log or a listing said
         self.wrong = []
 
     def hear(self, console):
@@ -30,7 +31,10 @@ class Accounts:
                 if identifier in self.acknowledged:
                     self.wrong.append(f"{identifier} was given out twice: {self.acknowledged[identifier]!r}, {text!r}")
                 self.acknowledged[identifier] = text
-        self.gave_way.update(GAVE_WAY.findall(console))
+        self._give_way(GAVE_WAY.findall(console))
+
+    def _give_way(self, found):
+        self.gave_way.update(found)
         for identifier, how in self.gave_way.items():
             text = self.acknowledged.get(identifier)
             if text and not MAY_GIVE_WAY[how].search(text):
@@ -38,6 +42,7 @@ class Accounts:
 
     def missing(self, queue, messages):
         """`queue` was listed before `messages` came from the service: who is in neither is lost."""
+        self._give_way((m["id"], m["state"]) for m in queue if m["state"] in MAY_GIVE_WAY)
         known = {m["id"] for m in queue} | {m["internal_id"] for m in messages} | {*self.gave_way}
         return [f"{i} ({text!r}) was acknowledged and is lost" for i, text in self.acknowledged.items()
                 if i not in known]

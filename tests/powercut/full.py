@@ -70,11 +70,6 @@ def wait(machine, what, true):
         time.sleep(0.5)
 
 
-def medium(machine):
-    said, _ = machine.run("tocsin status --json", PATIENCE_S)
-    return said.split('"medium":"')[1].split('"')[0] if '"medium":"' in said else said[-200:]
-
-
 def look(machine, service, accounts, when):
     missing = accounts.missing(machine.queue(), service.messages())
     if missing:
@@ -105,7 +100,7 @@ def scenario(kind, service):
         machine.run("rm -f /var/lib/more")
         full = Phase(machine, "full", WITHOUT_ROOM)
         acknowledge(accounts, full)
-        state = medium(machine)
+        state = machine.medium()
         # It may fail and work again in turns: a flash file system finds some room as it tidies up.
         if any(status not in (0, 74) for status in full.statuses):
             raise Failed(f"without room: {full}")
@@ -121,11 +116,11 @@ def scenario(kind, service):
         again = Phase(machine, "started full", WITHOUT_ROOM)
         acknowledge(accounts, again)
         wait(machine, "messages after a start on the full file system arrive", lambda: arrived(service, again.ids))
-        state = medium(machine)
+        state = machine.medium()
         say(f"  {kind}: started on the full file system: {again}; the medium is said to be {state!r}")
 
         machine.run("rm /var/lib/ballast; sync", PATIENCE_S)
-        wait(machine, "the medium works again", lambda: medium(machine) == "working")
+        wait(machine, "the medium works again", lambda: machine.medium() == "working")
         after = Phase(machine, "after", WITHOUT_ROOM)
         acknowledge(accounts, after)
         if {*after.statuses} != {0}:

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import threading
@@ -108,6 +109,12 @@ class Machine(Board):
         if said != "daemon: answers":
             log, _ = self.run("dmesg | tail -n 15; ls -la /var/lib /var/lib/tocsin; tail -n 30 /run/tocsin.log")
             raise Failed(f"{said}\n{log}")
+
+    def medium(self):
+        """What the daemon says of it."""
+        said, _ = self.run("tocsin status --json", PATIENCE_S)
+        found = re.search(r'"medium":"([a-z ]+)"', said)
+        return found[1] if found else f"unknown: {said[-200:]}"
 
     def _start(self, command):
         self.seen = 0

@@ -15,7 +15,7 @@ from disk import SECTOR, Disk  # noqa: E402
 MIB = 1 << 20
 # ext4's superblock is two sectors with a checksum and no journal behind it: torn, it does not mount whatever runs on it.
 SUPERBLOCK = (2, 3)
-LIE_S = 1.0  # what a drive that lies about flushes holds back at least
+LIE_S = 2.0  # what a drive that lies about flushes holds back at least
 
 
 def tool(name):

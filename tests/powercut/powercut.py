@@ -22,7 +22,7 @@ A file system without a journal gets at each start what devices give it, a check
 on the image). Without that the kernel makes it read-only at the first oddity, and the daemon ends with 73.
 
 A rig that cannot lose proves nothing: a control with a medium that lies (a drive that says yes to a flush and does not
-do it, flash that falls back a second) comes first, and if that loses no message, the run fails.
+do it, flash that falls back two) comes first, and if that loses no message, the run fails.
 
 ext4 and vfat lie on a drive of the emulated ARM board, jffs2 in flash memory of an emulated PC, whose writes are there
 at once and to the byte. ubifs lies with UBI on a chip of NOR flash behind the SPI controller of another ARM board, page by
@@ -45,6 +45,7 @@ from accounts import Accounts  # noqa: E402
 from board import OUT as BOARDS, TOKEN, BoardError  # noqa: E402
 from harness import Simulator  # noqa: E402
 from machine import FILE_SYSTEMS, PATIENCE_S, Failed, machine_of  # noqa: E402
+from medium import LIE_S  # noqa: E402
 
 OUT = BOARDS / "powercut"
 CUTS = int(os.environ.get("CUTS") or 150)
@@ -105,7 +106,7 @@ class Storm:
         self.weather()
         machine.disk.flush_s = chance.choice((0, 0.004, 0.02, 0.05))
         machine.power_on()
-        if chance.random() < 0.3:
+        if chance.random() < 0.3 and self.figures["cuts"]:
             self.figures["early"] += 1
             if chance.random() < 0.8:
                 machine.disk.wait_flush(chance.randint(1, 12), 1)
@@ -148,6 +149,8 @@ class Storm:
 
     def check(self, machine, accounts):
         machine.wait_daemon()
+        if machine.medium() == "failing":
+            raise Failed("the daemon does without the medium: " + machine.run("tocsin status; tail -n 20 /run/tocsin.log")[0])
         queue = machine.queue("| grep -v '\"state\":\"accepted\"'")
         missing = accounts.wrong + accounts.missing(queue, self.service.messages())
         if missing:
@@ -193,7 +196,7 @@ def control(kind, service, seed):
             machine.wait_daemon()
             machine.send("flow")
             machine.wait_serial(r"\nack ", PATIENCE_S)
-            time.sleep(chance.uniform(1, 2))
+            time.sleep(chance.uniform(1, 1.5) * LIE_S)
             machine.power_cut()
             accounts.hear(machine.heard)
             machine.power_on()

@@ -167,7 +167,7 @@ def queue_of(image, folder):
         with open(folder / "daemon.log", "wb") as log:
             daemon = subprocess.Popen([*command, "run"], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         deadline = time.monotonic() + PATIENCE_S
-        while subprocess.run([*command, "status"], capture_output=True).returncode != 0:
+        while b'"running":true' not in subprocess.run([*command, "status", "--json"], capture_output=True).stdout:
             if daemon.poll() is not None or time.monotonic() > deadline:
                 raise Failed("the daemon does not start: " + (folder / "daemon.log").read_text()[-2000:])
             time.sleep(0.01)
