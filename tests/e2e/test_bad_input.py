@@ -51,10 +51,6 @@ class CommandLine(Case):
             "text hello",
             "simulate",
             "otp",
-            "queue retry 1",
-            "queue drop 1",
-            "queue purge",
-            "queue check",
             "token import",
             "token check sms",
         ):
