@@ -68,7 +68,7 @@ class SomeCuts final : public Medium::Watch {
       world_.medium.image(random_fates(world_.medium, random_), left_);
       wrong = Cuts::prove(left_, world_.ledger, effort, 1, random_.below(61));
     }
-    if (wrong.empty() && random_.one_in(10) && !world_.medium.lies()) {
+    if (wrong.empty() && random_.one_in(10)) {
       world_.medium.process_died(left_);
       wrong = Cuts::prove(left_, world_.ledger, Effort{Models{}, 1, 61}, 1, random_.below(61));
     }
@@ -138,10 +138,7 @@ std::string random_life(std::uint64_t seed) {
     }
     medium.watch = nullptr;
     if (!world.wrong.empty() || !cuts.wrong.empty()) break;
-    // What a sync that failed left in the page cache is no news to a later process of the same boot: nothing
-    // could tell it, and the promises do not hold then (src/outbox/DESIGN.md names the medium that does
-    // this).
-    if (medium.lies() || random.one_in(2)) {
+    if (random.one_in(2)) {
       world.cut(random_fates(medium, random));
     } else {
       world.operate(random.one_in(2) ? 'R' : 'X');
@@ -213,8 +210,7 @@ std::string failing_life(const Fault& fault, bool dropped, unsigned* calls) {
   world.medium.fault = fault;
   world.medium.failed_pages_dropped = dropped;
   for (const char* what = kLife; *what != '\0' && world.wrong.empty(); ++what) {
-    if (*what == 'X' && world.medium.lies()) continue;
-    if (*what == 'R' && fault.kind != Fault::none && (fault.for_ever || world.medium.lies())) continue;
+    if (*what == 'R' && fault.kind != Fault::none && fault.for_ever) continue;
     world.operate(*what);
   }
   if (!world.wrong.empty()) return world.wrong;

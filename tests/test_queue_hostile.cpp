@@ -52,7 +52,8 @@ TEST(queue_text_that_holds_a_copy_of_a_record_is_not_taken_for_one) {
     CHECK(the_index[1].state == State::queued);
   }
   // Nobody can put that text there.
-  Process run(forge.disk);
+  Disk in_use = forge.disk;
+  Process run(in_use);
   run.start();
   struct Silent final : Observer {
     void message_ended(const MessageId&, std::uint32_t, State, std::string_view) override {}

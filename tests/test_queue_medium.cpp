@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The queue and a medium that is damaged, hangs or fails.
+#include <algorithm>
 #include <vector>
 
 #include "queue_bench.hpp"
@@ -68,6 +69,125 @@ TEST(queue_hung_medium_is_stalled_after_two_seconds_and_wakes_the_loop_once) {
   run.queue.poll(run.now);
   CHECK(!run.queue.stalled(run.now));
   CHECK(run.queue.on_medium(pushed.value().ticket));
+}
+
+// A sync fails, and the process dies before it could turn to the other file. The next one finds the record in
+// the page cache, its own sync says ok, and the record is on no medium.
+TEST(queue_record_whose_sync_failed_is_written_again_by_the_next_process) {
+  Disk disk(8);
+  {
+    Process run(disk);
+    run.start();
+    disk.fail_at = disk.calls + 2;
+    disk.fail_for_ever = true;
+    CHECK_OK(run.push(1, "found and sent"));
+    run.settle();
+    CHECK(run.queue.failing());
+  }
+  Disk left = disk.process_died();
+  {
+    Process next(left);
+    next.start(1);
+    CHECK(next.queue.settled());
+    CHECK_EQ(the_index.size(), 1);  // it may be sent from now on
+  }
+  Disk after_the_cut = left.image(0);
+  Process last(after_the_cut);
+  CHECK_OK(last.load());
+  CHECK_EQ(the_index.size(), 1);
+  CHECK_TEXT(last.queue.read_body(the_index[0], last.scratch).value().event.text, "found and sent");
+}
+
+// The same at every call, those of turns among them: a seal that is in the page cache only would take all that
+// is written behind it along.
+TEST(queue_whatever_a_failed_call_left_in_the_page_cache_is_written_again_by_the_next_process) {
+  unsigned calls = 0;
+  for (unsigned fail = 0; fail <= calls; ++fail) {
+    check::at("fail=%u", fail);
+    Disk disk(8);
+    disk.fail_at = fail;
+    disk.fail_for_ever = true;
+    {
+      Process run(disk);
+      run.start();
+      for (unsigned i = 0; i < 40; ++i) {
+        const auto pushed = run.push(1, std::string(1800, 'x'));
+        run.settle();
+        if (i % 16 == 0 || !pushed.ok()) continue;
+        CHECK_OK(run.end(pushed.value().first_number));
+        run.settle();
+      }
+      if (fail == 0) CHECK(run.queue.turns() >= 3);
+    }
+    if (fail == 0) calls = disk.calls;
+    Disk left = disk.process_died();
+    std::vector<std::uint32_t> waiting;
+    {
+      Process next(left);
+      next.start(1);
+      CHECK(next.queue.settled());
+      const auto pushed = next.push(1, "promised");
+      CHECK_OK(pushed);
+      next.settle();
+      CHECK(next.queue.on_medium(pushed.value().ticket));
+      for (std::size_t i = 0; i < the_index.size(); ++i)
+        if (!ended(the_index[i].state)) waiting.push_back(the_index[i].number);
+    }
+    Disk after_the_cut = left.image(0);
+    Process last(after_the_cut);
+    CHECK_OK(last.load());
+    for (const std::uint32_t number : waiting) CHECK(the_index.find(number) != nullptr);
+    for (std::size_t i = 0; i < the_index.size(); ++i)
+      CHECK(ended(the_index[i].state) ||
+            std::find(waiting.begin(), waiting.end(), the_index[i].number) != waiting.end());
+  }
+}
+
+// The seal that it finds may be on no medium, and its own first job fails: a turn at once would overwrite the
+// file that is the truth if the power goes.
+TEST(queue_process_that_finds_a_seal_nobody_vouches_for_spares_the_other_file) {
+  unsigned calls = 0, cases = 0;
+  for (unsigned fail = 0; fail <= calls; ++fail) {
+    Disk disk(8);
+    disk.fail_at = fail;
+    disk.fail_for_ever = true;
+    std::vector<std::uint32_t> promised;
+    {
+      Process run(disk);
+      run.start();
+      for (unsigned i = 0; i < 12; ++i) {
+        const auto pushed = run.push(1, std::string(1800, 'x'));
+        run.settle();
+        if (!pushed.ok() || !run.queue.on_medium(pushed.value().ticket)) continue;
+        if (i % 8 == 0) {
+          promised.push_back(pushed.value().first_number);
+          continue;
+        }
+        CHECK_OK(run.end(pushed.value().first_number));
+        run.settle();
+      }
+    }
+    if (fail == 0) calls = disk.calls;
+    for (unsigned again = 1; again <= 2; ++again)
+      for (unsigned cut = again + 1; cut < again + 9; ++cut) {
+        check::at("fail=%u again=%u cut=%u", fail, again, cut);
+        Disk left = disk.process_died();
+        left.fail_at = again;
+        left.cut_at = cut;
+        {
+          Process next(left);
+          CHECK_OK(next.load());
+          next.queue.start({});
+          next.queue.poll(next.now);
+        }
+        Disk after_the_cut = left.image(0);
+        Process last(after_the_cut);
+        CHECK_OK(last.load());
+        for (const std::uint32_t number : promised) CHECK(the_index.find(number) != nullptr);
+        ++cases;
+      }
+  }
+  print_message("%u cases\n", cases);
 }
 
 TEST(queue_failed_sync_is_never_repeated_the_other_file_takes_over) {

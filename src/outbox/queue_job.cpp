@@ -9,6 +9,7 @@ namespace {
 // power cut is not given out again. An orderly stop takes the reservation back.
 constexpr std::uint32_t kReservedNumbers = 256;
 constexpr Millis kRetryAfterFailure = seconds(10);
+constexpr unsigned kMostRescues = 3;
 
 }  // namespace
 
@@ -32,10 +33,10 @@ void Queue::poll(Instant now) {
     switch (phase_) {
       case Phase::closed: return;
       case Phase::working:
-        if (!seal_safe_) {
-          sync_seal();
-        } else if (turn_wanted_) {
-          turn_begin();
+        if (turn_wanted_ && seal_safe_) {
+          turn_begin();  // takes along what is in doubt
+        } else if (in_doubt()) {
+          build(now);
         } else if (staged_ == 0) {
           if (!forget_step()) return;
         } else {
@@ -46,7 +47,12 @@ void Queue::poll(Instant now) {
       case Phase::sealing: turn_seal(); break;
       case Phase::broken:
         if (now < retry_at_) return;
-        turn_begin();  // the active file is not trusted with another write: all that counts goes to the other
+        if (!seal_safe_ && rescue_tries_ < kMostRescues) {
+          phase_ = Phase::working;
+          build(now);
+        } else {
+          turn_begin();  // the active file is not trusted with another write: all that counts goes to the other
+        }
         break;
     }
     if (job_running_) {
@@ -139,27 +145,23 @@ void Queue::begin_job(Store::Sync sync) {
   job_store_->begin(Span<const Store::Write>{writes_, write_count_}, sync);
 }
 
-// A process may have died before the sync of its seal. A turn that comes at once would overwrite the file
-// that is the truth if the power goes.
-void Queue::sync_seal() {
+void Queue::build(Instant now) {
   open_job(log_, *store_[active_]);
   job_staged_ = 0;
   job_lsn_ = synced_lsn_;
   job_ceiling_ = synced_ceiling_;
-  begin_job(Store::Sync::yes);
-}
-
-void Queue::build(Instant now) {
-  open_job(log_, *store_[active_]);
-  job_staged_ = 0;
-  while (job_staged_ < staged_) {
+  const Status rescued = rescue();
+  if (rescued.code() == Code::full) return turn_begin();
+  if (rescued.code() == Code::io) return job_failed(now, rescued.detail());
+  if (rescued.ok() && job_blocks_ == 0) rescue_from_ = rescue_next_;
+  while (rescued.ok() && job_staged_ < staged_) {
     std::uint8_t* p = staging_ + job_staged_;
     Staged record = read_staged(p);
     if (!append(record.kind, record.number, {p + kStagedHeadBytes, record.size}, record.at)) break;
     write_staged(record, p);
     job_staged_ += staged_space(record.size);
   }
-  if (job_staged_ > 0) {
+  if (job_blocks_ > 0) {
     begin_job(Store::Sync::yes);
   } else if (turned_in_vain_) {
     job_failed(now, kNoSpace);
@@ -176,7 +178,8 @@ void Queue::job_done() {
   }
   switch (phase_) {
     case Phase::working:
-      seal_safe_ = true;
+      rescue_from_ = rescue_next_;
+      if (!in_doubt()) seal_safe_ = true;
       synced_lsn_ = job_lsn_;
       synced_ceiling_ = job_ceiling_;
       for (std::size_t i = 0; i < job_blocks_; ++i)
@@ -258,8 +261,14 @@ void Queue::stage_unsaved() {
 // Nothing is known of what the job touched, and a failed sync must never be repeated on the same pages:
 // the kernel may call them clean. What is staged stays staged; what was safe is copied to the other file.
 void Queue::job_failed(Instant now, std::int32_t error) {
-  failing_ = failing_ || phase_ != Phase::working;
-  retry_at_ = phase_ == Phase::working ? now : now + kRetryAfterFailure;
+  failing_ = failing_ || phase_ != Phase::working || !seal_safe_;
+  retry_at_ = phase_ == Phase::working && seal_safe_ ? now : now + kRetryAfterFailure;
+  if (!seal_safe_) {
+    // The other file may still be the truth, if the seal is in the page cache only: it is not touched before
+    // this one has refused several times.
+    ++rescue_tries_;
+    log_ = found_log_;
+  }
   phase_ = Phase::broken;
   last_errno_ = error;
   job_staged_ = 0;

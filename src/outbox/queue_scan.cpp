@@ -14,6 +14,7 @@ struct Queue::Scan {
   std::uint32_t settled_below = 1;
   RecordKind last_kind = RecordKind::start;
   Lsn synced = 0;         // everything up to here had been on the medium
+  Lsn seal_lsn = 0;
   Lsn run_lsn = 0;
   Lsn tally_lsn = 0;
   std::uint32_t last_block = 0;
@@ -93,6 +94,12 @@ Result<Queue::Found> Queue::load(BadBlocks policy) {
     generation_ = candidates[i].head.generation;
     salt_ = candidates[i].head.salt;
     finish_load(scan);
+    if (i > 0) {
+      // The newer generation may be sealed all the same, and what hides that in the page cache only. Nothing
+      // goes to this file before the other one is overwritten.
+      turn_wanted_ = true;
+      seal_safe_ = true;
+    }
     scan.found.unclean = scan.last_kind != RecordKind::stop;
     return scan.found;
   }
@@ -110,6 +117,7 @@ Status Queue::scan(unsigned which, const FileHead& head, BadBlocks policy, Scan&
   log_.key = file_key(head.salt, head.generation);
   into.first_lsn = head.first_lsn;
   std::memset(staging_, 0, sizeof staging_);
+  std::memset(newest_in(0), 0, kMaxBlocks * sizeof(Lsn));
   for (std::uint32_t block = 1; block < slots(store); ++block) {
     const Status read = store.read(block * kBlock, buffers_[0]);
     if (read.ok()) {
@@ -147,6 +155,8 @@ void Queue::apply(const Record& record, std::uint32_t at, Scan& into) {
   ++into.found.records;
   if (head.lsn - into.first_lsn < kSeenBits) see(staging_, head.lsn - into.first_lsn);
   if (head.synced > into.synced) into.synced = head.synced;
+  if (head.kind != RecordKind::start && head.kind != RecordKind::stop && head.lsn > *newest_in(at / kBlock))
+    *newest_in(at / kBlock) = head.lsn;
   if (head.lsn >= into.last_lsn) {
     into.last_lsn = head.lsn;
     into.last_kind = head.kind;
@@ -168,7 +178,10 @@ void Queue::apply(const Record& record, std::uint32_t at, Scan& into) {
       return;
     }
     case RecordKind::stop: return;
-    case RecordKind::seal: into.sealed = true; return;
+    case RecordKind::seal:
+      into.sealed = true;
+      into.seal_lsn = head.lsn;
+      return;
     case RecordKind::event: {
       Event& event = into.event;
       if (!decode_event(record.payload, event).ok()) return;
@@ -245,7 +258,6 @@ void Queue::finish_load(Scan& into) {
   turn_wanted_ = into.found.damaged > 0 || into.found.bad_blocks > 0;
   next_lsn_ = into.last_lsn + 1;
   synced_lsn_ = into.synced;
-  seal_safe_ = into.synced >= into.first_lsn;
   next_number_ = into.ceiling > into.next_number ? into.ceiling : into.next_number;
   settled_below_ = into.settled_below;
   live_bytes_ = live_count_ = 0;
@@ -276,6 +288,28 @@ void Queue::finish_load(Scan& into) {
   log_.next_block = log_.fresh_slot = into.last_block + 1;
   for (std::uint32_t block = 0; block <= into.last_block; ++block)
     slot_of_[block] = static_cast<std::uint16_t>(block);
+  find_doubtful(into);
+}
+
+// What no later record vouches for may be in the page cache only, and there for clean, if its sync failed.
+// Before the seal was written everything else of its file had been synced.
+void Queue::find_doubtful(const Scan& scan) {
+  seal_safe_ = scan.synced >= scan.first_lsn;
+  vouched_lsn_ = seal_safe_ ? scan.synced : scan.seal_lsn - 1;
+  rescue_from_ = rescue_end_ = 0;
+  for (std::uint32_t block = 1; block <= scan.last_block; ++block) {
+    if (*newest_in(block) <= vouched_lsn_) continue;
+    if (rescue_end_ == 0) rescue_from_ = block;
+    rescue_end_ = block + 1;
+  }
+  found_log_ = log_;
+}
+
+// The newest record of each block that says something which a start does not say again, while load() reads:
+// in memory that is not in use yet.
+Lsn* Queue::newest_in(std::uint32_t block) {
+  static_assert(kMaxBlocks * sizeof(Lsn) <= 4 * kBlock && kJobBlocks > 4);
+  return reinterpret_cast<Lsn*>(buffers_[1]) + block;
 }
 
 }  // namespace tocsin

@@ -184,6 +184,8 @@ void Queue::turn_done() {
   log_.synced = log_.used;
   if (job_freed_slot_ != 0) log_.spare_slot = job_freed_slot_;
   phase_ = Phase::working;
+  seal_safe_ = true;
+  rescue_from_ = rescue_next_ = rescue_end_;  // all that counts has gone with the turn
   turn_with_history_ = true;
   turn_tries_ = 0;
   failing_ = false;

@@ -6,6 +6,9 @@
 // What an unsynced write may have become: landed, lost, in any order; cut off after any byte; zeros;
 // garbage; and, because flash and its controllers work in blocks, the whole 4 KiB blocks it touches may
 // be old, mixed by sector, zeros or garbage, bytes in them that were synced long ago included.
+//
+// After a sync that failed its writes count as clean: a process reads them, as does the next one, and no later
+// sync puts them on the medium, unless their page is written once more.
 #pragma once
 
 #include <cstring>
@@ -23,6 +26,7 @@ class Disk {
     unsigned file;
     std::uint32_t at;
     std::vector<std::uint8_t> bytes;
+    bool clean = false;  // its sync failed
   };
 
   explicit Disk(std::uint32_t blocks) {
@@ -55,20 +59,24 @@ class Disk {
     return !(fail_at != 0 && (calls == fail_at || (fail_for_ever && calls > fail_at)));
   }
   void write(unsigned file, std::uint32_t at, tocsin::Bytes from) {
-    pending_.push_back({file, at, {from.begin(), from.end()}});
+    pending_.push_back({file, at, {from.begin(), from.end()}, false});
     std::memcpy(seen_[file].data() + at, from.data(), from.size());
   }
   void sync(unsigned file) {
     ++syncs;
-    std::vector<Write> others;
-    for (Write& w : pending_) {
-      if (w.file == file) {
-        std::memcpy(durable_[file].data() + w.at, w.bytes.data(), w.bytes.size());
+    std::vector<Write> left;
+    for (const Write& w : pending_) {
+      if (w.file == file && !w.clean) {
+        land_page(left, w);
+        land(w, w.bytes.size());
       } else {
-        others.push_back(w);
+        left.push_back(w);
       }
     }
-    pending_ = others;
+    pending_ = left;
+  }
+  void sync_failed(unsigned file) {
+    for (Write& w : pending_) w.clean = w.clean || w.file == file;
   }
 
   // The power comes back: what survived is on the medium, and it is all that there is.
@@ -102,6 +110,17 @@ class Disk {
   }
 
  private:
+  // What failed before in the page of `with` goes to the medium with it.
+  void land_page(std::vector<Write>& left, const Write& with) {
+    for (std::size_t i = 0; i < left.size();) {
+      if (left[i].file != with.file || left[i].at / tocsin::kBlock != with.at / tocsin::kBlock) {
+        ++i;
+        continue;
+      }
+      land(left[i], left[i].bytes.size());
+      left.erase(left.begin() + static_cast<std::ptrdiff_t>(i));
+    }
+  }
   void land(const Write& w, std::size_t n) { std::memcpy(durable_[w.file].data() + w.at, w.bytes.data(), n); }
 
   void damage(const std::vector<Write>& writes, std::size_t one, unsigned fate) {
@@ -183,6 +202,7 @@ class DiskStore final : public tocsin::Store {
     if (sync == Sync::no) return;
     if (!disk_->step()) {
       outcome_ = {tocsin::Code::io, 5};
+      if (disk_->power) disk_->sync_failed(file_);
     } else if (outcome_.ok()) {
       disk_->sync(file_);
     }

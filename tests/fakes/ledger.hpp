@@ -189,6 +189,7 @@ class Ledger {
   // What the queue calls safe by now must be found from here on.
   void note(Process& in) {
     const tocsin::Queue& queue = *in.queue;
+    if (!unsettled_.empty() && queue.settled()) unsettled_.clear(), ++version;
     for (Message& m : messages) {
       if (!m.safe && queue.on_medium(m.pushed)) m.safe = true, ++version;
       unsigned safe = 0;
@@ -219,6 +220,7 @@ class Ledger {
     const tocsin::Index& index = in.index();
     for (std::size_t i = 0; i < index.size(); ++i) {
       const tocsin::Entry& entry = index[i];
+      if (is_unsettled(in, entry)) continue;
       while (at < messages.size() && messages[at].number < entry.number) ++at;
       if (at == messages.size() || messages[at].number != entry.number)
         return broken("Q4", "was not there at an earlier start, or never pushed", entry.number);
@@ -272,11 +274,26 @@ class Ledger {
   void adopt(Process& in) {
     const Ticket start = in.queue->start_ticket();
     ++version;
+    for (std::size_t i = 0; i < unsettled_.size();) {
+      if (!is(in, unsettled_[i])) {
+        ++i;
+        continue;
+      }
+      const auto at = place(unsettled_[i].number);  // it is back
+      if (at != messages.end() && at->number == unsettled_[i].number) {
+        *at = unsettled_[i];
+      } else {
+        messages.insert(at, unsettled_[i]);
+      }
+      unsettled_.erase(unsettled_.begin() + static_cast<std::ptrdiff_t>(i));
+    }
     std::vector<Message> kept;
     for (Message& m : messages) {
       const tocsin::Entry* entry = in.index().find(m.number);
       if (entry == nullptr) {
-        // It was let go; or it is told to nobody, and a number that may be given out again.
+        // It was let go; or it is told to nobody, and a number that may be given out again. Until this start is
+        // on the medium a cut may bring back what it did not find.
+        if (!m.safe) unsettled_.push_back(m);
         for (unsigned i = 0; i < m.news; ++i) m.next[i].ticket = kNever;
         if (tocsin::ended(m.known.state) || (m.safe && (m.unsaved || m.found_over()))) {
           m.gone = true;
@@ -372,6 +389,14 @@ class Ledger {
     for (const char c : prefix) word = word << 8 | static_cast<unsigned char>(c);  // its last four signs
     return word;
   }
+  bool is_unsettled(Process& in, const tocsin::Entry& entry) const {
+    for (const Message& m : unsettled_)
+      if (m.number == entry.number && is(in, m)) return true;
+    return false;
+  }
+  static bool is(Process& in, const Message& m) {
+    return in.index().find(m.number) != nullptr && tag_of(in, m.number) == m.tag;
+  }
   static std::uint32_t tag_of(Process& in, std::uint32_t number) {
     alignas(8) std::uint8_t scratch[tocsin::kBlock];
     const auto body = in.queue->read_body(*in.index().find(number), scratch);
@@ -380,6 +405,7 @@ class Ledger {
 
   std::vector<AlarmChange> alarms_[kAlarmCount] = {{AlarmChange{}}, {AlarmChange{}}};
   std::vector<std::uint64_t> told_;  // every id that was ever handed out
+  std::vector<Message> unsettled_;   // not promised, not found by the newest start
   std::vector<bool> found_;
   std::uint32_t twice_ = 0;
   std::uint32_t serial_ = 0;

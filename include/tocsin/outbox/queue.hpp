@@ -209,6 +209,8 @@ class Queue {
   void scan_block(std::uint32_t block, Scan& into);
   void apply(const Record& record, std::uint32_t at, Scan& into);
   void finish_load(Scan& into);
+  void find_doubtful(const Scan& scan);
+  Lsn* newest_in(std::uint32_t block);
   // queue_turn.cpp
   void turn_begin();
   void turn_step(Instant now);
@@ -240,13 +242,16 @@ class Queue {
   std::uint32_t take_slot();
   void close_block();
   void begin_job(Store::Sync sync);
-  void sync_seal();
   void build(Instant now);
   void job_done();
   void place_staged();
   void stage_unsaved();
   void job_failed(Instant now, std::int32_t error);
   void advance_settled_below();
+  // queue_rescue.cpp
+  bool in_doubt() const { return rescue_from_ < rescue_end_; }
+  std::uint32_t doubtful_bytes(Bytes block) const;
+  Status rescue();
   std::uint32_t slots(const Store& store) const { return store.capacity() / kBlock - 1; }  // first unusable
 
   Store* store_[2];
@@ -254,11 +259,21 @@ class Queue {
   unsigned active_ = 1;
   Phase phase_ = Phase::closed;
   bool started_ = false;
-  bool seal_safe_ = true;  // false: found by load(), perhaps in the page cache only
   std::uint32_t generation_ = 0;
   std::uint32_t generation_of_[2] = {};  // of each file as load() found it; 0: no head that counts
   std::uint64_t salt_ = 0;
   Log log_;
+
+  // Blocks that load() found and that may be in the page cache only: [from, end). They are written again
+  // with the first job of the run.
+  std::uint32_t rescue_from_ = 0;
+  std::uint32_t rescue_next_ = 0;  // as rescue_from_, once the running job is done
+  std::uint32_t rescue_end_ = 0;
+  Lsn vouched_lsn_ = 0;            // records up to this one are on the medium
+  bool seal_safe_ = true;          // false: perhaps the other file is the truth if the power goes
+  unsigned rescue_tries_ = 0;      // that failed while it was
+  Log found_log_;                  // as it was before the first of them
+
   std::uint16_t slot_of_[kMaxBlocks] = {};  // where each block of the active log lies on the medium
 
   Lsn next_lsn_ = 1;

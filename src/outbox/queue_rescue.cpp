@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// What a process that died left behind without knowing that it is on the medium. It is found in the page cache,
+// and a sync alone need not write it: after one that failed, the kernel calls those pages clean. So they are
+// written again, to other slots, before anything is acted on.
+#include "queue_staged.hpp"
+
+namespace tocsin {
+
+// Up to the end of its last record; 0: everything it says is on the medium.
+std::uint32_t Queue::doubtful_bytes(Bytes block) const {
+  std::uint32_t end = 0;
+  bool doubtful = false;
+  for (std::size_t offset = 0; offset + kRecordHeadBytes <= kBlock;) {
+    const auto record = decode_record(log_.key, block.drop(offset));
+    if (!record.ok()) {
+      offset += 8;
+      continue;
+    }
+    offset += record.value().space;
+    end = static_cast<std::uint32_t>(offset);
+    const RecordHead& head = record.value().head;
+    // The start of this run says again what others said.
+    doubtful = doubtful || (head.lsn > vouched_lsn_ && head.kind != RecordKind::start &&
+                            head.kind != RecordKind::stop);
+  }
+  return doubtful ? end : 0;
+}
+
+// Adds what is in doubt to the job that is being built; the last block goes on with what is staged. Errors:
+// again: the job is full; full: there is no slot; io.
+Status Queue::rescue() {
+  Log& log = *job_log_;
+  for (rescue_next_ = rescue_from_; rescue_next_ < rescue_end_; ++rescue_next_) {
+    if (job_blocks_ == kJobBlocks) return Code::again;
+    const std::size_t buffer = job_blocks_ == 0 ? buffer_ : (buffer_ + 1) % kJobBlocks;
+    TRY(job_store_->read(slot_of_[rescue_next_] * kBlock, buffers_[buffer]));
+    const std::uint32_t used = doubtful_bytes(buffers_[buffer]);
+    if (used == 0) continue;
+    std::uint32_t slot = take_slot();
+    if (slot == 0) {
+      if (seal_safe_) return Code::full;
+      // Nothing behind the seal was ever promised, and without it the other file says the same.
+      slot = slot_of_[rescue_next_];
+    }
+    if (job_blocks_ > 0) close_block();
+    buffer_ = buffer;
+    log.block = rescue_next_;
+    log.slot = slot;
+    log.used = used;
+    log.synced = 0;
+    placed_[job_blocks_++] = {log.block, slot};
+  }
+  return {};
+}
+
+}  // namespace tocsin
