@@ -391,6 +391,7 @@ TEST(queue_that_waits_in_full_is_failing_and_says_so) {
   std::uint32_t number = 1;
   while (forge.at < 6 * kBlock + 3000) forge.event(number++, 1, std::string(900, 'x'));
   forge.next.ceiling = 1000;
+  forge.next.synced = forge.next.lsn - 1;
   forge.state(1, State::queued);
   Process run(forge.disk);
   run.start();

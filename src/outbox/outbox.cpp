@@ -18,6 +18,7 @@ void Outbox::load(const Clocks& clocks) {
   began_s_ = on_s(clocks.now);
   for (std::size_t at = 0; at < index_.size(); ++at) {
     Entry& entry = index_[at];
+    if (entry.doubt) put_doubt_on_record(entry, clocks);
     if (ended(entry.state)) continue;
     entry.repeat = entry.sends > 0 || entry.reopened;
     // The run before may have sent it once without a record, unless each of its sendings asks for one.
@@ -45,6 +46,19 @@ Status Outbox::recall(std::uint32_t number, const Past& past, const Clocks& cloc
   now.sends = past.sends;
   now.attempts = past.attempts;
   return queue_.update(number, now, clocks).status();  // also counts in the entry
+}
+
+// Its last record is lost, and others say that it had ended, or might have: it is not sent again.
+void Outbox::put_doubt_on_record(Entry& entry, const Clocks& clocks) {
+  entry.doubt = false;
+  constexpr std::string_view reason = "its last record is lost; it may have been sent, or refused";
+  if (!ended(entry.state)) return end(entry, State::unknown, {}, reason, clocks);
+  MessageState last;
+  last.state = entry.state;
+  last.sends = entry.sends;
+  last.attempts = entry.attempts;
+  last.reason = reason;
+  queue_.update(entry.number, last, clocks).status().ignore();  // no room: the next run puts it on record
 }
 
 Result<Queue::Pushed> Outbox::post(Event event, std::string_view device_name, const Clocks& clocks) {

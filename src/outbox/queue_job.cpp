@@ -179,7 +179,10 @@ void Queue::job_done() {
   switch (phase_) {
     case Phase::working:
       rescue_from_ = rescue_next_;
-      if (!in_doubt()) seal_safe_ = true;
+      if (!seal_safe_ && !in_doubt()) {
+        seal_safe_ = true;
+        failing_ = false;
+      }
       synced_lsn_ = job_lsn_;
       synced_ceiling_ = job_ceiling_;
       for (std::size_t i = 0; i < job_blocks_; ++i)

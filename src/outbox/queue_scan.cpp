@@ -271,6 +271,7 @@ void Queue::finish_load(Scan& into) {
     if (!ended(entry.state) && entry.number < settled_below_) {
       // Its last record is damaged, but later ones say that it had ended: it must not be sent again.
       entry.state = State::unknown;
+      entry.doubt = true;
       entry.due_ms = newest_on_ms_;
     }
     waits = waits || !ended(entry.state);

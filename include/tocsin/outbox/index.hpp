@@ -28,6 +28,7 @@ struct Entry {
   bool state_staged = false;
   bool unsaved = false;              // its newest state found no room in the staging memory
   bool lost = false;                 // its event could not be read back
+  bool doubt = false;                // found by load(): its last record is lost, it may have ended
   bool in_flight = false;            // a request that carries it is under way
   bool reopened = false;             // by hand: it does not expire any more
   OnUnknown on_unknown = OnUnknown::resend;
