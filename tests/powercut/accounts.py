@@ -3,7 +3,8 @@
 
 In a full queue a message may give way to another one, and its record goes when the room is needed: then the log must have
 named it before, or an earlier listing. Only these may: a warning for a critical message (evicted), an alarm's older news for
-the newer (merged).
+the newer (merged). The record may go a moment before the log's line is out; a cut between the two leaves no word of it. Such a
+message counts as untold, when others of its life gave way; that number is told with the result.
 """
 import collections
 import re
@@ -21,6 +22,8 @@ class Accounts:
     def __init__(self):
         self.acknowledged = {}  # id -> text
         self.gave_way = {}  # id -> how, as the log or a listing said
+        self.untold = set()  # ids that gave way without a word
+        self.might_give_way = set()  # acknowledged before the queue was heard to be full
         self.wrong = []
 
     def hear(self, console):
@@ -31,7 +34,15 @@ class Accounts:
                 if identifier in self.acknowledged:
                     self.wrong.append(f"{identifier} was given out twice: {self.acknowledged[identifier]!r}, {text!r}")
                 self.acknowledged[identifier] = text
-        self._give_way(GAVE_WAY.findall(console))
+        self.overhear(console)
+
+    def overhear(self, console):
+        """Only what the log says."""
+        found = GAVE_WAY.findall(console)
+        self._give_way(found)
+        if found:
+            self.might_give_way |= {identifier for identifier, text in self.acknowledged.items()
+                                    if any(pattern.search(text) for pattern in MAY_GIVE_WAY.values())}
 
     def _give_way(self, found):
         self.gave_way.update(found)
@@ -44,6 +55,8 @@ class Accounts:
         """`queue` was listed before `messages` came from the service: who is in neither is lost."""
         self._give_way((m["id"], m["state"]) for m in queue if m["state"] in MAY_GIVE_WAY)
         known = {m["id"] for m in queue} | {m["internal_id"] for m in messages} | {*self.gave_way}
+        self.untold |= (self.might_give_way & {*self.acknowledged}) - known
+        known |= self.untold
         return [f"{i} ({text!r}) was acknowledged and is lost" for i, text in self.acknowledged.items()
                 if i not in known]
 
@@ -56,7 +69,7 @@ class Accounts:
             wrong.append("an id stands twice in the queue")
         for identifier, text in self.acknowledged.items():
             mine = record.get(identifier)
-            if copies[identifier] or identifier in self.gave_way:
+            if copies[identifier] or identifier in self.gave_way or identifier in self.untold:
                 continue
             if mine is None or mine["reason"] is None:
                 wrong.append(f"{identifier} ({text!r}) was acknowledged and is lost: {mine}")

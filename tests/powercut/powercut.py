@@ -86,6 +86,7 @@ class Storm:
                 f"{figures['lossy']} lost something un-flushed, {figures['sectors']} sectors), "
                 f"{figures['media']} media, {figures['repairs']} repairs before mounting, {figures['acknowledged']} messages acknowledged; "
                 f"copies: {copies}; not sent: {figures['gave way']} gave way in a full queue, named in the log, "
+                f"{figures['untold']} did and the power went before the log named them, "
                 f"{figures['on record']} on record why; losses 0; "
                 f"{time.monotonic() - self.began:.0f} s; SEED={SEED}")
 
@@ -177,7 +178,8 @@ class Storm:
         self.figures["acknowledged"] += len(accounts.acknowledged)
         unsent = [i for i in accounts.acknowledged if not copies[i]]
         self.figures["gave way"] += sum(i in accounts.gave_way for i in unsent)
-        self.figures["on record"] += sum(i not in accounts.gave_way for i in unsent)
+        self.figures["untold"] += sum(i in accounts.untold for i in unsent)
+        self.figures["on record"] += sum(i not in accounts.gave_way and i not in accounts.untold for i in unsent)
         if wrong:
             raise Failed("\n".join(wrong))
 

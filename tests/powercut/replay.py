@@ -34,6 +34,7 @@ CUTS = int(os.environ.get("CUTS") or 300)
 SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 31))
 LIVES = 2  # of the board while its drive is recorded
 FLOW_S = 12  # of each
+LOG_LAG_S = 5  # until what the log said has come out
 PROGRAM = os.environ.get("TOCSIN_PC", "build/musl/tocsin.stripped")
 CONFIGURATION = """\
 [device]
@@ -180,10 +181,11 @@ def queue_of(image, folder):
         subprocess.run(["umount", mount], check=True)
 
 
-def judge(queue, heard, journal):
-    """What is wrong with a queue, after the outside had heard this and the service had accepted that."""
+def judge(queue, heard, soon, journal):
+    """What is wrong with a queue, after the outside had heard this and the service had accepted that, and it heard `soon`."""
     accounts = Accounts()
     accounts.hear(heard)
+    accounts.overhear(soon)
     lines = [json.loads(line) for line in journal.decode().split("\n")[:-1]]
     copies = [line for line in lines if line["kind"] == "accepted"]
     wrong = accounts.wrong + accounts.missing(queue, copies)
@@ -202,13 +204,14 @@ def storm(tape, cuts, chance, lies):
     bad = asked = 0
     for at in sorted(chance.choices(range(1, len(events) + 1), k=cuts)):
         replay.play(at)
-        _, _, told, accepted = events[at - 1]
+        _, now, told, accepted = events[at - 1]
         cut = replay.cut(chance)
         try:
             queue = queue_of(cut, OUT)
         except subprocess.CalledProcessError as error:
             raise Failed(f"request {at}: {error.cmd[0]}: {error.stderr}") from None
-        wrong, acknowledged = judge(queue, heard[:told], journal[:accepted])
+        soon = max(event[2] for event in events if event[1] <= now + LOG_LAG_S)
+        wrong, acknowledged = judge(queue, heard[:told], heard[told:soon], journal[:accepted])
         asked += acknowledged
         bad += bool(wrong)
         if wrong and not lies:
