@@ -239,6 +239,36 @@ TEST(queue_ceiling_that_is_absurdly_high) {
   }
 }
 
+// After the last number comes no first one: it would name another message.
+TEST(queue_whose_numbers_are_used_up_takes_nothing_more) {
+  for (const std::uint32_t ceiling : {0xFFFFFED0U, 0xFFFFFEE0U, 0xFFFFFFFFU}) {
+    check::at("ceiling=%u", ceiling);
+    Forge forge;
+    forge.begin();
+    forge.next.ceiling = ceiling;
+    forge.event(1, 1, "waits");
+    Process run(forge.disk);
+    run.start();
+    std::uint32_t newest = 1;
+    for (unsigned i = 0; i < 40; ++i) {
+      const auto pushed = run.push(4, "x");
+      run.settle();
+      if (pushed.ok()) {
+        CHECK(pushed.value().first_number > newest);
+        newest = pushed.value().first_number + 3;
+      } else {
+        CHECK_CODE(pushed, Code::full);
+      }
+    }
+    CHECK_CODE(run.push(1, "x"), Code::full);
+    CHECK(!run.queue.failing());
+    Process next(forge.disk);
+    CHECK_OK(next.load());
+    CHECK_EQ(the_index[0].number, 1);
+    CHECK_EQ(the_index[the_index.size() - 1].number, newest);
+  }
+}
+
 TEST(queue_settled_below_that_is_absurdly_high_ends_nothing_that_comes_later) {
   for (const std::uint32_t below : {300U, 0x7FFFFFFFU, 0xFFFFFFFFU}) {
     if (check::has_option("below") && check::option("below", 0) != below) continue;

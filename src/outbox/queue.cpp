@@ -94,6 +94,7 @@ Result<Queue::Pushed> Queue::push(Event event, std::string_view device_name, con
   const std::size_t size = event_size(event);
   if (size > kMaxRecordPayload) return Code::too_big;
 
+  if (next_number_ > UINT32_MAX - kReservedNumbers - kMaxPhones) return Code::full;  // they never begin again
   const std::size_t share = share_of(size, count);
   if (!has_room(size, count, leaving)) return Code::full;
   if (index_.size() + count > kMaxMessages) {

@@ -5,9 +5,6 @@
 namespace tocsin {
 namespace {
 
-// Numbers that a record reserves beyond those given out, so that a number told to somebody just before a
-// power cut is not given out again. An orderly stop takes the reservation back.
-constexpr std::uint32_t kReservedNumbers = 256;
 constexpr Millis kRetryAfterFailure = seconds(10);
 constexpr unsigned kMostRescues = 3;
 

@@ -18,6 +18,10 @@ inline constexpr std::uint32_t kStagedHeadBytes = 12;
 // What a message's state may take on the medium, counted before it is known.
 inline constexpr std::size_t kStateShare = record_space(32 + 36);
 
+// Numbers that a record reserves beyond those given out, so that a number told to somebody just before a
+// power cut is not given out again. An orderly stop takes the reservation back.
+inline constexpr std::uint32_t kReservedNumbers = 256;
+
 // ENOSPC and EIO, for the words: there is no system header here.
 inline constexpr std::int32_t kNoSpace = 28;
 inline constexpr std::int32_t kNoAnswer = 5;

@@ -86,9 +86,9 @@ class Queue {
   // Accepts an event for RAM at once and for the medium with the next job. Fills in the stamp and the
   // id prefix `name`-TAG; when the number could be given out again after a power cut, because no record
   // that reserves it is on the medium, another tag keeps the id unique. Errors, nothing changed: full
-  // (40 % of a file waits, or too much is not on the medium yet), too_big (does not fit a record),
-  // bad_value (neither phones nor a transition, too many phones, a name above kMaxName). `leaving`: what
-  // will end at once to make room for it.
+  // (40 % of a file waits, too much is not on the medium yet, or all 2^32 numbers are used up), too_big
+  // (does not fit a record), bad_value (neither phones nor a transition, too many phones, a name above
+  // kMaxName). `leaving`: what will end at once to make room for it.
   struct Room {
     std::size_t bytes;  // of Entry::bytes
     std::size_t messages;
