@@ -249,7 +249,19 @@ Status FileStore::write_and_sync() const {
   }
   // Never repeated after a failure: the kernel may have marked the lost pages clean.
   if (sync_ == Sync::yes && ::fdatasync(file_.fd) != 0) return last_error();
-  return {};
+  return sync_ == Sync::yes ? is_still_there() : Status{};
+}
+
+// Whether the next start would find the file: a removed one takes writes and syncs until it is closed, and one that
+// was cut off grows again, with holes. That gets its size back, so that the queue can turn to it.
+Status FileStore::is_still_there() const {
+  struct stat about = {};
+  if (::fstat(file_.fd, &about) != 0) return last_error();
+  if (!S_ISREG(about.st_mode)) return {};
+  if (about.st_nlink == 0) return {Code::io, ENOENT};
+  const auto end = static_cast<off_t>(file_.from + file_.capacity);
+  if (about.st_size >= end) return {};
+  return ::ftruncate(file_.fd, end) == 0 ? Status{Code::io, EIO} : last_error();
 }
 
 }  // namespace tocsin

@@ -75,6 +75,7 @@ class FileStore final : public Store, private StorageJob {
  private:
   static Status carry_out(StorageJob& self);
   Status write_and_sync() const;
+  Status is_still_there() const;
 
   StoreFile file_;
   Ballast* ballast_ = nullptr;

@@ -517,6 +517,41 @@ class OddFiles(MediumCase):
                     self.assertTrue(before)
 
 
+class Removed(MediumCase):
+    def test_state_that_is_removed_under_a_daemon_is_said_and_nothing_is_promised(self):
+        # It wrote on into files that nobody would find again, and every send said that it was stored.
+        for which, shown in (
+            (lambda device: shutil.rmtree(device.state), "no such file"),
+            (lambda device: [(device.state / f"queue.{n}").unlink() for n in (0, 1)], "no such file"),
+        ):
+            service = self.service()
+            device = self.device(service).start()
+            device.wait_state(device.send("before")[0], "accepted")
+            which(device)
+            self.one_line(device.run("raise", "no-such-alarm"), 65)
+            sent = device.run("send", "--to", "anna", "in memory")
+            self.assertEqual((sent.exit, len(sent.out.split()), len(sent.err.splitlines())), (74, 1, 1), sent)
+            device.log.wait("fails (")
+            self.assertEqual(device.status()["medium"], "failing")
+            self.assertIn(shown, device.status()["medium_reason"])
+            self.assertTrue(service.wait(distinct=2), "not sent from memory")
+            device.restart()
+            device.wait_state(device.send("after")[0], "accepted")
+
+    def test_files_that_are_cut_off_under_a_daemon_are_said_and_used_again(self):
+        service = self.service()
+        device = self.device(service).start()
+        device.wait_state(device.send("before")[0], "accepted")
+        for n in (0, 1):
+            os.truncate(device.state / f"queue.{n}", 0)
+        self.assertEqual(device.run("send", "--to", "anna", "while it is cut off").exit, 74)
+        device.log.wait("the medium works again")
+        after = device.send("after")
+        self.assertTrue(service.wait(distinct=3))
+        device.wait_ended()
+        self.durable(device, after)
+
+
 class Failing(MediumCase):
     def failing(self, service, when, call="fdatasync", error="EIO"):
         if shutil.which("strace") is None:

@@ -325,6 +325,38 @@ TEST(file_store_making_cut_anywhere_leaves_none_or_a_whole_one) {
   }
 }
 
+TEST(file_store_that_was_removed_fails_instead_of_syncing_for_nobody) {
+  // `rm -rf` of the state under a daemon: every send said that it was stored, and the next start found nothing.
+  static FileStore store{worker()};
+  store.open(open_store(folder_fd(), "removed", 2 * 4096).value());
+  const std::uint8_t byte[1] = {7};
+  const Store::Write write[] = {{0, byte}};
+  store.begin(views(write), Store::Sync::yes);
+  CHECK_OK(outcome(store));
+  CHECK_EQ(::unlinkat(folder_fd(), "removed", 0), 0);
+  store.begin(views(write), Store::Sync::yes);
+  const Status failure = outcome(store);
+  CHECK_CODE(failure, Code::io);
+  CHECK_EQ(failure.detail(), ENOENT);
+  store.close();
+}
+
+TEST(file_store_that_was_cut_off_fails_once_and_has_its_size_again) {
+  static FileStore store{worker()};
+  store.open(open_store(folder_fd(), "shortened", 4 * 4096).value());
+  CHECK_EQ(::truncate(scratch::path("shortened").c_str(), 0), 0);
+  const std::uint8_t byte[1] = {7};
+  const Store::Write write[] = {{4096, byte}};
+  store.begin(views(write), Store::Sync::yes);
+  const Status failure = outcome(store);
+  CHECK_CODE(failure, Code::io);
+  CHECK_EQ(failure.detail(), EIO);
+  CHECK_EQ(scratch::read_file(scratch::path("shortened")).size(), 4 * 4096);
+  store.begin(views(write), Store::Sync::yes);
+  CHECK_OK(outcome(store));
+  store.close();
+}
+
 TEST(file_store_second_job_before_the_first_is_told_panics) {
   static FileStore store{worker()};
   store.open(open_store(folder_fd(), "twice", 4096).value());
