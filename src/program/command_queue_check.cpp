@@ -16,6 +16,8 @@ struct Report {
   std::size_t broken_count = 0;  // all
 };
 
+constexpr unsigned kMostAgain = 5;
+
 Report look(const Reader& reader) {
   alignas(8) static std::uint8_t scratch[kBlock];
   Report report;
@@ -56,7 +58,13 @@ Exit check_queue(const Arguments& arguments, const Config* config) {
   }
   const Queue& queue = reader.queue();
   const Queue::Found& found = reader.found();
-  const Report report = look(reader);
+  Report report = look(reader);
+  // Beside a daemon its files may have turned since they were looked at.
+  for (unsigned again = 0; report.unreadable > 0 && again < kMostAgain; ++again) {
+    const Status looked = reader.look_until_it_stands();
+    if (!looked.ok()) break;
+    report = look(reader);
+  }
   const bool damage = found.damaged > 0 || found.bad_blocks > 0 || found.unreadable || report.unreadable > 0;
   static char text[2048];
   if (arguments.json) {

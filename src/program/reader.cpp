@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "src/program/reader.hpp"
 
+#include <poll.h>
+
 #include "src/program/state_files.hpp"
 
 namespace tocsin {
 namespace {
 
 constexpr unsigned kMostLooks = 20;  // an owner at work makes a picture stale now and then, not always
+constexpr unsigned kBelieved = 2;    // looks that find what the one before found
+constexpr int kPauseMs = 10;         // an owner's job is done meanwhile
 
 }  // namespace
 
@@ -45,21 +49,35 @@ Exit Reader::open(const DeviceConfig& device, TextWriter& why) {
     if (failure.detail() == EACCES) why.text(": only its user and root may read it");
     return Exit::cannot_create;
   }
-  // An owner that writes at this moment may leave a half picture: look again.
-  for (looks_ = 0; looks_ < 3;) {
-    const Status looked = look();
-    if (!looked.ok()) {
-      why.text("cannot read the queue in ").text(on_device ? device.state_device : device.state).text(": ");
-      if (looked.code() == Code::bad_value)
-        why.text("its format is version ").number(static_cast<std::uint64_t>(looked.detail())).text(
-            ", made by a newer tocsin: use that one");
-      else
-        why.text(word(looked.code()));
-      return Exit::medium;
-    }
-    if (found_.damaged == 0) break;
+  const Status looked = look_until_it_stands();
+  if (looked.ok()) return Exit::done;
+  why.text("cannot read the queue in ").text(on_device ? device.state_device : device.state).text(": ");
+  if (looked.code() == Code::bad_value)
+    why.text("its format is version ").number(static_cast<std::uint64_t>(looked.detail())).text(
+        ", made by a newer tocsin: use that one");
+  else
+    why.text(word(looked.code()));
+  return Exit::medium;
+}
+
+// An owner that writes at this moment may leave a half picture, and one that turns its files and wipes them none
+// at all: damage and emptiness are believed when they stand.
+Status Reader::look_until_it_stands() {
+  unsigned same = 0;
+  std::uint32_t generation = 0;
+  Queue::Found before;
+  for (unsigned looks = 0; looks < kMostLooks && same < kBelieved; ++looks) {
+    if (looks > 0) ::poll(nullptr, 0, kPauseMs);
+    TRY(look());
+    if (found_.damaged == 0 && !found_.fresh) break;
+    const bool stands = looks > 0 && found_.fresh == before.fresh && found_.damaged == before.damaged &&
+                        queue_.generation() == generation;
+    same = stands ? same + 1 : 0;
+    before = found_;
+    generation = queue_.generation();
   }
-  return Exit::done;
+  looks_ = 1;
+  return {};
 }
 
 Status Reader::look() {

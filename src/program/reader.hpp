@@ -22,6 +22,8 @@ class Reader {
   // A state directory that is not there yet is an empty queue. Errors: cannot_create (not readable), medium.
   Exit open(const Config& config, TextWriter& why) { return open(config.device, why); }
   Exit open(const DeviceConfig& device, TextWriter& why);
+  // Once more, for who found something that may come from an owner at work. Errors: as Queue::load().
+  Status look_until_it_stands();
   void close();  // gives the files back; for who looks again and again
 
   const Queue& queue() const { return queue_; }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "src/program/reader.hpp"
 
+#include <atomic>
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "check.hpp"
@@ -57,6 +59,10 @@ class Owner {
     CHECK_EQ(pushed.value().first_number, next_);
     settle();
     return next_++;
+  }
+  void forget() {
+    CHECK_OK(queue_.forget(1));
+    while (queue_.forgetting()) settle();
   }
   void accept(std::uint32_t number) {
     MessageState state;
@@ -151,6 +157,33 @@ TEST(reader_beside_an_owner_at_work_never_mixes_up_messages_and_misses_none_that
       CHECK(seen.size() > 4);
       for (unsigned i = 0; i < 4; ++i) CHECK(seen[i].number == i + 1 && seen[i].state == State::queued);
     }
+}
+
+TEST(reader_beside_an_owner_that_forgets_finds_neither_damage_nor_an_empty_queue) {
+  // Beside `queue purge` a check in some hundred said that the queue was empty or damaged: it had looked at a file
+  // that was turned and wiped under it.
+  Owner owner("forgets", 64);
+  for (unsigned i = 0; i < 8; ++i) owner.push();
+  std::atomic<bool> enough{false};
+  std::thread at_work([&] {
+    while (!enough) owner.forget();
+  });
+  const auto reader = std::make_unique<Reader>();
+  Config config;
+  config.device.state = owner.folder();
+  unsigned empty = 0, damaged = 0;
+  for (unsigned i = 0; i < 2000; ++i) {
+    char words[100];
+    TextWriter why(words);
+    CHECK(reader->open(config, why) == Exit::done);
+    empty += reader->found().fresh || reader->index().size() != 8 ? 1U : 0U;
+    damaged += reader->found().damaged > 0 ? 1U : 0U;
+    reader->close();
+  }
+  enough = true;
+  at_work.join();
+  CHECK_EQ(empty, 0);
+  CHECK_EQ(damaged, 0);
 }
 
 namespace {
