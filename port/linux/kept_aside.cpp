@@ -21,7 +21,8 @@ void write_name(unsigned which, char (&name)[10]) {
 
 // How long the device had been on when this file was made; 0: nobody knows.
 std::uint32_t kept_at_s(int dir_fd, const char* name) {
-  const Fd file{::openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
+  // A pipe of that name would wait for its other end.
+  const Fd file{::openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)};
   char memory[64];
   if (!file.is_open() || ::read(file.number(), memory, sizeof memory) != ssize_t{sizeof memory}) return 0;
   std::string_view line{memory, sizeof memory};

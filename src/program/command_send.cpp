@@ -170,6 +170,10 @@ Exit change_by_hand(const Call& call, Ask ask) {
     complain("there is no alarm or message with a name that long");
     return Exit::bad_data;
   }
+  if (!is_utf8(request.subject)) {
+    complain("there is no alarm or message with such a name: it is no text");
+    return Exit::bad_data;
+  }
   if (ask == Ask::purge) request.wait = kPurgePatience;
   return through_owner(call, request);
 }

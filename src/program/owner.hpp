@@ -178,6 +178,7 @@ class Owner final : public Observer {
   ControlServer control_;
   Waiting waiting_[kMaxControlClients];
   bool gave_way_ = false;
+  bool closing_ = false;
   bool met_owner_ = false;
   bool medium_reported_ = false;
   std::uint32_t messages_ended_ = 0;

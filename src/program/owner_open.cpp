@@ -263,6 +263,7 @@ Exit Owner::open_streams(TextWriter& why) {
 
 void Owner::close(Millis most) {
   const Instant until = read_clocks().now + most;
+  closing_ = true;
   self_begun_ = false;  // nothing is queued any more behind the last record
   for (std::size_t i = 0; i < stream_count_; ++i) senders_[i]->stop();
   const auto quiet = [this] {

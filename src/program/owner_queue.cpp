@@ -75,6 +75,10 @@ Exit Owner::purged(const Posted& posted, TextWriter& out, TextWriter& why) const
     why.text("it goes on: what has ended is not listed any more once it is done");
     return Exit::later;
   }
+  if (!queue_.forgot() && closing_) {
+    why.text("the process that had begun it ends: the next `tocsin run` or command goes on with it");
+    return Exit::later;
+  }
   if (!queue_.forgot()) {
     why.text("the medium did not take it (");
     write_errno(queue_.last_errno(), why);
