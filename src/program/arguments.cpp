@@ -274,8 +274,11 @@ Exit Parser::unknown_command(std::string_view word) {
     names[count++] = "token";
   }
   const std::string_view near = nearest(word, {names, count});
-  why_.text("unknown command ");
-  if (!group_.empty()) why_.text(group_).text(" ");
+  if (group_.empty()) {
+    why_.text("unknown command ");
+  } else {
+    why_.text("`tocsin ").text(group_).text("` has no command ");
+  }
   write_quoted(word, why_);
   why_.text(": ");
   if (near.empty()) {

@@ -119,8 +119,8 @@ TEST(arguments_unknown_commands_and_options_name_the_nearest) {
   refused({"sned"}, "unknown command `sned`: did you mean `send`?");
   refused({"stat"}, "unknown command `stat`: did you mean `status`?");
   refused({"frobnicate"}, "unknown command `frobnicate`: see `tocsin help`");
-  refused({"queue", "lst"}, "unknown command queue `lst`: did you mean `queue list`?");
-  refused({"token", "put"}, "unknown command token `put`: see `tocsin help`");
+  refused({"queue", "lst"}, "`tocsin queue` has no command `lst`: did you mean `queue list`?");
+  refused({"token", "put"}, "`tocsin token` has no command `put`: see `tocsin help`");
   refused({"\x1B[2J\xFF\xC3\xA4"}, "unknown command `?[2J?\xC3\xA4`: see `tocsin help`");
   refused({"qeue"}, "unknown command `qeue`: did you mean `queue`?");
   refused({"send", "--too", "x"}, "unknown option `--too`: did you mean `--to`?");
