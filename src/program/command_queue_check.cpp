@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // `tocsin queue check`: whether the files of a queue are whole. Reads only; also files that were copied from
 // another machine, without a configuration.
+#include <sys/stat.h>
+
+#include "port/linux/system.hpp"
 #include "src/program/commands.hpp"
 #include "src/program/in_place.hpp"
 #include "src/program/reader.hpp"
@@ -42,8 +45,14 @@ Report look(const Reader& reader) {
 Exit check_queue(const Arguments& arguments, const Config* config) {
   DeviceConfig device;
   if (config != nullptr) device = config->device;
-  if (config == nullptr) device.state = arguments.subject;
-  const std::string_view directory = device.state_device.empty() ? device.state : device.state_device;
+  if (config == nullptr) {
+    // A file is a copy of a state_device.
+    struct stat about = {};
+    const bool is_directory = ::stat(Path{arguments.subject}.c_str(), &about) != 0 || S_ISDIR(about.st_mode);
+    (is_directory ? device.state : device.state_device) = arguments.subject;
+    if (!is_directory) device.state = {};
+  }
+  const std::string_view directory = device.place();
   Reader& reader = in_place<Reader>();
   char words[600];
   TextWriter why(words);
@@ -53,7 +62,8 @@ Exit check_queue(const Arguments& arguments, const Config* config) {
     return opened;
   }
   if (!reader.is_there()) {
-    complain(why.text("there are no queue.0 and queue.1 in ").text(directory).view());
+    why.text("there are no queue.0 and queue.1 in ").text(directory).text(": ");
+    complain(why.text(config != nullptr ? "`tocsin run` makes them" : "name the directory that has both, or the copy of a state_device").view());
     return Exit::bad_data;
   }
   const Queue& queue = reader.queue();
@@ -88,7 +98,7 @@ Exit check_queue(const Arguments& arguments, const Config* config) {
   TextWriter out(text);
   out.text(directory).text(": ");
   if (found.fresh) {
-    out.text(found.unreadable ? "no queue can be read in its files\n" : "an empty queue\n");
+    out.text(found.unreadable ? "no queue can be read in its files: look at the medium\n" : "an empty queue\n");
     print(out.view());
     return damage ? Exit::bad_data : Exit::done;
   }

@@ -64,8 +64,10 @@ Exit as_owner(const Call& call, const ControlRequest& request, bool& met_owner) 
   if (exit == Exit::done && posted.pushed.ticket != 0) {
     exit = owner.settle(posted.pushed.ticket);
     if (exit == Exit::medium) {
-      why.text(
-          "the medium does not take it, and no daemon keeps it in memory: it is lost when this command ends");
+      why.text(request.ask == Ask::purge
+                   ? "the medium does not take it: nothing is forgotten; look at the disk, then purge again"
+                   : "the medium does not take it, and no daemon keeps it in memory: it is lost when this "
+                     "command ends");
     } else {
       char ids[kMaxPhones * (kMaxId + 1)];
       TextWriter out(ids);

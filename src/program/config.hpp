@@ -32,6 +32,8 @@ struct DeviceConfig {
   std::string_view control = "/run/tocsin/control";  // socket, absolute
   std::uint32_t queue_bytes = 512 * 1024;           // both files together, a multiple of 2 * kBlock
   Millis history = hours(30 * 24);                  // how long ended messages are kept; 0: while there is room
+
+  std::string_view place() const { return state_device.empty() ? state : state_device; }  // of the queue
 };
 
 enum class StreamType : std::uint8_t { marketing, two_way };

@@ -109,9 +109,9 @@ void Owner::move_to_state(Instant now) {
     line.clear();
     std::size_t waiting = 0;
     for (std::size_t at = 0; at < index_.size(); ++at) waiting += ended(index_[at].state) ? 0U : 1U;
-    line.text("the state in ").text(config_->device.state).text(" can be used again: ");
-    line.number(waiting).text(" messages wait in it, ");
-    line.number(carried_.messages()).text(" come from memory");
+    line.text("the state in ").text(config_->device.place()).text(" can be used again: ");
+    line.number(waiting).text(waiting == 1 ? " message waits in it, " : " messages wait in it, ");
+    line.number(carried_.messages()).text(carried_.messages() == 1 ? " comes from memory" : " come from memory");
     log_line(LogLevel::info, line.view());
   } else {
     char words[300];

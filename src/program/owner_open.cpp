@@ -91,7 +91,7 @@ bool Owner::is_served(TextWriter& why) {
 }
 
 void Owner::write_unreadable(Status failure, TextWriter& into) const {
-  into.text("cannot read the queue in ").text(config_->device.state).text(": ");
+  into.text("cannot read the queue in ").text(config_->device.place()).text(": ");
   if (failure.code() == Code::bad_value) {
     into.text("its format is version ").number(static_cast<std::uint64_t>(failure.detail()));
     into.text(", made by a newer tocsin: use that one");
@@ -132,7 +132,7 @@ void Owner::take_found(const Queue::Found& found) {
   if (found_.bad_blocks > 0) {
     char text[Log::kMaxLine];
     TextWriter line(text);
-    line.number(found_.bad_blocks).text(" blocks of 4 KiB of the queue in ").text(config_->device.state);
+    line.number(found_.bad_blocks).text(" blocks of 4 KiB of the queue in ").text(config_->device.place());
     log_line(LogLevel::error, line.text(" cannot be read: what lay there is lost; look at the medium").view());
   }
   if (found_.unreadable)

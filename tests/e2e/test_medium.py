@@ -4,6 +4,7 @@
 FREEZE_S=N sets how long the medium is frozen at least; `make freeze` takes 30 s.
 """
 import contextlib
+import json
 import os
 import pathlib
 import shutil
@@ -302,6 +303,10 @@ class Absent(MediumCase):
         device.start()
         self.assertIn("0 messages wait", device.log.wait("running as"))
         ids, waits = self.in_memory(device, service, "no such file")
+        listed = device.run("queue", "list")  # it said that the queue is empty, and no more
+        self.assertEqual((listed.exit, listed.out), (0, "the queue is empty\n"), listed)
+        self.assertIn("what the daemon keeps in memory is not listed", listed.err)
+        self.one_line(device.run("queue", "purge"), 74, "nothing is forgotten")
         self.one_line(device.run("run"), 75, "another tocsin")  # there is no lock, but a socket
         self.assertEqual(sh("mount", "-o", "loop", str(mount.parent / "image"), str(mount)).returncode, 0)
         now = self.taken_over(device, service, waits, 8)
@@ -419,10 +424,20 @@ class OnADevice(MediumCase):
         self.assertEqual([m["id"] for m in device.queue()], ids)
         device.start()
         self.assertEqual(device.run("raise", "high-level").out, "", "the alarm is on record")
+        self.assertIn(f"medium   {place}, working", device.ok("status").out)
         return device
 
     def test_plain_file(self):
-        self.works(self.partition())
+        place = self.partition()
+        device = self.works(place)
+        device.stop()
+        copy = device.folder / "copy of the partition"
+        shutil.copy(place, copy)
+        device.config.rename(device.folder / "moved.conf")  # another machine has none
+        whole = json.loads(device.ok("queue", "check", copy, "--json").out)
+        self.assertEqual((whole["directory"], whole["good"], whole["waiting"]), (str(copy), True, 0))
+        self.assertGreater(whole["ended"], 0)
+        (device.folder / "moved.conf").rename(device.config)
 
     def test_block_device(self):
         place = self.loop_device()
