@@ -14,7 +14,8 @@
 namespace tocsin {
 namespace {
 
-// Why each stream does not send at this moment, as its owner says; empty when nobody owns the queue.
+// Why each stream and each class does not send at this moment, as the owner says; empty when nobody owns the
+// queue.
 class Reasons {
  public:
   explicit Reasons(const Config& config) {
@@ -26,23 +27,38 @@ class Reasons {
   }
   std::string_view of(std::string_view stream) const {
     if (!running_) return "no daemon is running";
-    std::string_view rest = text_;
-    while (!rest.empty()) {
-      std::string_view line = take_until(rest, '\n');
-      if (take_until(line, '\t') == stream) return line;
-    }
-    return "the stream is not in the running configuration";
+    const std::string_view said = line_of(stream);
+    return said.data() != nullptr ? said : "the stream is not in the running configuration";
+  }
+  bool running() const { return running_; }
+  // Empty while something is left of its budget.
+  std::string_view of(Class cls) const {
+    char words[24];
+    return line_of(TextWriter(words).text("[class ").text(word(cls)).text("]").view());
   }
 
  private:
+  std::string_view line_of(std::string_view name) const {
+    std::string_view rest = text_;
+    while (!rest.empty()) {
+      std::string_view line = take_until(rest, '\n');
+      if (take_until(line, '\t') == name) return line;
+    }
+    return {};
+  }
+
   bool running_ = false;
   std::string_view text_;
   std::uint8_t memory_[kMaxControlReply];
 };
 
 std::string_view reason_of(const Reader::Message& message, const Reasons& reasons) {
-  if (!message.state.reason.empty()) return message.state.reason;
-  return ended(message.state.state) ? std::string_view{} : reasons.of(message.body.event.stream);
+  const bool over = ended(message.state.state);
+  // What it waits for now comes before what its last record tells.
+  const std::string_view spent = over ? std::string_view{} : reasons.of(message.body.event.cls);
+  if (!spent.empty()) return spent;
+  if (over || !message.state.reason.empty()) return message.state.reason;
+  return reasons.of(message.body.event.stream);
 }
 
 void time_field(JsonWriter& json, std::string_view key, const Clocks& at, bool known) {
@@ -98,7 +114,7 @@ class Life {
       hash_ = hash;
       before_ = sends_;
       sends_ = state.value().sends;
-      is_again_ = state.value().reopened && !step_.reopened;
+      is_again_ = state.value().reopened && (!step_.reopened || ended(step_.state));
       step_ = state.value();
       return true;
     }
@@ -171,6 +187,14 @@ Exit list_queue(const Call& call) {
   alignas(8) static std::uint8_t body[kBlock], state[kBlock];
   static char line[2 * kMaxText + 2048];
   if (!call.arguments.json && reader.index().size() == 0) print("the queue is empty\n");
+  // What a daemon keeps in memory only is in no file.
+  if (!reader.is_there() && reasons.running()) {
+    why.text("there is no queue in ").text(call.config.device.place());
+    complain(why.text(" yet: what the daemon keeps in memory is not listed; see `tocsin status`").view());
+  } else if (reader.found().unreadable && reader.found().fresh) {
+    why.text("no queue can be read in ").text(call.config.device.place());
+    complain(why.text(": look at the medium, and see `tocsin queue check`").view());
+  }
   for (std::uint32_t number = 1; number != 0; ++number) {
     const auto message = reader.from(number, body, state);
     if (message.code() == Code::not_found) break;

@@ -80,8 +80,9 @@ constexpr Help kHelp[] = {
     {"queue retry",
      "tocsin queue retry ID\n"
      "\n"
-     "Sends a message again that is unknown, failed, expired, evicted or dropped, or one that waits now. It does\n"
-     "not expire any more. A phone that has it already gets it once more.\n"
+     "Sends a message again that is unknown, failed, expired, evicted or dropped, or sends at once one that\n"
+     "waits; the budget of its class holds for both. It does not expire any more. A phone that has it already\n"
+     "gets it once more.\n"
      "\n"
      "  tocsin queue retry 17\n"},
     {"queue drop",
@@ -101,7 +102,8 @@ constexpr Help kHelp[] = {
      "tocsin queue check [DIR]\n"
      "\n"
      "Whether the files of the queue are whole; changes nothing. With DIR, of files that were copied there, on\n"
-     "any machine, without a configuration. Exit status 65 when something is damaged.\n"
+     "any machine, without a configuration; DIR may also be one file, the copy of a state_device. Exit status 65\n"
+     "when something is damaged.\n"
      "\n"
      "  tocsin queue check /media/usb/boiler-room-7\n"},
     {"status",

@@ -158,7 +158,7 @@ void Owner::budget_spent(Class cls, Instant until) {
   line.text("class ").text(tocsin::word(cls));
   note_self(SelfKind::budget, line.view());
   line.text(" has sent as many messages as it may: the others wait ");
-  line.number(static_cast<std::uint64_t>(wait.count / 60'000 + 1)).text(" min; see [class ");
+  line.number(whole_minutes(wait)).text(" min; see [class ");
   log_line(LogLevel::error, line.text(tocsin::word(cls)).text("] in the configuration").view());
 }
 
@@ -184,7 +184,7 @@ void Owner::report_medium(Instant now) {
   }
   note_self(SelfKind::medium, queue_.failing() ? "it fails, new alarms are kept in memory only"
                                                : "it does not answer, new alarms are kept in memory only");
-  line.text("the medium of ").text(config_->device.state);
+  line.text("the medium of ").text(config_->device.place());
   if (queue_.failing()) {
     line.text(" fails (");
     write_errno(queue_.last_errno(), line);

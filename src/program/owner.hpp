@@ -29,6 +29,9 @@
 
 namespace tocsin {
 
+// Begun ones count.
+constexpr std::uint64_t whole_minutes(Millis time) { return static_cast<std::uint64_t>(time.count / 60'000 + 1); }
+
 enum class Role : std::uint8_t { daemon, guest };  // a guest gives way to a daemon
 
 class Owner final : public Observer {
@@ -79,6 +82,8 @@ class Owner final : public Observer {
 
   // Why the medium does not take anything; nothing while it works.
   void write_medium_reason(Instant now, TextWriter& into) const;
+  // How long the budget of a class keeps its messages back; 0 while something is left of it.
+  Millis budget_wait(Class cls, Instant now) const { return outbox_.free_at(cls, now) - now; }
   // Messages that wait and would be lost with this process.
   std::size_t only_in_memory() const;
 

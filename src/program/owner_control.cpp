@@ -42,6 +42,13 @@ void Owner::answer(ControlServer::Client client, Instant now) {
     case Ask::reasons:
       for (std::size_t i = 0; i < stream_count_; ++i)
         out.text(senders_[i]->name()).text("\t").text(senders_[i]->reason()).text("\n");
+      for (const Class cls : {Class::critical, Class::warning, Class::info}) {
+        const Millis wait = budget_wait(cls, now);
+        if (wait.count == 0) continue;
+        out.text("[class ").text(tocsin::word(cls)).text("]\tclass ").text(tocsin::word(cls));
+        out.text(" has sent as many messages as it may: the next in ").number(whole_minutes(wait));
+        out.text(" min; see [class ").text(tocsin::word(cls)).text("] in the configuration\n");
+      }
       return reply(client, Exit::done, out.view(), {}, now);
     case Ask::reload_token: {
       const std::size_t at = config_->find_stream(request.subject);
@@ -120,8 +127,9 @@ void Owner::look_after(Waiting& waiting, Instant now) {
     if (!queue_.on_medium(waiting.posted.pushed.ticket)) {
       if (now < waiting.medium_until && !queue_.failing()) return;
       exit = Exit::medium;
-      why.text(
-          "the medium does not take it: kept in memory only, a power cut would lose it; look at the disk");
+      why.text(waiting.purges ? "the medium does not take it: nothing is forgotten; look at the disk, then purge again"
+                              : "the medium does not take it: kept in memory only, a power cut would lose "
+                                "it; look at the disk");
     }
     waiting.acknowledged = true;
   }

@@ -78,6 +78,15 @@ void write_json(const Config& config, const Queue& queue, const Index& index, co
     json.null_field("bytes_per_message");
     json.null_field("syncs_per_hundred_messages");
   }
+  json.open_array("classes");
+  for (const Class cls : {Class::critical, Class::warning, Class::info}) {
+    json.open_object();
+    json.field("name", word(cls));
+    if (owner != nullptr)
+      json.field("budget_wait_ms", static_cast<std::uint64_t>(owner->budget_wait(cls, clocks.now).count));
+    json.close_object();
+  }
+  json.close_array();
   json.open_array("streams");
   for (std::size_t i = 0; i < config.stream_count; ++i) {
     json.open_object();
@@ -141,7 +150,7 @@ void write_status(const Config& config, const Queue& queue, const Index& index, 
   into.text(clocks.wall_trusted
                 ? "\n"
                 : ", NOT set: certificates cannot be checked (set the clock or enable NTP)\n");
-  into.text("medium   ").text(config.device.state).text(", ").text(medium_word(queue, owner, clocks.now));
+  into.text("medium   ").text(config.device.place()).text(", ").text(medium_word(queue, owner, clocks.now));
   if (owner != nullptr && medium_word(queue, owner, clocks.now) != "working") {
     owner->write_medium_reason(clocks.now, into.text(": "));
     if (owner->only_in_memory() > 0) into.text("; ").number(owner->only_in_memory()).text(" in memory only");
@@ -160,6 +169,12 @@ void write_status(const Config& config, const Queue& queue, const Index& index, 
   if (counts.failed > 0) into.text(", ").number(counts.failed).text(" failed");
   into.text("\n");
   if (owner != nullptr) write_wear(queue, owner->messages_ended(), into);
+  for (const Class cls : {Class::critical, Class::warning, Class::info}) {
+    const Millis wait = owner != nullptr ? owner->budget_wait(cls, clocks.now) : Millis{0};
+    if (wait.count == 0) continue;
+    into.text("class    ").text(word(cls)).text(" has sent as many messages as it may, the next in ");
+    into.number(whole_minutes(wait)).text(" min\n");
+  }
   for (std::size_t i = 0; i < config.stream_count; ++i) {
     into.text("stream   ").text(config.streams[i].name).text(" at ").text(config.streams[i].host);
     if (owner != nullptr && i < owner->stream_count()) {

@@ -59,6 +59,10 @@ class Queue(Case):
         self.assertEqual((again.exit, again.out), (0, second + "\n"), again)
         self.assertIn("tocsin run", again.err)
         self.assertEqual(device.message(second)["state"], "queued")
+        device.ok("queue", "drop", number)
+        device.ok("queue", "retry", number)
+        what = [step["what"] for step in json.loads(device.ok("queue", "show", number, "--json").out)["life"]]
+        self.assertEqual(what, ["dropped", "waits again", "dropped", "waits again"])
 
     def test_unknown_id_is_refused_and_nothing_changed(self):
         device = self.device(self.service()).start()

@@ -97,6 +97,16 @@ class SelfAlarm(Case):
         for n in range(4):
             device.send(f"info {n}", "anna", "--class", "info")
         self.wait_said(service, "dev: class info has sent as many messages as it may")
+        # Those that wait were shown without a reason, and a retry by hand took its place.
+        device.ok("queue", "retry", device.queue()[-1]["id"])
+        waiting = [m["reason"] for m in device.queue() if m["state"] == "queued"]
+        self.assertEqual(len(waiting), 2)
+        for reason in waiting:
+            self.assertRegex(reason, r"^class info has sent .* the next in (59|60) min; see \[class info\]")
+        self.assertRegex(device.ok("status").out, r"\nclass    info has sent .*, the next in (59|60) min\n")
+        [critical, _, info] = device.status()["classes"]
+        self.assertEqual(critical, {"name": "critical", "budget_wait_ms": 0})
+        self.assertTrue(3_000_000 < info["budget_wait_ms"] <= 3_600_000, info)
 
     def test_nobody_else_raises_it(self):
         device = self.device(self.service(), more=SELF)

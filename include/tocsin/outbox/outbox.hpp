@@ -117,6 +117,8 @@ class Outbox {
   // When the next one may be sent; kNever: nothing waits by time.
   Instant next_due(std::uint32_t stream, Instant now) const;
   bool waiting(std::uint32_t stream) const;
+  // When the budget of a class lets the next one go; `now` while something is left of it.
+  Instant free_at(Class cls, Instant now) const;
 
   // One message, ready to be spelled. Views point into `scratch` (kBlock bytes).
   struct Outgoing {
@@ -162,7 +164,6 @@ class Outbox {
   // outbox_pick.cpp
   std::size_t pick_others(Class cls, std::uint32_t stream, Instant now, Span<std::uint32_t> into, std::size_t n) const;
   std::size_t pick_troubled(Class cls, bool resting, std::uint32_t stream, Instant now, Span<std::uint32_t> into) const;
-  Instant free_at(Class cls, Instant now) const;
   static bool needs_record(const Entry& entry);
   bool uncount(Entry& entry);
   std::uint32_t on_s(Instant now) const { return static_cast<std::uint32_t>(queue_.on_ms(now) / 1000); }
