@@ -66,7 +66,8 @@ Result<std::size_t> read_token(std::string_view path, Span<char> into, TextWrite
   explicit_bzero(into.data(), into.size());
   const Fd file{::open(Path{path}.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
   if (!file.is_open() && errno == ENOENT) {
-    why.text("there is no token file ").text(path).text(": store the token of the stream with `tocsin token set`");
+    why.text("there is no token file ").text(path);
+    why.text(": store the token of the stream with `tocsin token set`");
     return Code::not_found;
   }
   if (!file.is_open()) return failed(why, "cannot open the token file ", path, last_error());

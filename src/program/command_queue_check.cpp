@@ -63,7 +63,9 @@ Exit check_queue(const Arguments& arguments, const Config* config) {
   }
   if (!reader.is_there()) {
     why.text("there are no queue.0 and queue.1 in ").text(directory).text(": ");
-    complain(why.text(config != nullptr ? "`tocsin run` makes them" : "name the directory that has both, or the copy of a state_device").view());
+    why.text(config != nullptr ? "`tocsin run` makes them"
+                               : "name the directory that has both, or the copy of a state_device");
+    complain(why.view());
     return Exit::bad_data;
   }
   const Queue& queue = reader.queue();
@@ -98,7 +100,8 @@ Exit check_queue(const Arguments& arguments, const Config* config) {
   TextWriter out(text);
   out.text(directory).text(": ");
   if (found.fresh) {
-    out.text(found.unreadable ? "no queue can be read in its files: look at the medium\n" : "an empty queue\n");
+    out.text(found.unreadable ? "no queue can be read in its files: look at the medium\n"
+                              : "an empty queue\n");
     print(out.view());
     return damage ? Exit::bad_data : Exit::done;
   }

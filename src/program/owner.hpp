@@ -30,7 +30,9 @@
 namespace tocsin {
 
 // Begun ones count.
-constexpr std::uint64_t whole_minutes(Millis time) { return static_cast<std::uint64_t>(time.count / 60'000 + 1); }
+constexpr std::uint64_t whole_minutes(Millis time) {
+  return static_cast<std::uint64_t>(time.count / 60'000 + 1);
+}
 
 enum class Role : std::uint8_t { daemon, guest };  // a guest gives way to a daemon
 

@@ -127,7 +127,8 @@ void Owner::look_after(Waiting& waiting, Instant now) {
     if (!queue_.on_medium(waiting.posted.pushed.ticket)) {
       if (now < waiting.medium_until && !queue_.failing()) return;
       exit = Exit::medium;
-      why.text(waiting.purges ? "the medium does not take it: nothing is forgotten; look at the disk, then purge again"
+      why.text(waiting.purges ? "the medium does not take it: nothing is forgotten; look at the disk, then "
+                                "purge again"
                               : "the medium does not take it: kept in memory only, a power cut would lose "
                                 "it; look at the disk");
     }

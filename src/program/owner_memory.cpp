@@ -111,7 +111,8 @@ void Owner::move_to_state(Instant now) {
     for (std::size_t at = 0; at < index_.size(); ++at) waiting += ended(index_[at].state) ? 0U : 1U;
     line.text("the state in ").text(config_->device.place()).text(" can be used again: ");
     line.number(waiting).text(waiting == 1 ? " message waits in it, " : " messages wait in it, ");
-    line.number(carried_.messages()).text(carried_.messages() == 1 ? " comes from memory" : " come from memory");
+    line.number(carried_.messages());
+    line.text(carried_.messages() == 1 ? " comes from memory" : " come from memory");
     log_line(LogLevel::info, line.view());
   } else {
     char words[300];

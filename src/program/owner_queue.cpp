@@ -105,7 +105,8 @@ void Owner::keep_damage(Instant now) {
   TextWriter line(text);
   line.number(found_.damaged).text(" records of the queue in ").text(config_->device.place());
   line.text(" are damaged and left out");
-  if (kept_aside_.count() > 0) line.text("; their blocks are kept in ").text(config_->device.state).text("/damaged.*");
+  if (kept_aside_.count() > 0)
+    line.text("; their blocks are kept in ").text(config_->device.state).text("/damaged.*");
   log_line(LogLevel::error, line.text(": look at the medium").view());
   kept_aside_.keep(state_.fd(), static_cast<std::uint32_t>(queue_.on_ms(now) / 1000));
 }
