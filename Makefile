@@ -48,7 +48,8 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-s
         -Wnon-virtual-dtor -Wswitch-enum -Wimplicit-fallthrough -Wundef -Wformat=2 -Werror
 CORE := -std=c++17 -fno-exceptions -fno-rtti -fno-threadsafe-statics -ffunction-sections -fdata-sections \
         -Iinclude $(ARCH)
-SHIP_FLAGS  := $(CORE) $(WARN) -Os -g $(SHIP_EXTRA)
+# Nothing is thrown, and a debugger has .debug_frame: tables for unwinding would be an eighth of the program.
+SHIP_FLAGS  := $(CORE) $(WARN) -Os -g -fno-asynchronous-unwind-tables -fno-unwind-tables $(SHIP_EXTRA)
 CHECK_FLAGS := $(CORE) $(WARN) -O1 -g $(SANITIZER) $(CHECK_CPP)
 CHECK_CXX   ?= $(CXX)
 # What only code outside the portable layers sees: the folders beside it, and Mbed TLS.
