@@ -80,8 +80,10 @@ TEST(history_goes_on_over_power_cuts) {
     b.cut_power();
   }
   CHECK(b.on_medium("a secret"));
+  b.sent("a late one");
   CHECK(b->run(days(2)));
   CHECK(!b.on_medium("a secret"));
+  CHECK(b.on_medium("a late one"));
 }
 
 TEST(history_of_none_keeps_what_fits) {
