@@ -8,6 +8,7 @@
 using namespace tocsin;
 using fakes::Disk;
 using fakes::Process;
+using fakes::SlowStore;
 using fakes::the_index;
 
 namespace {
@@ -51,6 +52,10 @@ std::uint32_t fill(Process& run) {
     last = pushed.value().first_number;
   }
   return last;
+}
+
+void forget_all(Process& run) {
+  CHECK_OK(run.queue.forget(static_cast<std::uint32_t>(run.queue.on_ms(run.now) / 1000) + 1));
 }
 
 }  // namespace
@@ -124,7 +129,7 @@ TEST(queue_forget_cut_at_any_call_goes_on_with_the_next_start) {
       CHECK_OK(pushed);
       waiting = pushed.value().first_number;
       run.settle();
-      CHECK_OK(run.queue.forget(static_cast<std::uint32_t>(run.queue.on_ms(run.now) / 1000) + 1));
+      forget_all(run);
       disk.cut_at = disk.calls + call;
       finish(run);
       if (disk.power) break;  // it was done before
@@ -151,23 +156,40 @@ TEST(queue_forget_cut_at_any_call_goes_on_with_the_next_start) {
   CHECK(cuts > 10);
 }
 
-TEST(queue_forget_beside_messages_that_come_and_a_turn_of_their_own_ends_all_the_same) {
-  Disk disk(8);
+// Zeros are being written to the file that the copy is to go to, and only a part of it has them, when the active
+// file is full and goes over by itself. `before`: how full that was. Whether it came to that.
+bool turns_while_it_wipes(unsigned before) {
+  Disk disk(24);
   Process run(disk);
   run.start();
   fill(run);
-  CHECK_OK(run.queue.forget(static_cast<std::uint32_t>(run.queue.on_ms(run.now) / 1000) + 1));
-  const auto turns = run.queue.turns();
-  while (run.queue.turns() < turns + 3) {  // busy: there is hardly a moment for it
-    const auto pushed = run.push(1, "meanwhile");
+  for (unsigned i = 0; i < before; ++i) {
+    const auto pushed = run.push(1, std::string(300, 'f'));
     CHECK_OK(pushed);
     run.settle();
     CHECK_OK(run.end(pushed.value().first_number));
-    run.queue.poll(run.now);
+    run.settle();
   }
+  const auto turns = run.queue.turns();
+  SlowStore& other = run.queue.active_file() == 0 ? run.odd : run.even;
+  forget_all(run);
+  other.hangs = true;
+  run.queue.poll(run.now);  // the first zeros are on their way
+  for (unsigned i = 0; i < 60; ++i) run.push(1, std::string(300, 'm')).status().ignore();
+  other.hangs = false;
   finish(run);
   CHECK(run.queue.forgot());
   CHECK(!holds(disk, kSecret));
+  return run.queue.turns() - turns > 1;
+}
+
+TEST(queue_forget_beside_a_turn_that_comes_in_between_begins_anew_and_leaves_nothing) {
+  unsigned seen = 0;
+  for (unsigned before = 0; before < 240; before += 8) {
+    check::at("before=%u", before);
+    seen += turns_while_it_wipes(before) ? 1U : 0U;
+  }
+  CHECK(seen > 0);
 }
 
 TEST(queue_forget_on_a_file_that_fails_stops_and_the_next_start_goes_on) {
@@ -175,7 +197,7 @@ TEST(queue_forget_on_a_file_that_fails_stops_and_the_next_start_goes_on) {
   Process run(disk);
   run.start();
   fill(run);
-  CHECK_OK(run.queue.forget(static_cast<std::uint32_t>(run.queue.on_ms(run.now) / 1000) + 1));
+  forget_all(run);
   disk.fail_at = disk.calls + 3;  // behind write and sync of the wish
   finish(run);
   CHECK(!run.queue.forgot());

@@ -245,3 +245,21 @@ TEST(sender_idle_day_costs_no_write_and_hardly_a_poll) {
   CHECK_EQ(b.disk.calls, calls);
   CHECK_EQ(b->spins, 0);
 }
+
+// `send --wait` asks at the end of its time, which may be in the middle of a try.
+TEST(sender_in_trouble_is_so_during_its_next_try_until_a_message_is_accepted) {
+  Bench b;
+  b.start();
+  CHECK(b->sender.trouble() == Sender::State::idle);
+  b->stream.refuse = {Code::io, 111};
+  CHECK(b->post(Class::warning, 1, "x") != 0);
+  CHECK(b->run(milliseconds(1)));
+  CHECK(b->sender.trouble() == Sender::State::backing_off);
+  b->stream.refuse = {};
+  b->stream.connect_time = seconds(10);
+  while (b->sender.state() != Sender::State::connecting) CHECK(b->run(milliseconds(100)));
+  CHECK(b->sender.trouble() == Sender::State::backing_off);
+  CHECK(b->run(minutes(1)));
+  CHECK_EQ(total_copies(b.service), 1);
+  CHECK(b->sender.trouble() == Sender::State::idle);
+}

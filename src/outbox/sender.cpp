@@ -49,6 +49,7 @@ Want Sender::want() const {
 void Sender::enter(State state, Instant wake) {
   state_ = state;
   wake_ = wake;
+  if (state == State::backing_off || state == State::held) trouble_ = state;
 }
 
 void Sender::resume() {

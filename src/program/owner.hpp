@@ -4,7 +4,7 @@
 //
 //   handles() -> poll(2) -> poll()   ...again and again; wake() says when at the latest
 //
-// Memory: about 1.3 MiB of address space in place, of which a quiet device touches some 200 KiB. Threads:
+// Memory: about 2 MiB of address space in place, of which a quiet device touches some 200 KiB. Threads:
 // one loop; the storage worker and the resolver stay behind their port.
 #pragma once
 

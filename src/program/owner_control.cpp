@@ -210,8 +210,8 @@ Exit Owner::outcome(std::uint32_t first, std::size_t count) const {
     if (!ended(entry->state))
       for (std::size_t s = 0; s < stream_count_; ++s)
         if (name_hash(senders_[s]->name()) == entry->stream) {
-          if (senders_[s]->state() == Sender::State::held) exit = Exit::token;
-          if (senders_[s]->state() == Sender::State::backing_off) exit = Exit::unreachable;
+          if (senders_[s]->trouble() == Sender::State::held) exit = Exit::token;
+          if (senders_[s]->trouble() == Sender::State::backing_off) exit = Exit::unreachable;
         }
     worst = worse(worst, exit);
   }

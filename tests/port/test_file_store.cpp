@@ -12,31 +12,14 @@
 #include "check.hpp"
 #include "port/linux/file_store.hpp"
 #include "port/linux/system.hpp"
-#include "port/scratch.hpp"
+#include "port/store_bench.hpp"
 
 using namespace tocsin;
+using store_bench::folder_fd;
+using store_bench::outcome;
+using store_bench::worker;
 
 namespace {
-
-// Lives to the end of the program, as its header asks.
-StorageWorker& worker() {
-  static StorageWorker worker;
-  if (worker.handle() < 0) CHECK_OK(worker.start());
-  return worker;
-}
-
-int folder_fd() {
-  static const int fd = ::open(scratch::folder().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  return fd;
-}
-
-Status outcome(FileStore& store) {
-  for (;;) {
-    const Status status = store.poll();
-    if (status.code() != Code::again) return status;
-    CHECK_OK(worker().wait(seconds(60)));
-  }
-}
 
 bool readable(int fd) {
   pollfd wanted{fd, POLLIN, 0};

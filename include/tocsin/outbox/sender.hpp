@@ -79,6 +79,8 @@ class Sender {
   void go_on();
 
   State state() const { return state_; }
+  // While there is a reason(): backing_off or held, also during the next try; else idle.
+  State trouble() const { return reason_.view().empty() ? State::idle : trouble_; }
   static std::string_view word(State state);
   std::string_view reason() const { return reason_.view(); }  // why it backs off or is held
   Instant retry_at() const { return retry_at_; }
@@ -132,6 +134,7 @@ class Sender {
   bool to_troubled_ = false;     // the last request went to recipients in trouble
   bool others_first_ = false;    // and everybody else has not had a turn since
   FixedText<200> reason_;
+  State trouble_ = State::idle;  // backing_off or held, whichever was last
   Clocks last_accepted_;
   std::uint32_t requests_ = 0;
 
