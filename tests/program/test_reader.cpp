@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "src/program/reader.hpp"
 
+#include <poll.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <cstdio>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -12,6 +18,27 @@
 #include "port/scratch.hpp"
 
 using namespace tocsin;
+
+namespace {
+
+// Called in each pause of a Reader: what an owner does between two looks.
+std::function<void()>& in_a_pause() {
+  static auto& act = *new std::function<void()>;
+  return act;
+}
+
+}  // namespace
+
+// A Reader pauses with poll(nullptr, 0, ...); everything else is the system's.
+extern "C" int poll(pollfd* fds, nfds_t count, int most_ms) {
+  if (fds == nullptr && count == 0 && in_a_pause()) {
+    in_a_pause()();
+    return 0;
+  }
+  timespec time{most_ms / 1000, most_ms % 1000 * 1'000'000L};
+  return static_cast<int>(
+      ::syscall(SYS_ppoll, fds, static_cast<unsigned long>(count), most_ms < 0 ? nullptr : &time, nullptr, 0UL));
+}
 
 namespace {
 
@@ -159,9 +186,89 @@ TEST(reader_beside_an_owner_at_work_never_mixes_up_messages_and_misses_none_that
     }
 }
 
+namespace {
+
+// A Reader that meets the files while an owner is about to have them whole again: `spoil` is done to both of them
+// before it looks, and undone in its pause number `pause`.
+struct Met {
+  bool fresh;
+  std::size_t messages;
+  std::uint32_t damaged;
+  unsigned pauses;
+};
+Met meet_spoiled(const char* name, unsigned pause, void (*spoil)(std::string& file)) {
+  Owner owner(name);
+  for (unsigned i = 0; i < 8; ++i) owner.push();
+  const std::string paths[] = {owner.folder() + "/queue.0", owner.folder() + "/queue.1"};
+  std::string whole[2];
+  for (unsigned i = 0; i < 2; ++i) {
+    whole[i] = scratch::read_file(paths[i]);
+    std::string spoiled = whole[i];
+    spoil(spoiled);
+    CHECK_EQ(spoiled.size(), whole[i].size());
+    scratch::write_file(paths[i], spoiled);
+  }
+  unsigned pauses = 0;
+  in_a_pause() = [&] {
+    if (++pauses != pause) return;
+    for (unsigned i = 0; i < 2; ++i) scratch::write_file(paths[i], whole[i]);
+  };
+  const auto reader = std::make_unique<Reader>();
+  Config config;
+  config.device.state = owner.folder();
+  char words[100];
+  TextWriter why(words);
+  const Exit opened = reader->open(config, why);
+  in_a_pause() = nullptr;
+  CHECK(opened == Exit::done);
+  return {reader->found().fresh, reader->index().size(), reader->found().damaged, pauses};
+}
+
+void wipe(std::string& file) { file.assign(file.size(), '\0'); }
+// One bit in each block where something lies, but in the first of a file, which has its head.
+void damage(std::string& file) {
+  for (std::size_t at = kBlock; at < file.size(); at += kBlock)
+    if (file[at] != 0) file[at + 40] = static_cast<char>(file[at + 40] ^ 1);
+}
+
+}  // namespace
+
+TEST(reader_beside_an_owner_that_forgets_does_not_believe_wiped_files_at_the_first_look) {
+  // `queue list` beside `queue purge` said that the queue was empty: it had read each file while that one was
+  // turned over and wiped, and the other one held everything.
+  for (const unsigned pause : {1U, 2U}) {
+    check::at("pause=%u", pause);
+    const Met met = meet_spoiled(pause == 1 ? "wiped-1" : "wiped-2", pause, wipe);
+    CHECK(!met.fresh);
+    CHECK_EQ(met.messages, 8);
+    CHECK_EQ(met.damaged, 0);
+    CHECK_EQ(met.pauses, pause);
+  }
+}
+
+TEST(reader_beside_an_owner_that_writes_does_not_believe_damage_at_the_first_look) {
+  for (const unsigned pause : {1U, 2U}) {
+    check::at("pause=%u", pause);
+    const Met met = meet_spoiled(pause == 1 ? "damaged-1" : "damaged-2", pause, damage);
+    CHECK_EQ(met.damaged, 0);
+    CHECK_EQ(met.messages, 8);
+    CHECK_EQ(met.pauses, pause);
+  }
+}
+
+TEST(reader_believes_emptiness_and_damage_that_stand) {
+  const Met empty = meet_spoiled("stays-empty", 0, wipe);
+  CHECK(empty.fresh);
+  CHECK_EQ(empty.messages, 0);
+  CHECK_EQ(empty.pauses, 2);
+  const Met damaged = meet_spoiled("stays-damaged", 0, damage);
+  CHECK(damaged.damaged > 0);
+  CHECK_EQ(damaged.pauses, 2);
+}
+
 TEST(reader_beside_an_owner_that_forgets_finds_neither_damage_nor_an_empty_queue) {
   // Beside `queue purge` a check in some hundred said that the queue was empty or damaged: it had looked at a file
-  // that was turned and wiped under it.
+  // that was turned and wiped under it. A race, which shows something only now and then: the cases above do always.
   Owner owner("forgets", 64);
   for (unsigned i = 0; i < 8; ++i) owner.push();
   std::atomic<bool> enough{false};
@@ -172,7 +279,7 @@ TEST(reader_beside_an_owner_that_forgets_finds_neither_damage_nor_an_empty_queue
   Config config;
   config.device.state = owner.folder();
   unsigned empty = 0, damaged = 0;
-  for (unsigned i = 0; i < 2000; ++i) {
+  for (unsigned i = 0; i < 200; ++i) {
     char words[100];
     TextWriter why(words);
     CHECK(reader->open(config, why) == Exit::done);
