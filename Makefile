@@ -244,11 +244,13 @@ fuzz-replay: $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%)  ## every kept input once more
 
 # ---- longer runs -----------------------------------------------------------------------------------------
 
-.PHONY: demo bench
+.PHONY: demo bench bench-counts
 demo: $(BUILD)/deps/demo.ok program    ## the whole story on this machine: alarm, outage, kill -9, delivery
 	$(Q)TOCSIN=$(abspath $(SHIP)/tocsin) python3 tests/demo/demo.py
 bench: $(BUILD)/deps/bench.ok program  ## counts beside the peers, about 5 minutes; FAST=1: without what waits
 	$(Q)TOCSIN=$(abspath $(SHIP)/tocsin) tests/bench/run
+bench-counts: $(BUILD)/deps/bench.ok   ## the queue's instructions alone: neither root nor waiting
+	$(Q)tests/bench/bench_queue.py --no-media --alone 0 --rest 0
 
 .PHONY: kills ledger freeze
 E2E = TOCSIN=$(abspath $(SHIP)/tocsin) SEED=$(SEED) python3

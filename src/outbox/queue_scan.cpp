@@ -309,7 +309,7 @@ void Queue::find_doubtful(const Scan& scan) {
 // The newest record of each block that says something which a start does not say again, while load() reads:
 // in memory that is not in use yet.
 Lsn* Queue::newest_in(std::uint32_t block) {
-  static_assert(kMaxBlocks * sizeof(Lsn) <= 4 * kBlock && kJobBlocks > 4);
+  static_assert(kMaxBlocks * sizeof(Lsn) <= (kJobBlocks - 1) * kBlock);
   return reinterpret_cast<Lsn*>(buffers_[1]) + block;
 }
 
