@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 // `tocsin queue list`, `tocsin queue show ID` and `tocsin status`, read from the files; what only the owner
-// knows is asked of it.
+// knows, or only its memory has, is asked of it.
 #include <unistd.h>
 
 #include "port/linux/clock.hpp"
 #include "src/program/commands.hpp"
 #include "src/program/control.hpp"
 #include "src/program/in_place.hpp"
+#include "src/program/memory_list.hpp"
 #include "src/program/owner.hpp"
 #include "src/program/reader.hpp"
 #include "tocsin/base/crc32.hpp"
@@ -61,6 +62,27 @@ std::string_view reason_of(const Reader::Message& message, const Reasons& reason
   return reasons.of(message.body.event.stream);
 }
 
+enum class Where : std::uint8_t { in_files, in_memory };  // of a daemon, and nowhere else
+
+// The ids that a daemon has in memory only, told apart by their hash.
+class Remembered {
+ public:
+  void add(std::string_view id) {
+    if (count_ < kMost) hashes_[count_++] = name_hash(id);
+  }
+  Where where(std::string_view id) const {
+    const std::uint32_t hash = name_hash(id);
+    for (std::size_t at = 0; at < count_; ++at)
+      if (hashes_[at] == hash) return Where::in_memory;
+    return Where::in_files;
+  }
+
+ private:
+  static constexpr std::size_t kMost = kStagingBytes / 8;  // a phone takes so much of what memory has
+  std::size_t count_ = 0;
+  std::uint32_t hashes_[kMost];
+};
+
 void time_field(JsonWriter& json, std::string_view key, const Clocks& at, bool known) {
   char text[32];
   TextWriter writer(text);
@@ -68,7 +90,7 @@ void time_field(JsonWriter& json, std::string_view key, const Clocks& at, bool k
   json.text_or_null(key, known && at.wall_trusted ? writer.view() : std::string_view{});
 }
 
-void write_fields(const Reader::Message& message, std::string_view reason, JsonWriter& json) {
+void write_fields(const Reader::Message& message, std::string_view reason, Where where, JsonWriter& json) {
   const Event& event = message.body.event;
   const bool over = ended(message.state.state);
   json.field("id", message.id.view());
@@ -81,6 +103,7 @@ void write_fields(const Reader::Message& message, std::string_view reason, JsonW
   json.field("attempts", std::uint32_t{message.attempts});
   json.text_or_null("uuid", message.state.uuid);
   json.text_or_null("reason", reason);
+  json.field("memory_only", where == Where::in_memory);
   time_field(json, "queued_at", event.queued.clocks, true);
   time_field(json, "ended_at", message.state.at.clocks, over && message.has_state);
   json.field("edge_before_ms", event.edge_before_ms);
@@ -101,7 +124,8 @@ void write_when(const Stamp& stamp, TextWriter& into) {
 // one: what is the same twice is told once.
 class Life {
  public:
-  Life(const Reader& reader, std::uint32_t number) : reader_(reader), number_(number) {}
+  Life(const Reader& reader, std::uint32_t number, std::string_view id)
+      : reader_(reader), number_(number), steps_(reader.find(id) == number ? 0 : kMostSteps) {}
   bool next() {
     for (; steps_ < kMostSteps; ++steps_) {
       const auto record = reader_.queue().next_of_life(number_, lsn_, memory_);
@@ -138,7 +162,7 @@ class Life {
   std::uint32_t hash_ = 0;
   std::uint8_t sends_ = 0, before_ = 0;
   bool is_again_ = false;
-  unsigned steps_ = 0;
+  unsigned steps_;  // all of them taken: the files have no such message
   MessageState step_;
   alignas(8) std::uint8_t memory_[kBlock];
 };
@@ -172,58 +196,85 @@ void write_life(Life& life, TextWriter& into) {
   }
 }
 
+void print_line(const Reader::Message& message, std::string_view reason, Where where, bool as_json) {
+  static char line[2 * kMaxText + 2048];
+  if (as_json) {
+    JsonWriter json({line, sizeof line - 1});
+    json.open_object();
+    write_fields(message, reason, where, json);
+    json.close_object();
+    return print_json(json, line);
+  }
+  TextWriter out(line);
+  out.text(message.id.view()).text("  ").text(word(message.state.state)).text("  ");
+  out.text(word(message.body.event.cls)).text("  ").text(message.phone.view()).text("  ");
+  out.text(message.body.event.text);
+  if (where == Where::in_memory) out.text("\n    in memory only");
+  if (!reason.empty()) out.text(where == Where::in_memory ? ": " : "\n    ").text(reason);
+  print(out.text("\n").view());
+}
+
+// What `id` names in the memory of a daemon, and in no file: there, NUMBER may be another message.
+bool find_in_memory(const Call& call, Reader::Message& into) {
+  std::uint32_t number = 0;
+  return in_place<MemoryList, 2>(call.config.device.control, call.arguments.subject).next(into, number);
+}
+
 }  // namespace
 
 Exit list_queue(const Call& call) {
+  const Reasons& reasons = in_place<Reasons>(call.config);
+  Remembered& remembered = in_place<Remembered>();
+  Reader::Message held;
+  std::uint32_t number = 1;
+  // Before the files are read: what is in neither came to an end.
+  MemoryList& before = in_place<MemoryList, 0>(call.config.device.control);
+  while (reasons.running() && before.next(held, number)) remembered.add(held.id.view());
+
   Reader& reader = in_place<Reader>();
   char words[300];
   TextWriter why(words);
   const Exit opened = reader.open(call.config, why);
+  bool empty = true;
+  alignas(8) static std::uint8_t body[kBlock], state[kBlock];
+  for (number = 1; opened == Exit::done && number != 0; ++number) {
+    const auto message = reader.from(number, body, state);
+    if (message.code() == Code::not_found) break;
+    empty = false;
+    if (!message.ok()) continue;
+    print_line(message.value(), reason_of(message.value(), reasons), remembered.where(message.value().id.view()),
+               call.arguments.json);
+  }
+  MemoryList& memory = in_place<MemoryList, 1>(call.config.device.control);
+  while (reasons.running() && memory.next(held, number)) {
+    if (opened == Exit::done && reader.find(held.id.view()) != 0) continue;
+    empty = false;
+    print_line(held, reason_of(held, reasons), Where::in_memory, call.arguments.json);
+  }
+  if (!memory.remark().empty()) complain(memory.remark());
   if (opened != Exit::done) {
     complain(why.view());
     return opened;
   }
-  const Reasons& reasons = in_place<Reasons>(call.config);
-  alignas(8) static std::uint8_t body[kBlock], state[kBlock];
-  static char line[2 * kMaxText + 2048];
-  if (!call.arguments.json && reader.index().size() == 0) print("the queue is empty\n");
-  // What a daemon keeps in memory only is in no file.
-  if (!reader.is_there() && reasons.running()) {
-    why.text("there is no queue in ").text(call.config.device.place());
-    complain(why.text(" yet: what the daemon keeps in memory is not listed; see `tocsin status`").view());
-  } else if (reader.found().unreadable && reader.found().fresh) {
+  if (!call.arguments.json && empty) print("the queue is empty\n");
+  if (reader.found().unreadable && reader.found().fresh) {
     why.text("no queue can be read in ").text(call.config.device.place());
     complain(why.text(": look at the medium, and see `tocsin queue check`").view());
-  }
-  for (std::uint32_t number = 1; number != 0; ++number) {
-    const auto message = reader.from(number, body, state);
-    if (message.code() == Code::not_found) break;
-    if (!message.ok()) continue;
-    const std::string_view reason = reason_of(message.value(), reasons);
-    if (call.arguments.json) {
-      JsonWriter json({line, sizeof line - 1});
-      json.open_object();
-      write_fields(message.value(), reason, json);
-      json.close_object();
-      print_json(json, line);
-      continue;
-    }
-    TextWriter out(line);
-    out.text(message.value().id.view()).text("  ").text(word(message.value().state.state)).text("  ");
-    out.text(word(message.value().body.event.cls)).text("  ").text(message.value().phone.view()).text("  ");
-    out.text(message.value().body.event.text);
-    if (!reason.empty()) out.text("\n    ").text(reason);
-    print(out.text("\n").view());
   }
   return Exit::done;
 }
 
 Exit show_message(const Call& call) {
+  const Reasons& reasons = in_place<Reasons>(call.config);
   Reader& reader = in_place<Reader>();
   char words[300];
   TextWriter why(words);
+  Reader::Message m;
+  const Where where = reasons.running() && find_in_memory(call, m) ? Where::in_memory : Where::in_files;
   const Exit opened = reader.open(call.config, why);
-  std::uint32_t number = opened == Exit::done ? reader.find(call.arguments.subject) : 0;
+  std::uint32_t number = where == Where::in_memory ? m.body.first_number
+                         : opened == Exit::done    ? reader.find(call.arguments.subject)
+                                                   : 0;
   if (opened == Exit::done && number == 0)
     why.text("there is no message ")
         .text(call.arguments.subject)
@@ -232,22 +283,23 @@ Exit show_message(const Call& call) {
     complain(why.view());
     return opened == Exit::done ? Exit::bad_data : opened;
   }
-  const Reasons& reasons = in_place<Reasons>(call.config);
   alignas(8) static std::uint8_t body[kBlock], state[kBlock];
   static char text[24'576];
-  const std::uint32_t asked = number;
-  const auto message = reader.from(number, body, state);
-  if (!message.ok() || number != asked) {
-    complain("its record cannot be read");
-    return Exit::medium;
+  if (where == Where::in_files) {
+    const std::uint32_t asked = number;
+    const auto message = reader.from(number, body, state);
+    if (!message.ok() || number != asked) {
+      complain("its record cannot be read");
+      return Exit::medium;
+    }
+    m = message.value();
   }
-  const Reader::Message& m = message.value();
   const std::string_view reason = reason_of(m, reasons);
   if (call.arguments.json) {
     JsonWriter json({text, sizeof text - 1});
     json.open_object();
-    write_fields(m, reason, json);
-    write_life(in_place<Life>(reader, number), json);
+    write_fields(m, reason, where, json);
+    write_life(in_place<Life>(reader, number, m.id.view()), json);
     json.close_object();
     print_json(json, text);
     return Exit::done;
@@ -271,8 +323,9 @@ Exit show_message(const Call& call) {
   }
   if (!m.state.uuid.empty()) out.text("\nuuid      ").text(m.state.uuid);
   if (!reason.empty()) out.text("\nreason    ").text(reason);
+  if (where == Where::in_memory) out.text("\nmedium    in memory only: a power cut would lose it");
   out.text("\nlife");
-  write_life(in_place<Life>(reader, number), out);
+  write_life(in_place<Life>(reader, number, m.id.view()), out);
   print(out.text("\n").view());
   return Exit::done;
 }

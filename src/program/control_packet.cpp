@@ -12,6 +12,7 @@ enum class Tag : std::uint8_t {
   subject = 5,
   json = 6,  // no bytes
   wait = 7,  // u32, seconds
+  from = 8,  // u32, a message's number
   out = 16,
   err = 17,
 };
@@ -33,6 +34,7 @@ bool fields_of(Ask ask, Fields& into) {
     case Ask::drop:
     case Ask::reload_token: into = {bit(Tag::subject), 0}; return true;
     case Ask::status: into = {0, bit(Tag::json)}; return true;
+    case Ask::in_memory: into = {bit(Tag::from), bit(Tag::subject)}; return true;
     case Ask::ping:
     case Ask::purge:
     case Ask::give_way:
@@ -134,6 +136,10 @@ Status take_value(Tag tag, Bytes value, ControlRequest& into, TextWriter& why) {
       if (value.size() != 4) return bad(why, "a field has a wrong size");
       into.wait = seconds(load32(value.data()));
       return {};
+    case Tag::from:
+      if (value.size() != 4) return bad(why, "a field has a wrong size");
+      into.from = load32(value.data());
+      return {};
     case Tag::out:
     case Tag::err: break;
   }
@@ -152,7 +158,8 @@ Result<std::size_t> encode_request(const ControlRequest& request, MutBytes into)
   if ((all & bit(Tag::stream)) != 0 && !request.stream.empty())
     packer.field(Tag::stream, as_bytes(request.stream));
   if ((all & bit(Tag::text)) != 0) packer.field(Tag::text, as_bytes(request.text));
-  if ((all & bit(Tag::subject)) != 0) packer.field(Tag::subject, as_bytes(request.subject));
+  if ((fields.required & bit(Tag::subject)) != 0 || ((all & bit(Tag::subject)) != 0 && !request.subject.empty()))
+    packer.field(Tag::subject, as_bytes(request.subject));
   if ((all & bit(Tag::phone)) != 0)
     for (const Phone& phone : request.recipients()) packer.field(Tag::phone, as_bytes(phone.view()));
   if ((all & bit(Tag::json)) != 0 && request.json) packer.field(Tag::json, {});
@@ -160,6 +167,11 @@ Result<std::size_t> encode_request(const ControlRequest& request, MutBytes into)
     std::uint8_t wait[4];
     store32(wait, static_cast<std::uint32_t>(request.wait.count / 1000));
     packer.field(Tag::wait, wait);
+  }
+  if ((all & bit(Tag::from)) != 0) {
+    std::uint8_t from[4];
+    store32(from, request.from);
+    packer.field(Tag::from, from);
   }
   return packer.size();
 }

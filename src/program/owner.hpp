@@ -88,6 +88,8 @@ class Owner final : public Observer {
   Millis budget_wait(Class cls, Instant now) const { return outbox_.free_at(cls, now) - now; }
   // Messages that wait and would be lost with this process.
   std::size_t only_in_memory() const;
+  // As memory_list.hpp says, as many as fit; returns the bytes. `remark`: what it cannot list.
+  std::size_t list_memory(const ControlRequest& request, MutBytes into, TextWriter& remark) const;
 
   const Config& config() const { return *config_; }
   const Queue& queue() const { return queue_; }

@@ -50,6 +50,11 @@ void Owner::answer(ControlServer::Client client, Instant now) {
         out.text(" min; see [class ").text(tocsin::word(cls)).text("] in the configuration\n");
       }
       return reply(client, Exit::done, out.view(), {}, now);
+    case Ask::in_memory: {
+      const MutBytes into{reinterpret_cast<std::uint8_t*>(reply_), sizeof reply_ - sizeof words};
+      const std::size_t size = list_memory(request, into, why);
+      return reply(client, Exit::done, {reply_, size}, why.view(), now);
+    }
     case Ask::reload_token: {
       const std::size_t at = config_->find_stream(request.subject);
       if (at == kNotFound || at >= stream_count_) {

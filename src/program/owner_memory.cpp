@@ -3,6 +3,7 @@
 #include <new>
 
 #include "port/linux/clock.hpp"
+#include "src/program/memory_list.hpp"
 #include "src/program/owner.hpp"
 
 namespace tocsin {
@@ -45,6 +46,27 @@ std::size_t Owner::only_in_memory() const {
   for (std::size_t at = 0; at < index_.size(); ++at)
     count += !ended(index_[at].state) && index_[at].body_staged ? 1U : 0U;
   return count;
+}
+
+// Without a state everything, also what has ended; where the medium is only slow or failing, what waits and is in
+// no file.
+std::size_t Owner::list_memory(const ControlRequest& request, MutBytes into, TextWriter& remark) const {
+  std::size_t size = 0;
+  if (carried_.messages() > 0)
+    remark.number(carried_.messages()).text(carried_.messages() == 1 ? " message" : " messages")
+        .text(" from memory wait for room in the queue and are not listed");
+  if (!in_memory_ && !queue_.stalled(read_clocks().now)) return 0;
+  const Entry* const asked = request.subject.empty() ? nullptr : queue_.find(request.subject);
+  if (!request.subject.empty() && asked == nullptr) return 0;
+  alignas(8) std::uint8_t scratch[kBlock], last[kBlock];
+  for (std::size_t at = 0; at < index_.size(); ++at) {
+    const Entry& entry = index_[at];
+    if (entry.number < request.from || (asked != nullptr && &entry != asked)) continue;
+    if (!in_memory_ && (ended(entry.state) || !entry.body_staged)) continue;
+    const auto body = queue_.read_body(entry, scratch);
+    if (body.ok() && !add_to_list(entry, body.value(), queue_.read_state(entry, last), into, size)) break;
+  }
+  return size;
 }
 
 void Owner::look_at_state(Instant now) {

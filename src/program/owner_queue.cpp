@@ -17,7 +17,8 @@ Owner::Posted Owner::act(const ControlRequest& request, TextWriter& why) {
     case Ask::status:
     case Ask::reload_token:
     case Ask::give_way:
-    case Ask::reasons: break;
+    case Ask::reasons:
+    case Ask::in_memory: break;
   }
   TOCSIN_ASSERT(false);
   return {};

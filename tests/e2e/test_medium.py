@@ -303,9 +303,17 @@ class Absent(MediumCase):
         device.start()
         self.assertIn("0 messages wait", device.log.wait("running as"))
         ids, waits = self.in_memory(device, service, "no such file")
-        listed = device.run("queue", "list")  # it said that the queue is empty, and no more
-        self.assertEqual((listed.exit, listed.out), (0, "the queue is empty\n"), listed)
-        self.assertIn("what the daemon keeps in memory is not listed", listed.err)
+        # `queue list` said that the queue is empty, beside a message that only the daemon's memory had.
+        listed = device.ok("queue", "list")
+        self.assertEqual(listed.err, "")
+        self.assertRegex(listed.out, rf"(?m)^{waits}  queued  info  \d+  waits in memory\n    in memory only: .")
+        self.assertEqual({m["id"]: m["state"] for m in device.queue()}, {**{i: "accepted" for i in ids}, waits: "queued"})
+        self.assertEqual({m["memory_only"] for m in device.queue()}, {True})
+        for name in (waits, waits.split("-")[-1]):
+            shown = json.loads(device.ok("queue", "show", name, "--json").out)
+            self.assertEqual((shown["id"], shown["text"], shown["memory_only"], shown["life"]), (waits, "waits in memory", True, []))
+        self.assertIn("in memory only: a power cut would lose it", device.ok("queue", "show", waits).out)
+        self.one_line(device.run("queue", "show", "99"), 65, "no message 99")
         self.one_line(device.run("queue", "purge"), 74, "nothing is forgotten")
         self.one_line(device.run("run"), 75, "another tocsin")  # there is no lock, but a socket
         self.assertEqual(sh("mount", "-o", "loop", str(mount.parent / "image"), str(mount)).returncode, 0)

@@ -54,6 +54,16 @@ TEST(control_request_of_every_kind_comes_back_as_it_was) {
     CHECK_OK(decode_request(Bytes{packet, size.value()}, got, why));
     CHECK(got.ask == ask && !got.json);
   }
+  for (const char* subject : {"", "dev-abcd-17"}) {
+    ControlRequest request;
+    request.ask = Ask::in_memory;
+    request.from = 4'000'000'000;
+    request.subject = subject;
+    size = encode_request(request, packet);
+    CHECK_OK(decode_request(Bytes{packet, size.value()}, got, why));
+    CHECK(got.ask == Ask::in_memory && got.from == 4'000'000'000);
+    CHECK_TEXT(got.subject, subject);
+  }
   ControlRequest status;
   status.ask = Ask::status;
   status.json = true;
@@ -100,6 +110,8 @@ TEST(control_bad_packets_are_refused_with_words) {
   CHECK_TEXT(bad({1, 2, 4, 3, 0, '1', '2', '3'}), "a phone is not 7 to 15 digits");
   CHECK_TEXT(bad({1, 2, 4, 8, 0, '+', '4', '4', '7', '7', '0', '0', '9'}), "a phone is not 7 to 15 digits");
   CHECK_TEXT(bad({1, 2, 7, 1, 0, 1}), "a field has a wrong size");
+  CHECK_TEXT(bad({1, 12, 8, 3, 0, 1, 2, 3}), "a field has a wrong size");
+  CHECK_TEXT(bad({1, 12}), "a field is missing");
   CHECK_TEXT(bad({1, 2, 3, 1, 0, 0xFF}), "the text is not UTF-8: set the terminal or the script to UTF-8");
 }
 
