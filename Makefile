@@ -251,7 +251,6 @@ bench: $(BUILD)/deps/bench.ok program  ## counts beside the peers, about 5 minut
 	$(Q)TOCSIN=$(abspath $(SHIP)/tocsin) tests/bench/run
 bench-counts: $(BUILD)/deps/bench.ok   ## the queue's instructions alone: neither root nor waiting
 	$(Q)tests/bench/bench_queue.py --no-media --alone 0 --rest 0
-
 .PHONY: kills ledger freeze
 E2E = TOCSIN=$(abspath $(SHIP)/tocsin) SEED=$(SEED) python3
 kills: $(BUILD)/deps/test.ok program   ## end to end: 200 x kill -9 while 500 messages flow [SEED=N]
@@ -274,7 +273,7 @@ $(SHIP)/gpio_events: $(SHIP)/tests/device/gpio_events.o
 	$(call say,LINK,$@)
 	$(Q)$(LINK) -s -o $@ $<
 
-.PHONY: device-selftest device-lines demo-device
+.PHONY: device-selftest device-lines demo-device bench-board
 ON_BOARD = DEPS=$(BUILD)/deps GPIO_EVENTS=$(BUILD)/aarch64/gpio_events TOCSIN=$(BUILD)/aarch64/tocsin.stripped \
            OUT=$(BUILD)/board python3
 device-selftest: $(BOARD)              ## shows that the emulated ARM board does what the device tests rely on; device-lines
@@ -287,6 +286,9 @@ device-lines: $(BOARD)                 ## the program's input lines on the emula
 demo-device: $(BOARD)                  ## the program on the emulated ARM board: edge to message, power cut, delivery
 	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=aarch64 $(BUILD)/aarch64/tocsin.stripped
 	$(Q)$(ON_BOARD) tests/device/demo_device.py
+bench-board: $(BUILD)/deps/bench.ok $(BOARD)  ## how long the emulated ARM board takes to find 10,000 messages
+	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=aarch64 $(BUILD)/aarch64/tocsin.stripped
+	$(Q)$(ON_BOARD) tests/bench/open_on_board.py
 
 # What a file system needs that is not on the board, and the programs of the machines.
 CUT_FS       := $(subst $(comma), ,$(or $(FS),ext4$(comma)vfat$(comma)jffs2$(comma)ubifs))
