@@ -179,7 +179,7 @@ void Owner::report_medium(Instant now) {
   char text[200];
   TextWriter line(text);
   if (!bad) {
-    note_self(SelfKind::works, {});
+    self_.is_quiet(now) ? self_.take_back(SelfKind::medium) : note_self(SelfKind::works, {});
     return log_line(LogLevel::info, "the medium works again: everything is on it");
   }
   note_self(SelfKind::medium, queue_.failing() ? "it fails, new alarms are kept in memory only"

@@ -187,6 +187,7 @@ Exit Owner::open(const Config& config, Role role, TextWriter& why) {
   settle(queue_.start_ticket());  // a medium that hangs is said below and everywhere; the work goes on
   begin_outbox();
   begin_self();
+  if (in_memory_) self_.keep_quiet(read_clocks().now + SelfAlarms::kQuiet);
   TextWriter problem(words);
   const Status served = control_.open(config.device.control, problem);
   if (served.code() == Code::busy && in_memory_) {  // there is nothing else that would keep two of them apart

@@ -42,7 +42,7 @@ void SelfAlarms::note(SelfKind kind, std::string_view words, std::uint32_t times
 }
 
 Result<SelfKind> SelfAlarms::next(Instant now) const {
-  if (now < again_at_) return Code::empty;
+  if (now < again_at_ || is_quiet(now)) return Code::empty;
   for (const SelfKind kind : kAll)
     if (times_[at(kind)] > 0 && now >= next_at_[at(kind)]) return kind;
   return Code::empty;
@@ -52,7 +52,8 @@ Instant SelfAlarms::wake() const {
   Instant wake = kNever;
   for (const SelfKind kind : kAll)
     if (times_[at(kind)] > 0) wake = earlier(wake, next_at_[at(kind)]);
-  return wake < again_at_ ? again_at_ : wake;
+  const Instant earliest = again_at_ < quiet_until_ ? quiet_until_ : again_at_;
+  return wake < earliest ? earliest : wake;
 }
 
 void SelfAlarms::write(SelfKind kind, TextWriter& into) const {

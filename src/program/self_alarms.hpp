@@ -40,6 +40,13 @@ class SelfAlarms {
   void not_told(Instant now) { again_at_ = now + kAgain; }
   void try_again() { again_at_ = Instant{0}; }  // there may be room now
 
+  // A run that knows nothing of those before it: none is told before `until`, so that one that ends again and
+  // again does not tell the same each time. What has passed by then is taken back.
+  static constexpr Millis kQuiet = minutes(1);
+  void keep_quiet(Instant until) { quiet_until_ = until; }
+  bool is_quiet(Instant now) const { return now < quiet_until_; }
+  void take_back(SelfKind kind) { times_[at(kind)] = 0; }
+
   // An earlier run told this at `now` minus its age.
   void told_before(SelfKind kind, Instant next) { next_at_[at(kind)] = next; }
   // Words that write() always uses for a kind, and for no other.
@@ -52,6 +59,7 @@ class SelfAlarms {
   FixedText<120> words_[kSelfKinds];
   Instant next_at_[kSelfKinds];
   Instant again_at_;
+  Instant quiet_until_;
 };
 
 }  // namespace tocsin

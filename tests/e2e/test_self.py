@@ -98,7 +98,7 @@ class SelfAlarm(Case):
             device.send(f"info {n}", "anna", "--class", "info")
         self.wait_said(service, "dev: class info has sent as many messages as it may")
         # Those that wait were shown without a reason, and a retry by hand took its place.
-        device.ok("queue", "retry", device.queue()[-1]["id"])
+        device.ok("queue", "retry", [m for m in device.queue() if m["class"] == "info"][-1]["id"])
         waiting = [m["reason"] for m in device.queue() if m["state"] == "queued"]
         self.assertEqual(len(waiting), 2)
         for reason in waiting:
@@ -107,6 +107,18 @@ class SelfAlarm(Case):
         [critical, _, info] = device.status()["classes"]
         self.assertEqual(critical, {"name": "critical", "budget_wait_ms": 0})
         self.assertTrue(3_000_000 < info["budget_wait_ms"] <= 3_600_000, info)
+
+    def test_daemon_without_a_state_that_is_started_again_and_again_does_not_tell_it_each_time(self):
+        # Ten kills were ten messages: nothing on a medium says that it was told.
+        service = self.service()
+        device = self.device(service, device={"state": "/nonexistent-folder/state"}, more=SELF)
+        for n in range(5):
+            device.start()
+            self.assertEqual(device.run("send", "--to", "anna", f"{n}").exit, 74)
+            wait_until(lambda: any(m["text"] == f"{n}" for m in service.messages()), "sent from memory")
+            self.assertTrue(any("kept in memory only until" in line for line in device.log.lines))
+            device.kill()
+        self.assertEqual([m["text"] for m in service.messages()], [f"{n}" for n in range(5)])
 
     def test_nobody_else_raises_it(self):
         device = self.device(self.service(), more=SELF)

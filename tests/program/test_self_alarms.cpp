@@ -64,6 +64,34 @@ TEST(self_alarms_without_room_are_kept_and_tried_again_after_a_minute) {
   CHECK_TEXT(words(self, SelfKind::damage), "the queue was damaged: 2 records are lost");
 }
 
+TEST(self_alarms_of_a_run_that_knows_no_other_wait_a_minute) {
+  // A daemon without a state that was started again and again sent a message each time.
+  SelfAlarms self;
+  const Instant start{5'000}, end = start + minutes(1);
+  self.keep_quiet(start + SelfAlarms::kQuiet);
+  CHECK(self.wake() == kNever);
+  self.note(SelfKind::medium, "it cannot be used");
+  self.note(SelfKind::held, "stream sms");
+  self.try_again();
+  CHECK(self.is_quiet(Instant{end.ms - 1}) && !self.is_quiet(end));
+  CHECK(self.next(Instant{end.ms - 1}).code() == Code::empty);
+  CHECK(self.wake() == end);
+  CHECK(self.next(end).value() == SelfKind::medium);
+  self.told(SelfKind::medium, end);
+  CHECK(self.next(end).value() == SelfKind::held);
+}
+
+TEST(self_alarms_take_back_what_has_passed_before_it_was_told) {
+  SelfAlarms self;
+  self.keep_quiet(Instant{60'000});
+  self.note(SelfKind::medium, "it cannot be used");
+  self.take_back(SelfKind::medium);
+  CHECK(self.wake() == kNever);
+  CHECK(self.next(Instant{60'000}).code() == Code::empty);
+  self.note(SelfKind::medium, "it fails");
+  CHECK_TEXT(words(self, SelfKind::medium), "the medium is in trouble: it fails");
+}
+
 TEST(self_alarms_told_by_an_earlier_run_wait_for_the_rest_of_its_hour) {
   SelfAlarms self;
   self.told_before(SelfKind::damage, Instant{70'000});
