@@ -179,7 +179,7 @@ test-programs: $(TEST_PROGRAMS)        ## builds every test program, runs none
 # ---- gates -----------------------------------------------------------------------------------------------
 # Each is shown to fail on planted violations by gate-selftest.
 
-GATES := layers headers clang nocompile size gate-selftest fuzz-replay
+GATES := layers faults headers clang nocompile size gate-selftest fuzz-replay
 PORTABLE_OBJ := $(call objects,$(SHIP),$(foreach layer,$(ALL_LAYERS),$(sort $(wildcard src/$(layer)/*.cpp))))
 OUTER_OBJ    := $(call objects,$(SHIP),$(PROGRAM_SRC) $(PORT_SRC))
 COMPILE_ONLY  = COMPILERS='$(CXX) $(if $(CROSS),,clang++)' FLAGS='$(CORE) $(WARN) $(OUTER_TEST)' python3 tests/gates/compiles.py
@@ -187,6 +187,8 @@ COMPILE_ONLY  = COMPILERS='$(CXX) $(if $(CROSS),,clang++)' FLAGS='$(CORE) $(WARN
 .PHONY: $(GATES)
 layers:                                ## checks the direction of every include
 	$(Q)python3 tests/gates/layers.py
+faults:                                ## the places of the seeded faults of `make mutants` are there, and their tests
+	$(Q)python3 tests/mutants/places.py
 headers: $(BUILD)/deps/test.ok         ## each public header compiles alone, with g++ and clang++
 	$(Q)$(COMPILE_ONLY) headers $(sort $(wildcard include/tocsin/*.hpp include/tocsin/*/*.hpp))
 clang: $(BUILD)/deps/test.ok           ## every source compiles with clang++ as well

@@ -52,6 +52,21 @@ planted 'a heap header in portable code' src/alarm/s.cpp '#include <vector>'
 planted 'a system header in a public header' include/tocsin/alarm/s.hpp '#  include <time.h>'
 planted 'an unknown folder' src/base/a.cpp '#include "../program/main.hpp"'
 
+faults() { python3 "$gates/../mutants/places.py" "$tree"; }
+fault() {  # pass|fail NAME LINE-OF-THE-PLACE TEST
+  fresh
+  mkdir -p "$tree/tests/mutants"
+  printf 'int one;\nint two;\nint two;\n' >"$tree/src/base/a.cpp"
+  printf 'TEST(a_is_one) {}\n' >"$tree/tests/test_a.cpp"
+  printf '== seeded\nfile src/base/a.cpp\nfails %s\n- %s\n+ int three;\n' "$4" "$3" >"$tree/tests/mutants/faults.txt"
+  expect "$1" "faults: $2" faults
+}
+fault pass 'a place that is there' 'int one;' 'test_a a_is*'
+fault fail 'a place that is gone' 'int four;' 'test_a a_is*'
+fault fail 'a place that is there twice' 'int two;' 'test_a a_is*'
+fault fail 'a test that is not there' 'int one;' 'test_b b_is*'
+fault fail 'a case that is not there' 'int one;' 'test_a b_is*'
+
 compiles() { (cd "$tree" && FLAGS='-std=c++17 -Wall -Werror -Iinclude' python3 "$gates/compiles.py" "$@"); }
 fresh
 expect pass 'headers: a clean one' compiles headers include/tocsin/base/a.hpp
