@@ -252,16 +252,29 @@ Status FileStore::write_and_sync() const {
   return sync_ == Sync::yes ? is_still_there() : Status{};
 }
 
-// Whether the next start would find the file: a removed one takes writes and syncs until it is closed, and one that
-// was cut off grows again, with holes. That gets its size back, so that the queue can turn to it.
+// Whether the next start would find the file: a removed one takes writes and syncs until it is closed, one in a
+// directory that was renamed for ever, and one that was cut off grows again, with holes. That gets its size back, so
+// that the queue can turn to it.
 Status FileStore::is_still_there() const {
   struct stat about = {};
   if (::fstat(file_.fd, &about) != 0) return last_error();
   if (!S_ISREG(about.st_mode)) return {};
-  if (about.st_nlink == 0) return {Code::io, ENOENT};
+  if (about.st_nlink == 0 || !is_at_its_place()) return {Code::io, ENOENT};
   const auto end = static_cast<off_t>(file_.from + file_.capacity);
   if (about.st_size >= end) return {};
   return ::ftruncate(file_.fd, end) == 0 ? Status{Code::io, EIO} : last_error();
+}
+
+// Yes where nobody can tell.
+bool FileStore::is_at_its_place() const {
+  if (directory_.empty()) return true;
+  char spelled[kMaxPath + 1];
+  TextWriter path{spelled};
+  path.text(directory_).text("/").text(name_).character('\0');
+  struct stat there = {};
+  if (path.cut()) return true;
+  if (::stat(spelled, &there) != 0) return errno != ENOENT && errno != ENOTDIR;
+  return is_same_file(file_.fd, there);
 }
 
 }  // namespace tocsin

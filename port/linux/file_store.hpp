@@ -65,8 +65,15 @@ class FileStore final : public Store, private StorageJob {
   void close();
   // What is given up when a write finds no room; that write is tried once more then. Outlives the store.
   void may_give_up(Ballast* ballast) { ballast_ = ballast; }
+  // Where others look for the file. A job that syncs fails with ENOENT when it is not there any more, or another
+  // file is. Both outlive the store; empty: nobody asks.
+  void must_stay_at(std::string_view directory, std::string_view name) {
+    directory_ = directory;
+    name_ = name;
+  }
 
   std::uint32_t capacity() const override { return file_.capacity; }
+  int fd() const { return file_.fd; }
   Status read(std::uint32_t at, MutBytes into) override;
   // At most kMaxWrites (asserted). A write outside the capacity: nothing is written, io with ENOSPC.
   void begin(Span<const Write> writes, Sync sync) override;
@@ -76,9 +83,11 @@ class FileStore final : public Store, private StorageJob {
   static Status carry_out(StorageJob& self);
   Status write_and_sync() const;
   Status is_still_there() const;
+  bool is_at_its_place() const;
 
   StoreFile file_;
   Ballast* ballast_ = nullptr;
+  std::string_view directory_, name_;
   Write writes_[kMaxWrites] = {};
   std::size_t n_writes_ = 0;
   Sync sync_ = Sync::no;

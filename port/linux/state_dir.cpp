@@ -77,13 +77,18 @@ Status StateDir::open(std::string_view path, IfAbsent absent) {
   return dir_.is_open() ? Status{} : last_error();
 }
 
+// Opened as it is where it is there: O_CREAT alone may wait for a medium that hangs.
+Status StateDir::open_lock_file(Fd& into) {
+  into.reset(::openat(dir_.number(), "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  if (!into.is_open() && errno == ENOENT)
+    into.reset(::openat(dir_.number(), "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR));
+  return into.is_open() ? Status{} : last_error();
+}
+
 Status StateDir::lock() {
   holder_ = 0;
-  // Opened as it is where it is there: O_CREAT alone may wait for a medium that hangs.
-  Fd file{::openat(dir_.number(), "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW)};
-  if (!file.is_open() && errno == ENOENT)
-    file.reset(::openat(dir_.number(), "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR));
-  if (!file.is_open()) return last_error();
+  Fd file;
+  TRY(open_lock_file(file));
   if (::flock(file.number(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return last_error();
     holder_ = find_holder(file.number());
@@ -99,13 +104,41 @@ Status StateDir::lock() {
   return {};
 }
 
+Status StateDir::lock_beside(const StateDir& held) {
+  struct stat about = {};
+  if (::fstat(dir_.number(), &about) != 0) return last_error();
+  if (!held.is_locked() || !is_same_file(held.dir_.number(), about)) return lock();
+  // A copy of a descriptor shares its lock, which ends with the last of them.
+  dir_.reset(::fcntl(held.dir_.number(), F_DUPFD_CLOEXEC, 0));
+  Fd file;
+  if (!dir_.is_open()) return last_error();
+  TRY(open_lock_file(file));
+  if (::fstat(file.number(), &about) != 0) return last_error();
+  if (is_same_file(held.lock_.number(), about)) {
+    lock_.reset(::fcntl(held.lock_.number(), F_DUPFD_CLOEXEC, 0));
+    return lock_.is_open() ? Status{} : last_error();
+  }
+  if (::flock(file.number(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return last_error();
+    holder_ = find_holder(file.number());
+    return Code::busy;
+  }
+  lock_.reset(file.release());
+  return {};
+}
+
+void StateDir::become(StateDir& next) {
+  lock_.reset(next.lock_.release());
+  if (::dup3(next.dir_.number(), dir_.number(), O_CLOEXEC) >= 0) next.dir_.reset();
+}
+
 void StateDir::unlock() {
   if (is_locked()) ::flock(dir_.number(), LOCK_UN);
   lock_.reset();
 }
 
-void StateDir::close() {
-  unlock();
+void StateDir::close() {  // without LOCK_UN, which would end the lock of a copy as well
+  lock_.reset();
   dir_.reset();
 }
 

@@ -22,6 +22,12 @@ class StateDir {
   Status lock();
   void unlock();
   void close();
+
+  // For another object that stands for the same path later: what it shares with `held` - the directory itself, the
+  // lock - stays locked, what is another one by now is locked as lock() does. `held` goes on as it was; it may
+  // become() this one then, and keeps its file descriptor's number. Errors: as lock().
+  Status lock_beside(const StateDir& held);
+  void become(StateDir& next);
   bool is_locked() const { return lock_.is_open(); }
 
   // The process that held it when the last lock() met `busy`; 0 when the kernel does not say (proc(5),
@@ -31,6 +37,8 @@ class StateDir {
   int fd() const { return dir_.number(); }  // for openat(2); -1 before open()
 
  private:
+  Status open_lock_file(Fd& into);
+
   Fd dir_;
   Fd lock_;
   std::uint32_t holder_ = 0;

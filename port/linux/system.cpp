@@ -10,6 +10,11 @@ void Fd::reset(int number) {
   number_ = number;
 }
 
+bool is_same_file(int fd, const struct stat& other) {
+  struct stat about = {};
+  return ::fstat(fd, &about) == 0 && about.st_dev == other.st_dev && about.st_ino == other.st_ino;
+}
+
 Path::Path(std::string_view text) {
   if (text.size() > kMaxPath || find(text, '\0') != kNotFound) return;
   if (!text.empty()) std::memcpy(chars_, text.data(), text.size());

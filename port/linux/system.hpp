@@ -5,6 +5,8 @@
 // Memory: Path is kMaxPath + 1 bytes. Threads: no shared state.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <cerrno>
 
 #include "tocsin/base/text.hpp"
@@ -46,6 +48,9 @@ class Path {
   std::size_t size_ = 0;
   char chars_[kMaxPath + 1] = {};
 };
+
+// Whether this is what is open as `fd`. No where the system does not say.
+bool is_same_file(int fd, const struct stat& other);
 
 inline Status last_error() { return {Code::io, errno}; }
 

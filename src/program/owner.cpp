@@ -84,6 +84,7 @@ void Owner::poll() {
   for (Waiting& waiting : waiting_)
     if (waiting.used) look_after(waiting, clocks.now);
   look_at_state(clocks.now);
+  look_at_files(clocks.now);
   look_at_ballast(clocks.now);
   if (!carried_.empty() || !carried_.alarms().empty()) carry_on();
   report_medium(clocks.now);
@@ -94,6 +95,7 @@ void Owner::poll() {
 Instant Owner::wake() const {
   Instant at = earlier(earlier(earlier(earlier(queue_.wake(), outbox_.wake()), look_at_kept_), log_.due()), retry_lines_);
   if (in_memory_) at = earlier(at, look_at_state_);
+  if (files_are_gone()) at = earlier(at, look_at_files_);
   at = earlier(at, look_at_ballast_);
   if (control_.is_open()) at = earlier(at, control_.due());
   if (self_begun_) at = earlier(at, self_.wake());
@@ -163,7 +165,7 @@ void Owner::budget_spent(Class cls, Instant until) {
 }
 
 void Owner::write_medium_reason(Instant now, TextWriter& into) const {
-  if (in_memory_) {
+  if (in_memory_ || (files_are_gone() && !memory_reason_.view().empty())) {
     into.text(memory_reason_.view());
   } else if (queue_.failing()) {
     write_errno(queue_.last_errno(), into);

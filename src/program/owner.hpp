@@ -121,6 +121,7 @@ class Owner final : public Observer {
   // owner_open.cpp
   Status lock_state(TextWriter& why);
   bool is_served(TextWriter& why);
+  void open_files();
   Status load_queue();
   void take_found(const Queue::Found& found);
   void write_unreadable(Status failure, TextWriter& into) const;
@@ -130,6 +131,8 @@ class Owner final : public Observer {
   void begin_in_memory(Status failure, std::string_view why);
   StoreFile no_file(Status failure) const;
   void look_at_state(Instant now);
+  bool files_are_gone() const;
+  void look_at_files(Instant now);
   void move_to_state(Instant now);
   void renew_queue();
   void begin_ballast();
@@ -199,6 +202,7 @@ class Owner final : public Observer {
   bool in_memory_ = false;
   bool state_opens_ = false;          // it can be used again: as soon as nothing is under way
   Instant look_at_state_ = kNever;
+  Instant look_at_files_;
   FixedText<300> memory_reason_;
   bool clear_later_[kMaxAlarms] = {};  // nobody knows whether it is active: cleared when that is known
   Carried carried_;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A daemon whose state cannot be used: it goes on in memory, and moves to the state as soon as that opens.
+#include <errno.h>
+
 #include <new>
 
 #include "port/linux/clock.hpp"
@@ -43,13 +45,14 @@ StoreFile Owner::no_file(Status failure) const {
 std::size_t Owner::only_in_memory() const {
   if (!in_memory_ && !queue_.stalled(read_clocks().now)) return carried_.messages();
   std::size_t count = carried_.messages();
+  const bool all = files_are_gone();
   for (std::size_t at = 0; at < index_.size(); ++at)
-    count += !ended(index_[at].state) && index_[at].body_staged ? 1U : 0U;
+    count += !ended(index_[at].state) && (all || index_[at].body_staged) ? 1U : 0U;
   return count;
 }
 
-// Without a state everything, also what has ended; where the medium is only slow or failing, what waits and is in
-// no file.
+// Without a state, or where its files are gone, everything, also what has ended; where the medium is only slow or
+// failing, what waits and is in no file.
 std::size_t Owner::list_memory(const ControlRequest& request, MutBytes into, TextWriter& remark) const {
   std::size_t size = 0;
   if (carried_.messages() > 0)
@@ -58,11 +61,12 @@ std::size_t Owner::list_memory(const ControlRequest& request, MutBytes into, Tex
   if (!in_memory_ && !queue_.stalled(read_clocks().now)) return 0;
   const Entry* const asked = request.subject.empty() ? nullptr : queue_.find(request.subject);
   if (!request.subject.empty() && asked == nullptr) return 0;
+  const bool all = in_memory_ || files_are_gone();
   alignas(8) std::uint8_t scratch[kBlock], last[kBlock];
   for (std::size_t at = 0; at < index_.size(); ++at) {
     const Entry& entry = index_[at];
     if (entry.number < request.from || (asked != nullptr && &entry != asked)) continue;
-    if (!in_memory_ && (ended(entry.state) || !entry.body_staged)) continue;
+    if (!all && (ended(entry.state) || !entry.body_staged)) continue;
     const auto body = queue_.read_body(entry, scratch);
     if (body.ok() && !add_to_list(entry, body.value(), queue_.read_state(entry, last), into, size)) break;
   }
@@ -115,8 +119,7 @@ void Owner::move_to_state(Instant now) {
   const auto on_s = static_cast<std::uint32_t>(queue_.on_ms(now) / 1000);
   even_.close();
   odd_.close();
-  even_.open(files_.take(0));
-  odd_.open(files_.take(1));
+  open_files();
   renew_queue();
   auto found = queue_.load(files_.has_bad_blocks() ? Queue::BadBlocks::leave_out : Queue::BadBlocks::refuse);
   if (found.ok()) {
@@ -187,6 +190,48 @@ void Owner::look_at_ballast(Instant now) {
   if (now < look_at_ballast_) return;
   look_at_ballast_ = now + kLookAtBallast;
   if (rests && !in_memory_ && !queue_.stalled(now)) ballast_.make();
+}
+
+// Removed, renamed, or in a directory that was: nobody else would find them. They are open here, and what counts
+// can still be read.
+bool Owner::files_are_gone() const {
+  return !in_memory_ && config_->device.state_device.empty() && queue_.failing() && queue_.last_errno() == ENOENT;
+}
+
+// They are made anew in their place. The queue turns to the one that it does not use, as it does after any failure,
+// and then the other one can be replaced.
+void Owner::look_at_files(Instant now) {
+  if (in_memory_) return;
+  FileStore* const stores[] = {&even_, &odd_};
+  const Status made = files_.poll();
+  if (made.code() == Code::again) return;
+  if (made.code() == Code::empty) {
+    if (files_are_gone() && now >= look_at_files_) {
+      files_.begin_anew(config_->device, even_, odd_);
+      look_at_files_ = kNever;  // the worker wakes the loop
+      return;
+    }
+  } else {
+    look_at_files_ = now + kLookAgain;
+    if (!made.ok()) {
+      if (memory_reason_.view() != files_.why()) log_line(LogLevel::error, files_.why());
+      memory_reason_.assign_cut(files_.why());
+      return;
+    }
+    memory_reason_.clear();
+    if (files_.swap_directory()) begin_ballast();
+    char text[Log::kMaxLine];
+    TextWriter line(text);
+    line.text("the queue files in ").text(config_->device.state).text(" were gone: they are ");
+    line.text(files_.has(0) || files_.has(1) ? "made anew" : "back in their place");
+    log_line(LogLevel::warning, line.view());
+  }
+  for (unsigned i = 0; i < 2; ++i)
+    if (files_.has(i) && queue_.active_file() != i && queue_.resting() && !queue_.turning()) {
+      stores[i]->open(files_.take(i));
+      queue_.try_again();
+      queue_.poll(now);
+    }
 }
 
 // Both are made anew in their place. What refers to them, the senders, goes on with these.

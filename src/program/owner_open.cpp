@@ -102,6 +102,14 @@ void Owner::write_unreadable(Status failure, TextWriter& into) const {
   }
 }
 
+void Owner::open_files() {
+  even_.open(files_.take(0));
+  odd_.open(files_.take(1));
+  if (!config_->device.state_device.empty()) return;
+  even_.must_stay_at(config_->device.state, kQueueFiles[0]);
+  odd_.must_stay_at(config_->device.state, kQueueFiles[1]);
+}
+
 // Errors: as Queue::load().
 Status Owner::load_queue() {
   char text[Log::kMaxLine];
@@ -172,8 +180,7 @@ Exit Owner::open(const Config& config, Role role, TextWriter& why) {
   if (!state.ok()) {
     reason.text(files_.why());
   } else {
-    even_.open(files_.take(0));
-    odd_.open(files_.take(1));
+    open_files();
     state = load_queue();
     failure = Exit::medium;
     if (!state.ok()) write_unreadable(state, reason);
@@ -284,7 +291,7 @@ void Owner::close(Millis most) {
     log_line(LogLevel::error, line.text(" in memory only, as the medium fails: lost now").view());
   }
   control_.close();
-  if (!in_memory_) state_.unlock();  // else it is the storage worker's
+  if (!in_memory_ && files_.poll().code() != Code::again) state_.unlock();  // else it is the storage worker's
 }
 
 }  // namespace tocsin

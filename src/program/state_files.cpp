@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "src/program/state_files.hpp"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "port/linux/entropy.hpp"
@@ -70,15 +72,19 @@ Status StateFiles::open_directory(const DeviceConfig& device) {
 }
 
 Status StateFiles::lock(const DeviceConfig& device) {
+  device_ = &device;
   const Status locked = dir_.lock();
+  return locked.ok() ? locked : not_locked(locked, dir_);
+}
+
+Status StateFiles::not_locked(Status locked, const StateDir& dir) {
   char path[kMaxPath + 16];
   TextWriter file(path);
-  file.text(device.state).text("/lock");
-  if (locked.ok()) return {};
+  file.text(device_->state).text("/lock");
   if (locked.code() != Code::busy) return failed(locked, "cannot lock ", file.view(), "");
   char text[400];
   TextWriter words(text);
-  words.text(file.view()).text(" is held by process ").number(dir_.holder());
+  words.text(file.view()).text(" is held by process ").number(dir.holder());
   why_.assign_cut(words.view());
   return locked;
 }
@@ -175,6 +181,14 @@ Status StateFiles::read_through() {
 
 void StateFiles::begin(const DeviceConfig& device) {
   device_ = &device;
+  in_use_[0] = in_use_[1] = nullptr;
+  StorageJob::begin();
+}
+
+void StateFiles::begin_anew(const DeviceConfig& device, const FileStore& even, const FileStore& odd) {
+  device_ = &device;
+  in_use_[0] = &even;
+  in_use_[1] = &odd;
   StorageJob::begin();
 }
 
@@ -182,11 +196,53 @@ Status StateFiles::poll() { return outcome(); }
 
 Status StateFiles::carry_out(StorageJob& self) {
   auto& files = static_cast<StateFiles&>(self);
-  const Status opened = files.open_all();
+  const bool anew = files.in_use_[0] != nullptr;
+  const Status opened = anew ? files.open_anew() : files.open_all();
   if (opened.ok()) return opened;
   files.drop();
-  files.dir_.close();
+  (anew ? files.next_dir_ : files.dir_).close();
   return opened;
+}
+
+Status StateFiles::open_anew() {
+  drop();
+  changes_ = {};
+  const Status opened = next_dir_.open(device_->state, IfAbsent::make);
+  if (!opened.ok()) return failed(opened, "cannot make the state directory anew, ", device_->state, "");
+  const Status locked = next_dir_.lock_beside(dir_);
+  if (!locked.ok()) return not_locked(locked, next_dir_);
+  for (std::size_t i = 0; i < 2; ++i) {
+    struct stat about = {};
+    const bool is_there = ::fstatat(next_dir_.fd(), Path{kQueueFiles[i]}.c_str(), &about, 0) == 0;
+    if (is_there && is_same_file(in_use_[i]->fd(), about)) continue;
+    char text[kMaxPath + 16];
+    TextWriter path(text);
+    path.text(device_->state).text("/").text(kQueueFiles[i]);
+    const auto file = open_store(next_dir_.fd(), kQueueFiles[i], in_use_[i]->capacity());
+    if (!file.ok())
+      return failed(file.status(), "cannot make anew ", path.view(),
+                    file.status().detail() == ENOSPC ? ": free some space" : ": look what lies there");
+    files_[i] = file.value();
+    alignas(8) std::uint8_t block[kBlock];
+    for (std::uint32_t at = 0; at < files_[i].capacity; at += kBlock) {
+      TRY(read_at(files_[i], at, block));
+      if (is_blank(block)) continue;
+      char words[400];
+      TextWriter why(words);
+      why.text(path.view()).text(" was replaced by a file that holds something: it is not touched, and what waits is ");
+      why.text("sent from the files that were there; move that one away, or start the daemon anew to use it");
+      why_.assign_cut(why.view());
+      return Code::bad_value;
+    }
+  }
+  return {};
+}
+
+bool StateFiles::swap_directory() {
+  struct stat about = {};
+  const bool is_other = ::fstat(next_dir_.fd(), &about) == 0 && !is_same_file(dir_.fd(), about);
+  dir_.become(next_dir_);
+  return is_other;
 }
 
 Status StateFiles::open_all() {

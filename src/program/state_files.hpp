@@ -3,10 +3,10 @@
 // halves of `state_device`.
 //
 // A start takes them one after the other and waits for the medium. A daemon that had to begin without them
-// tries again with begin(), beside its loop.
+// tries again with begin(), beside its loop; one whose files were taken away under it, with begin_anew().
 //
 // Memory: about 1 KiB. Threads: the loop; between begin() and the end of poll()'s `again` the storage worker
-// uses the object and the StateDir, and nobody else does.
+// uses the object and the StateDir, and nobody else does; with begin_anew() the StateDir is only read.
 #pragma once
 
 #include "port/linux/file_store.hpp"
@@ -30,7 +30,13 @@ class StateFiles final : private StorageJob {
 
   // All three, and then every block is read once, so that finding the queue in them waits for nothing.
   void begin(const DeviceConfig& device);
+  // Makes those of the two files in use, which are in `state`, anew in their place that are not there any more; the
+  // directory, too, when it is gone or was renamed. What lies there by now, and is not all zeros, is left alone:
+  // bad_value. After a success swap_directory() says whether the StateDir is another one now; has() says which.
+  void begin_anew(const DeviceConfig& device, const FileStore& even, const FileStore& odd);
   Status poll();  // again; empty; ok; otherwise as above, and everything is closed again
+  bool swap_directory();
+  bool has(std::size_t which) const { return files_[which].fd >= 0; }
 
   // After a success: hands the files over.
   StoreFile take(std::size_t which);
@@ -45,13 +51,17 @@ class StateFiles final : private StorageJob {
  private:
   static Status carry_out(StorageJob& self);
   Status open_all();
+  Status open_anew();
+  Status not_locked(Status locked, const StateDir& dir);
   Status mark_device(const DeviceConfig& device);
   Status read_through();
   Status failed(Status status, std::string_view what, std::string_view path, std::string_view advice);
   void drop();  // closes what was not taken
 
   StateDir& dir_;
+  StateDir next_dir_;
   const DeviceConfig* device_ = nullptr;
+  const FileStore* in_use_[2] = {};  // nullptr: what begin() does
   StoreFile files_[2];
   StoreChanges changes_;
   bool bad_blocks_ = false;

@@ -541,25 +541,89 @@ class OddFiles(MediumCase):
 
 
 class Removed(MediumCase):
-    def test_state_that_is_removed_under_a_daemon_is_said_and_nothing_is_promised(self):
-        # It wrote on into files that nobody would find again, and every send said that it was stored.
-        for which, shown in (
-            (lambda device: shutil.rmtree(device.state), "no such file"),
-            (lambda device: [(device.state / f"queue.{n}").unlink() for n in (0, 1)], "no such file"),
+    def taken_away(self, take_away):
+        """A daemon with one message that waits; then its files are taken away, and it goes over to new ones."""
+        service = self.service()
+        device = self.device(service).start()
+        device.wait_state(device.send("before")[0], "accepted")
+        service.stop()
+        waits = device.send("waited before")
+        take_away(device)
+        self.one_line(device.run("raise", "no-such-alarm"), 65)
+        sent = device.run("send", "--to", "anna", "in memory")
+        self.assertEqual((sent.exit, len(sent.out.split()), len(sent.err.splitlines())), (74, 1, 1), sent)
+        device.log.wait("fails (no such file")
+        return service, device, waits + sent.out.split()
+
+    def test_state_that_is_removed_under_a_daemon_is_made_anew_and_nothing_is_lost(self):
+        # It wrote on into files that nobody would find again, and every send said that it was stored; then it said
+        # so, and stayed in memory until it was started anew.
+        def rename(device):
+            device.state.rename(device.folder / "renamed")
+
+        for name, take_away in (
+            ("directory removed", lambda device: shutil.rmtree(device.state)),
+            ("both files removed", lambda device: [(device.state / f"queue.{n}").unlink() for n in (0, 1)]),
+            ("everything in it removed", lambda device: [file.unlink() for file in device.state.iterdir()]),
+            ("directory renamed", rename),
+            ("another directory in its place", lambda device: (rename(device), device.state.mkdir())),
         ):
-            service = self.service()
-            device = self.device(service).start()
-            device.wait_state(device.send("before")[0], "accepted")
-            which(device)
-            self.one_line(device.run("raise", "no-such-alarm"), 65)
-            sent = device.run("send", "--to", "anna", "in memory")
-            self.assertEqual((sent.exit, len(sent.out.split()), len(sent.err.splitlines())), (74, 1, 1), sent)
-            device.log.wait("fails (")
-            self.assertEqual(device.status()["medium"], "failing")
-            self.assertIn(shown, device.status()["medium_reason"])
-            self.assertTrue(service.wait(distinct=2), "not sent from memory")
-            device.restart()
-            device.wait_state(device.send("after")[0], "accepted")
+            with self.subTest(name):
+                service, device, ids = self.taken_away(take_away)
+                device.log.wait("were gone: they are made anew")
+                device.log.wait("the medium works again")
+                self.assertEqual({m["id"]: m["memory_only"] for m in device.queue()}, {i: False for i in ["dev-" + ids[0].split("-")[1] + "-1", *ids]})
+                self.assertEqual(sorted(p.name for p in device.state.iterdir()), ["lock", "queue.0", "queue.1"])
+                self.assertEqual({p.stat().st_size for p in device.state.glob("queue.*")}, {256 << 10})
+                device.restart()
+                self.assertEqual([m["id"] for m in device.queue() if m["state"] == "queued"], ids)
+                service.start()
+                for identifier in ids + device.send("after"):
+                    device.wait_state(identifier, "accepted")
+                report = service.report()
+                self.assertEqual((report["duplicates"], report["accepted"]), (0, 4))
+                # Both files are new ones: a turn to either of them works.
+                for _ in range(3):
+                    device.ok("queue", "purge")
+                    device.send("goes on")
+                self.assertEqual(device.status()["medium"], "working")
+
+    def test_one_file_that_is_removed_under_a_daemon_is_made_anew(self):
+        for which in (0, 1):
+            with self.subTest(which=which):
+                service = self.service()
+                device = self.device(service).start()
+                device.send("before")
+                (device.state / f"queue.{which}").unlink()
+                wait_until(lambda: (device.run("queue", "purge"), (device.state / f"queue.{which}").exists())[1], "made anew")
+                device.log.wait("the medium works again")
+                after = device.send("after")
+                self.assertTrue(service.wait(distinct=2))
+                device.wait_ended()
+                self.durable(device, after)
+
+    def test_state_that_was_replaced_by_one_that_holds_something_is_not_touched(self):
+        def replace(device):
+            device.state.rename(device.folder / "renamed")
+            shutil.copytree(device.folder / "renamed", device.state)
+
+        service, device, ids = self.taken_away(replace)
+        before = {p.name: p.read_bytes() for p in device.state.iterdir()}
+        device.log.wait("queue.0 was replaced by a file that holds something: it is not touched")
+        self.assertIn("it is not touched", device.status()["medium_reason"])
+        self.assertEqual(device.status()["memory_only"], 2)
+        self.assertEqual([m["id"] for m in device.queue() if m["memory_only"]][-2:], ids)
+        self.assertEqual({p.name: p.read_bytes() for p in device.state.iterdir()}, before)
+        service.start()
+        self.assertTrue(service.wait(distinct=3), "not sent from the files that were there")
+        # Away with it, and it goes on as where nothing lay.
+        device.state.rename(device.folder / "moved away")
+        device.run("send", "--to", "anna", "after")
+        device.log.wait("were gone: they are made anew")
+        device.log.wait("the medium works again")
+        self.assertTrue(service.wait(distinct=4))
+        device.wait_ended()
+        self.assertEqual(service.report()["duplicates"], 0)
 
     def test_files_that_are_cut_off_under_a_daemon_are_said_and_used_again(self):
         service = self.service()

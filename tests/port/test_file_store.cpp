@@ -324,6 +324,36 @@ TEST(file_store_that_was_removed_fails_instead_of_syncing_for_nobody) {
   store.close();
 }
 
+TEST(file_store_that_must_stay_at_its_place_fails_while_another_file_or_none_is_there) {
+  // A state directory that was renamed took every message, and the next start found none of them.
+  static FileStore store{worker()};
+  const std::string folder = scratch::path("place"), other = scratch::path("other-place");
+  CHECK_EQ(::mkdir(folder.c_str(), 0700), 0);
+  const Fd dir{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  store.open(open_store(dir.number(), "queue", 2 * 4096).value());
+  store.must_stay_at(folder, "queue");
+  const std::uint8_t byte[1] = {7};
+  const Store::Write write[] = {{0, byte}};
+  const auto errno_of = [&](Store::Sync sync) {
+    store.begin(views(write), sync);
+    return outcome(store).detail();
+  };
+  CHECK_EQ(errno_of(Store::Sync::yes), 0);
+  CHECK_EQ(::rename(folder.c_str(), other.c_str()), 0);
+  CHECK_EQ(errno_of(Store::Sync::no), 0);
+  CHECK_EQ(errno_of(Store::Sync::yes), ENOENT);
+  scratch::write_file(folder, "a file");
+  CHECK_EQ(errno_of(Store::Sync::yes), ENOENT);
+  CHECK_EQ(::unlink(folder.c_str()), 0);
+  CHECK_EQ(::mkdir(folder.c_str(), 0700), 0);
+  CHECK_EQ(errno_of(Store::Sync::yes), ENOENT);
+  scratch::write_file(folder + "/queue", std::string(2 * 4096, 'x'));
+  CHECK_EQ(errno_of(Store::Sync::yes), ENOENT);
+  CHECK_EQ(::rename((other + "/queue").c_str(), (folder + "/queue").c_str()), 0);
+  CHECK_EQ(errno_of(Store::Sync::yes), 0);
+  store.close();
+}
+
 TEST(file_store_that_was_cut_off_fails_once_and_has_its_size_again) {
   static FileStore store{worker()};
   store.open(open_store(folder_fd(), "shortened", 4 * 4096).value());

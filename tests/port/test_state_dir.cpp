@@ -66,6 +66,49 @@ TEST(state_dir_whose_lock_file_was_removed_is_busy_all_the_same) {
   CHECK_OK(other.lock());
 }
 
+TEST(state_dir_that_becomes_another_one_is_locked_all_the_time) {
+  // The path of a directory that is locked: it, without its lock file, and another one in its place.
+  const std::string path = scratch::path("becomes");
+  for (const char* what : {"same", "no lock file", "another"}) {
+    check::at("%s", what);
+    StateDir mine, other;
+    CHECK_OK(mine.open(path, IfAbsent::make));
+    CHECK_OK(mine.lock());
+    const int fd = mine.fd();
+    if (what[0] == 'n') CHECK_EQ(::unlink((path + "/lock").c_str()), 0);
+    if (what[0] == 'a') CHECK_EQ(::rename(path.c_str(), scratch::path("renamed").c_str()), 0);
+    for (const bool kept : {false, true}) {
+      StateDir next;
+      CHECK_OK(next.open(path, IfAbsent::make));
+      CHECK_OK(next.lock_beside(mine));
+      CHECK_OK(other.open(path, IfAbsent::fail));
+      CHECK_CODE(other.lock(), Code::busy);
+      if (kept) mine.become(next);
+      next.close();
+      CHECK_EQ(mine.fd(), fd);
+      if (kept || what[0] != 'a') CHECK_CODE(other.lock(), Code::busy);
+    }
+    struct stat here = {};
+    CHECK_EQ(::stat(path.c_str(), &here), 0);
+    CHECK(is_same_file(mine.fd(), here));
+    mine.unlock();
+    CHECK_OK(other.lock());
+  }
+}
+
+TEST(state_dir_beside_one_that_somebody_else_holds_is_busy) {
+  const std::string path = scratch::path("held");
+  StateDir mine, theirs, next;
+  CHECK_OK(mine.open(path, IfAbsent::make));
+  CHECK_OK(mine.lock());
+  CHECK_EQ(::rename(path.c_str(), scratch::path("held-renamed").c_str()), 0);
+  CHECK_OK(theirs.open(path, IfAbsent::make));
+  CHECK_OK(theirs.lock());
+  CHECK_OK(next.open(path, IfAbsent::make));
+  CHECK_CODE(next.lock_beside(mine), Code::busy);
+  CHECK_EQ(next.holder(), ::getpid());
+}
+
 TEST(state_dir_lock_ends_with_its_process_however_it_ends) {
   const std::string path = scratch::path("killed");
   StateDir dir;

@@ -164,6 +164,10 @@ class Queue {
   // Both files failed it, and none has taken everything since, also while they are tried again.
   bool failing() const { return phase_ == Phase::broken || failing_; }
   bool resting() const { return !job_running_; }  // no store is at work
+  // What counts is being copied from the active file to the other one. While it is not, and the queue is resting,
+  // the other store may be given another file, of zeros; after a failure it is tried at once with try_again().
+  void try_again() { retry_at_ = Instant{}; }
+  bool turning() const { return phase_ == Phase::copying || phase_ == Phase::sealing; }
   std::int32_t last_errno() const { return last_errno_; }
   const Run& run() const { return run_; }
   std::size_t live_bytes() const { return live_bytes_; }  // events count whole until all of one ended
