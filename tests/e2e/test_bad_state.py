@@ -120,7 +120,7 @@ class State(Case):
                     self.one_line(device.run(*words), 73, str(device.folder / state), shown)
                 if state == "file":
                     self.one_line(device.run("run"), 73, str(device.folder / state), shown)
-                else:  # what is not there may come: see test_medium.py
+                else:  # what is not there may come: see test_state.py
                     device.start()
                     self.assertIn(shown, device.log.wait("kept in memory only until it can be used"))
                     device.stop()
