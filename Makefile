@@ -211,10 +211,16 @@ mutants: $(MUTANT_TESTS)               ## seeded faults: each must make the test
 
 .PHONY: crash-states
 STATES ?= 1000000
-crash-states:                          ## the queue's crash states, without sanitizers: all of short lives, random ones [STATES=1000000] [SEED=1] [DEPTH=5]
-	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/fast SANITIZER= CHECK_CPP=-O2 one T=powercut_lives \
-	  CASE='lives_* states=$(STATES) seed=$(or $(SEED),1) step=1 stride=1'
-	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/fast SANITIZER= CHECK_CPP=-O2 one T=powercut_states CASE='states_short* depth=$(or $(DEPTH),5)'
+# Equal cases are counted every time and looked at once. OF=6 SLICE=0 to 5: a sixth of the short sequences.
+CRASH_STATES = $(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/fast SANITIZER= CHECK_CPP=-O2 one
+CRASH_SLICE  = $(if $(OF),of=$(OF) slice=$(or $(SLICE),0))
+CRASH_DEPTH  = depth=$(firstword $(sort $(or $(DEPTH),6) $1))
+crash-states:                          ## the queue's crash states, without sanitizers: all of short lives, random ones [STATES=1000000] [SEED=1] [DEPTH=6] [OF=6 SLICE=0]
+	$(CRASH_STATES) T=powercut_lives CASE='lives_* states=$(STATES) seed=$(or $(SEED),1) step=1 stride=1'
+	$(CRASH_STATES) T=powercut_states CASE='states_short* $(call CRASH_DEPTH,) $(CRASH_SLICE)'
+	$(CRASH_STATES) T=powercut_states CASE='states_cuts* $(call CRASH_DEPTH,) $(CRASH_SLICE)'
+	$(CRASH_STATES) T=powercut_states CASE='states_cuts* deeper=1 stride=1 $(call CRASH_DEPTH,4) $(CRASH_SLICE)'
+	$(CRASH_STATES) T=powercut_states CASE='states_every* step=1 $(call CRASH_DEPTH,3) $(CRASH_SLICE)'
 
 # ---- fuzzing ---------------------------------------------------------------------------------------------
 # tests/fuzz/fuzz_NAME.cpp with its corpus in tests/fuzz/corpus/NAME, and NAME.dict where there is one.

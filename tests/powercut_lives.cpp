@@ -2,8 +2,9 @@
 // Long random lives of the queue: operations, sizes, files, deaths and failing calls by the seed; at any call
 // the power may go, and again during the recovery from that.
 //
-//   powercut_lives 'lives_random*' states=1000000      that many crash states
+//   powercut_lives 'lives_random*' states=1000000      that many different crash states
 //   powercut_lives 'lives_random*' seed=17 lives=1     one life
+//   powercut_lives 'lives_*' memo=0                    equal cases are looked at every time (fakes/cuts.hpp)
 #include "check.hpp"
 #include "fakes/world.hpp"
 
@@ -148,15 +149,12 @@ std::string random_life(std::uint64_t seed) {
 }
 
 void print_states(const char* of, std::uint64_t runs) {
-  print_message("%s: %llu, %llu crash states (%llu, %llu, %llu by depth of the cut)\n", of,
-                static_cast<unsigned long long>(runs), static_cast<unsigned long long>(Cuts::states),
-                static_cast<unsigned long long>(Cuts::at_level[1]),
-                static_cast<unsigned long long>(Cuts::at_level[2]),
-                static_cast<unsigned long long>(Cuts::at_level[3]));
+  print_message("%s: %llu, %s\n", of, static_cast<unsigned long long>(runs), Cuts::counted().c_str());
 }
+
 void count_anew() {
-  Cuts::states = 0;
-  for (std::uint64_t& n : Cuts::at_level) n = 0;
+  Cuts::count_anew();
+  if (check::has_option("memo")) Cuts::repeats = static_cast<Cuts::Repeats>(check::option("memo", 1));
 }
 
 }  // namespace
@@ -166,7 +164,7 @@ TEST(lives_random_keep_every_promise) {
   const std::uint64_t first = check::option("seed", 1), states = check::option("states", 6'000);
   const std::uint64_t most = check::option("lives", ~std::uint64_t{0});
   std::uint64_t lives = 0;
-  for (; lives < most && (Cuts::states < states || check::has_option("lives")); ++lives) {
+  for (; lives < most && (Cuts::looked_at < states || check::has_option("lives")); ++lives) {
     check::at("seed=%llu lives=1", static_cast<unsigned long long>(first + lives));
     const std::string wrong = random_life(first + lives);
     if (!wrong.empty()) print_error("%s\n", wrong.c_str());

@@ -4,7 +4,11 @@
 //
 //   powercut_states 'states_short*' depth=6            all sequences of up to 6 operations
 //   powercut_states 'states_short*' sequence=PSRE      one sequence, every cut of its last operation
-//   powercut_states 'states_short*' depth=6 of=10 slice=3   a tenth of them
+//   powercut_states 'states_short*' depth=6 of=6 slice=3   those with the same first letter: they have most
+//                                                          in common
+//   powercut_states 'states_cuts*' deeper=1 stride=1   two deep instead of three, every image of either cut
+//   powercut_states 'states_every_byte' step=1         every write torn at every byte
+//   powercut_states 'states_*' memo=0                  equal cases are looked at every time (fakes/cuts.hpp)
 //
 // What the letters mean: fakes/world.hpp.
 #include "check.hpp"
@@ -46,6 +50,15 @@ const char* text_option(const char* name) {  // of "name=text", or nullptr
   return text;
 }
 
+// What was asked for and makes a difference to one sequence: part of the command that repeats it.
+std::string options_given() {
+  std::string all;
+  for (const char* name : {"deeper", "stride", "step", "memo"})
+    if (check::has_option(name))
+      all += " " + std::string(name) + "=" + std::to_string(check::option(name, 0));
+  return all;
+}
+
 struct Counts {
   std::uint64_t sequences = 0, one_turn = 0, two_turns = 0, points = 0;
 };
@@ -73,8 +86,9 @@ std::string run_sequence(const std::string& prefix, const std::string& sequence,
 
 void short_sequences(const char* alphabet, unsigned depth, const Effort& effort) {
   Counts counts;
-  Cuts::states = 0;
-  for (std::uint64_t& n : Cuts::at_level) n = 0;
+  Cuts::count_anew();
+  if (check::has_option("memo")) Cuts::repeats = static_cast<Cuts::Repeats>(check::option("memo", 1));
+  const std::string given = options_given();
   const unsigned of = static_cast<unsigned>(check::option("of", 1)),
                  slice = static_cast<unsigned>(check::option("slice", 0));
   const char* only = text_option("sequence");
@@ -83,7 +97,7 @@ void short_sequences(const char* alphabet, unsigned depth, const Effort& effort)
     if (check::has_option("fill") && fill != check::option("fill", 0)) continue;
     const std::string prefix = filled_up_to(fill);
     const auto one = [&](const std::string& sequence) {
-      check::at("fill=%u sequence=%s", fill, sequence.c_str());
+      check::at("fill=%u sequence=%s%s", fill, sequence.c_str(), given.c_str());
       const std::string wrong = run_sequence(prefix, sequence, effort, counts);
       if (!wrong.empty())
         print_error("%s\n    after %s, then %s\n", wrong.c_str(), prefix.c_str(), sequence.c_str());
@@ -106,14 +120,11 @@ void short_sequences(const char* alphabet, unsigned depth, const Effort& effort)
       }
     }
   }
-  print_message(
-      "%s to depth %u: %llu sequences (%llu with one turn, %llu with more), %llu cuts, %llu states "
-      "(%llu, %llu, %llu by depth of the cut)\n",
-      alphabet, depth, static_cast<unsigned long long>(counts.sequences),
-      static_cast<unsigned long long>(counts.one_turn), static_cast<unsigned long long>(counts.two_turns),
-      static_cast<unsigned long long>(counts.points), static_cast<unsigned long long>(Cuts::states),
-      static_cast<unsigned long long>(Cuts::at_level[1]), static_cast<unsigned long long>(Cuts::at_level[2]),
-      static_cast<unsigned long long>(Cuts::at_level[3]));
+  print_message("%s to depth %u: %llu sequences (%llu with one turn, %llu with more), %llu cuts, %s\n",
+                alphabet, depth, static_cast<unsigned long long>(counts.sequences),
+                static_cast<unsigned long long>(counts.one_turn),
+                static_cast<unsigned long long>(counts.two_turns),
+                static_cast<unsigned long long>(counts.points), Cuts::counted().c_str());
 }
 
 Effort only(const Models& models) {
@@ -149,15 +160,38 @@ TEST(states_process_deaths) {
   short_sequences("PEX", depth_or(3), only(Models{false, false, false, false, false}));
 }
 
+TEST(states_every_byte_may_be_the_last_of_a_write) {
+  Models models{true, true, false, false, false};
+  models.step = static_cast<unsigned>(check::option("step", 61));
+  short_sequences("PGAESR", depth_or(2), only(models));
+}
+
 TEST(states_cuts_during_recovery_three_deep) {
   Effort effort;
-  effort.deeper = 2;
+  effort.deeper = static_cast<unsigned>(check::option("deeper", 2));
   effort.stride = static_cast<unsigned>(check::option("stride", 23));
   short_sequences("PESRX", depth_or(1), effort);
 }
 
 TEST(states_short_sequences_job_by_job_keep_every_promise) {
   short_sequences("PFIJX", depth_or(2), Effort{});
+}
+
+TEST(states_equal_to_one_that_was_looked_at_come_out_the_same) {
+  Effort two_deep;
+  two_deep.deeper = 2, two_deep.stride = 61;
+  for (const Effort& effort : {Effort{}, two_deep}) {
+    std::uint64_t plain[Cuts::kLevels] = {};
+    for (const auto repeats : {Cuts::Repeats::looked_at, Cuts::Repeats::compared, Cuts::Repeats::counted}) {
+      Cuts::repeats = repeats;
+      short_sequences(effort.deeper > 0 ? "PSX" : "PGAESR", 2, effort);
+      const std::uint64_t looked_at = Cuts::looked_at;
+      CHECK_EQ(looked_at < Cuts::states(), repeats == Cuts::Repeats::counted);
+      if (repeats == Cuts::Repeats::looked_at) std::copy_n(Cuts::at_level, Cuts::kLevels, plain);
+      for (unsigned level = 0; level < Cuts::kLevels; ++level)
+        CHECK_EQ(Cuts::at_level[level], plain[level]);
+    }
+  }
 }
 
 namespace {

@@ -2,9 +2,14 @@
 // Takes the power away at every call of a run and looks at what may be left: every image of each_image() is
 // opened by a new process, checked against the Ledger, proved writable and opened once more; and at every
 // call of that recovery the power goes again, `deeper` times.
+//
+// What prove() finds depends on nothing but the image, the Ledger and what of `effort` is still to be done.
+// Sequences come to the same case again and again; it is looked at once, and counted every time with all
+// that lies below it (`memo=0`: looked at every time; `memo=2`: that too, and it must come out the same).
 #pragma once
 
 #include "fakes/ledger.hpp"
+#include "fakes/memo.hpp"
 
 namespace fakes {
 
@@ -28,16 +33,16 @@ class Cuts final : public Medium::Watch {
     const Medium& medium = process_->medium;
     const bool anew = ledger_->version != version_;
     if (!anew && medium.pending.size() <= pending_) return;
-    looked_at_.clear();
+    tried_.clear();
     ++points;
     unsigned n = 0;
     each_image(medium, effort_.models, anew, [&](const std::vector<Fate>& fates) {
       ++n;
       if (!wrong.empty() || (level_ > 0 && (n + skip_) % effort_.stride != 0)) return;
       medium.image(fates, image(level_));
-      const std::uint64_t hash = image(level_).hash_of_image(medium);
-      if (std::find(looked_at_.begin(), looked_at_.end(), hash) != looked_at_.end()) return;
-      looked_at_.push_back(hash);
+      const Digest digest = image(level_).digest();
+      if (tried_.find(digest) != nullptr) return;
+      tried_.add(digest, {});
       const std::string what = prove(image(level_), *ledger_, effort_, level_ + 1, n);
       if (what.empty()) return;
       wrong = what;
@@ -53,8 +58,80 @@ class Cuts final : public Medium::Watch {
 
   // A new process finds `left`, and what was promised must be there. Then it goes on working.
   static std::string prove(Medium& left, Ledger ledger, const Effort& effort, unsigned level, unsigned skip) {
-    ++states;
+    TOCSIN_ASSERT(level > 0 && level + 2 < kLevels);
     ++at_level[level];
+    ledger.process_died();
+    if (repeats == Repeats::looked_at) return look_at(left, ledger, effort, level, skip);
+    const Digest digest = digest_of(left, ledger, effort, level, skip);
+    const Memo::Below* known = memo().find(digest);
+    if (known != nullptr && repeats == Repeats::counted) {
+      at_level[level + 1] += known->one, at_level[level + 2] += known->two;
+      return {};
+    }
+    const std::uint64_t one = at_level[level + 1], two = at_level[level + 2];
+    const std::string what = look_at(left, ledger, effort, level, skip);
+    const Memo::Below below{static_cast<std::uint32_t>(at_level[level + 1] - one),
+                            static_cast<std::uint32_t>(at_level[level + 2] - two)};
+    if (known != nullptr) {  // by its digest, as it may have moved
+      known = memo().find(digest);
+      if (!what.empty() || known == nullptr || known->one != below.one || known->two != below.two)
+        return "a case comes out otherwise than one that is called equal: " + what;
+    } else if (what.empty()) {
+      memo().add(digest, below);
+    }
+    return what;
+  }
+
+  // What was counted since the last call of count_anew().
+  static constexpr unsigned kLevels = 8;
+  static inline std::uint64_t at_level[kLevels] = {};  // states by depth of the cut
+  static inline std::uint64_t looked_at = 0;           // of them: the others are equal to one of these
+  static std::uint64_t states() {
+    std::uint64_t all = 0;
+    for (const std::uint64_t n : at_level) all += n;
+    return all;
+  }
+  static void count_anew() {
+    for (std::uint64_t& n : at_level) n = 0;
+    looked_at = 0;
+    memo().clear();
+  }
+  static std::string counted() {
+    char text[160];
+    using Printed = unsigned long long;
+    std::snprintf(text, sizeof text, "%llu states (%llu, %llu, %llu by depth of the cut), %llu %s",
+                  Printed{states()}, Printed{at_level[1]}, Printed{at_level[2]}, Printed{at_level[3]},
+                  Printed{looked_at},
+                  repeats == Repeats::counted ? "of them different" : "looked at");
+    return text;
+  }
+  // A case equal to one that was looked at. `compared`: is looked at as well, and must be as the first.
+  enum class Repeats : std::uint8_t { looked_at, counted, compared };
+  static inline Repeats repeats = Repeats::counted;
+
+ private:
+  static Memo& memo() {
+    static Memo memo;
+    return memo;
+  }
+  // Of all that look_at() makes use of.
+  static Digest digest_of(const Medium& left, const Ledger& ledger, const Effort& effort, unsigned level,
+                          unsigned skip) {
+    Digester all;
+    all.put(left.digest());
+    all.put(ledger.digest());
+    if (level <= effort.deeper) {  // cuts are to come
+      const Models& m = effort.models;
+      const unsigned models = (m.subsets ? 1U : 0U) | (m.torn ? 2U : 0U) | (m.zeros ? 4U : 0U) |
+                              (m.garbage ? 8U : 0U) | (m.blocks ? 16U : 0U) | m.step << 5;
+      all.put(effort.deeper - level + 1, models);
+      all.put(effort.stride, skip % effort.stride);
+    }
+    return all.done();
+  }
+  static std::string look_at(Medium& left, Ledger& ledger, const Effort& effort, unsigned level,
+                             unsigned skip) {
+    ++looked_at;
     Process process(left);
     if (!process.queue->load().ok()) return "Q6: it does not start";
     std::string what = ledger.check(process);
@@ -77,10 +154,6 @@ class Cuts final : public Medium::Watch {
     return what.empty() ? what : what + ", at the second start";
   }
 
-  static inline std::uint64_t states = 0;
-  static inline std::uint64_t at_level[8] = {};
-
- private:
   static std::string prove_writable(Process& process, Ledger& ledger) {
     process.poll();
     process.settle();
@@ -129,7 +202,7 @@ class Cuts final : public Medium::Watch {
   Ledger* ledger_ = nullptr;
   unsigned version_ = ~0U;
   std::size_t pending_ = 0;
-  std::vector<std::uint64_t> looked_at_;
+  Memo tried_;  // images of this point
 };
 
 }  // namespace fakes

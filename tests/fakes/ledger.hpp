@@ -14,69 +14,9 @@
 #include <string>
 #include <vector>
 
-#include "fakes/medium.hpp"
-#include "tocsin/outbox/queue.hpp"
+#include "fakes/process.hpp"
 
 namespace fakes {
-
-// One run of the program on a medium. Runs may be nested, the last that began ends first: what they need
-// is kept, as a queue and its index are large and a sweep makes millions of them.
-class Process {
- public:
-  explicit Process(Medium& on) : even(on, 0), odd(on, 1), medium(on), memory_(&memory(depth_++)) {
-    queue = new (memory_->queue) tocsin::Queue(even, odd, memory_->index);
-    memory_->index.clear();
-  }
-  ~Process() { --depth_; }
-  Process(const Process&) = delete;
-  Process& operator=(const Process&) = delete;
-  tocsin::Index& index() { return memory_->index; }
-
-  // `boot` differs for each run there ever was. Nothing is written before poll().
-  void start(std::uint64_t boot) {
-    tocsin::Queue::Start start;
-    start.boot_id[0] = static_cast<std::uint8_t>(boot);
-    start.machine = 7;
-    start.random[0] = boot * 0x9E3779B97F4A7C15U + 0x5851F42D4C957F2DU;
-    start.random[1] = (start.random[0] ^ start.random[0] >> 29) * 0xBF58476D1CE4E5B9U;
-    start.clocks.now = now;
-    queue->start(start);
-  }
-  void poll() { queue->poll(now); }
-  // The running job comes to its end.
-  void step() {
-    even.finish();
-    odd.finish();
-    poll();
-  }
-  // Until nothing is left to do. With a clock that goes on, until retries have come to something, too.
-  void settle(unsigned retries = 4) {
-    for (unsigned turn = 0; turn < 64 && !queue->idle(); ++turn) {
-      step();
-      if (!queue->failing() || even.running() || odd.running()) continue;
-      if (retries-- == 0) return;
-      now = queue->wake() > now ? queue->wake() : now;
-    }
-  }
-
-  tocsin::Queue* queue;
-  MediumStore even, odd;
-  Medium& medium;
-  tocsin::Instant now{1000};
-
- private:
-  struct Memory {
-    alignas(16) unsigned char queue[sizeof(tocsin::Queue)];
-    tocsin::Index index;
-  };
-  static Memory& memory(unsigned depth) {
-    static Memory memory[10];
-    TOCSIN_ASSERT(depth < 10);
-    return memory[depth];
-  }
-  static inline unsigned depth_ = 0;
-  Memory* memory_;
-};
 
 class Ledger {
  public:
@@ -269,6 +209,33 @@ class Ledger {
     return {};
   }
 
+  // The process that gave the tickets is no more: none of them will ever be confirmed.
+  void process_died() {
+    for (Message& m : messages) forget_tickets(m);
+    for (Message& m : unsettled_) forget_tickets(m);
+    for (auto& changes : alarms_)
+      for (AlarmChange& c : changes) c.ticket = kNever;
+  }
+
+  // Of everything that makes a difference to what check(), adopt(), note(), push() and change() say from here
+  // on, to a process that is not yet there: to be asked after process_died().
+  Digest digest() const {
+    Digester all;
+    for (const auto* several : {&messages, &unsettled_}) {
+      all.put(several->size(), 0);
+      for (const Message& m : *several) put(all, m);
+    }
+    all.put(told_.size(), twice_);
+    for (const std::uint64_t id : told_) all.put(id, 0);
+    for (const auto& changes : alarms_) {
+      all.put(changes.size(), 0);
+      for (const AlarmChange& c : changes) all.put(static_cast<std::uint64_t>(c.to), c.ticket);
+    }
+    all.put(serial_, unreadable);
+    all.put(boots, 0);
+    return all.done();
+  }
+
   // A process that loaded this queue and has started goes on from here: what it did not find never was, and
   // what it found is promised again once its own start is on the medium.
   void adopt(Process& in) {
@@ -334,6 +301,22 @@ class Ledger {
   static constexpr int kAlarmCount = 2;
   static constexpr std::string_view kAlarms[kAlarmCount] = {"pump", "sump-level"};
 
+  static void forget_tickets(Message& m) {
+    m.pushed = m.known.ticket = kNever;
+    for (Change& c : m.next) c.ticket = kNever;
+  }
+  static void put(Digester& all, const Change& c) {
+    all.put(std::uint64_t{c.sends} << 16 | static_cast<std::uint64_t>(c.state) << 8 | (c.found ? 1U : 0U),
+            c.ticket);
+  }
+  static void put(Digester& all, const Message& m) {
+    all.put(std::uint64_t{m.number} << 32 | m.first, std::uint64_t{m.serial} << 32 | m.tag);
+    all.put(std::uint64_t{m.group} << 48 | std::uint64_t{m.text_bytes} << 32 | std::uint64_t{m.news} << 8 |
+                (m.safe ? 1U : 0U) | (m.gone ? 2U : 0U) | (m.unsaved ? 4U : 0U),
+            m.pushed);
+    put(all, m.known);
+    for (unsigned i = 0; i < m.news; ++i) put(all, m.next[i]);
+  }
   std::vector<Message>::iterator place(std::uint32_t number) {
     return std::lower_bound(messages.begin(), messages.end(), number,
                             [](const Message& m, std::uint32_t n) { return m.number < n; });

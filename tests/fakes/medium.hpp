@@ -14,6 +14,7 @@
 #include <cstring>
 #include <vector>
 
+#include "fakes/digest.hpp"
 #include "tocsin/limits.hpp"
 #include "tocsin/port.hpp"
 
@@ -44,6 +45,7 @@ struct Models {
   bool zeros = true;
   bool garbage = true;
   bool blocks = true;  // what lies around an unsynced write is hit, too
+  unsigned step = 0;   // a write is torn at every `step`-th byte; 0: at five places
 };
 
 // A call that fails. Reads are counted apart from writes and syncs.
@@ -74,10 +76,10 @@ class Medium {
   };
 
   explicit Medium(std::uint32_t blocks = 8) {
-    for (auto& file : durable) file.assign(blocks * tocsin::kBlock, 0);
+    for (auto& file : durable_) file.assign(blocks * tocsin::kBlock, 0);
+    for (auto& digests : digests_) digests.assign(blocks, Digest{});
   }
 
-  std::vector<std::uint8_t> durable[2];
   std::vector<Write> pending;
   Fault fault;
   bool failed_pages_dropped = false;  // what failed to be synced is gone from the page cache, too
@@ -87,8 +89,8 @@ class Medium {
 
   tocsin::Status read(unsigned file, std::uint32_t at, tocsin::MutBytes into) {
     if (fails(Fault::read, ++reads, file)) return {tocsin::Code::io, fault.error_number};
-    if (at + into.size() > durable[file].size()) return {tocsin::Code::io, 5};
-    std::memcpy(into.data(), durable[file].data() + at, into.size());
+    if (at + into.size() > size(file)) return {tocsin::Code::io, 5};
+    std::memcpy(into.data(), durable_[file].data() + at, into.size());
     const auto end = at + static_cast<std::uint32_t>(into.size());
     for (const Write& w : pending) {
       if (w.file != file || w.at >= end || w.end() <= at) continue;
@@ -130,10 +132,10 @@ class Medium {
           ++i;
           continue;
         }
-        std::memcpy(durable[file].data() + old.at, old.bytes.data(), old.bytes.size());
+        std::memcpy(change(file, old.at, old.bytes.size()), old.bytes.data(), old.bytes.size());
         left.erase(left.begin() + static_cast<std::ptrdiff_t>(i));
       }
-      std::memcpy(durable[file].data() + w.at, w.bytes.data(), w.bytes.size());
+      std::memcpy(change(file, w.at, w.bytes.size()), w.bytes.data(), w.bytes.size());
     }
     pending.swap(left);
     return {};
@@ -148,35 +150,67 @@ class Medium {
 
   // The power is gone and back: each pending write has met its fate. `into` keeps its memory.
   void image(const std::vector<Fate>& fates, Medium& into) const {
-    for (unsigned file = 0; file < 2; ++file) into.durable[file] = durable[file];
+    copy_files(into);
     for (std::size_t i = 0; i < pending.size(); ++i) into.befall(pending[i], fates[i]);
     into.rest();
   }
   // The process is gone, the kernel lives: page cache and pending writes stay.
   void process_died(Medium& into) const {
-    for (unsigned file = 0; file < 2; ++file) into.durable[file] = durable[file];
+    copy_files(into);
     into.rest();
     into.pending = pending;
   }
-  // Of the slots that the pending writes of `before` touch: equal images of it need not be looked at twice.
-  std::uint64_t hash_of_image(const Medium& before) const {
-    std::uint64_t h = 0x9E3779B97F4A7C15U;
-    for (const Write& w : before.pending) {
-      const std::uint8_t* const block = durable[w.file].data() + w.at / tocsin::kBlock * tocsin::kBlock;
-      for (std::size_t i = 0; i < tocsin::kBlock; i += 8) {
-        std::uint64_t word;
-        std::memcpy(&word, block + i, 8);
-        h = (h ^ word) * 0xFF51AFD7ED558CCDU;
-        h ^= h >> 32;
-      }
+  std::size_t size(unsigned file) const { return durable_[file].size(); }
+  // Of everything that a process which begins on it can ever find out: the files and what is pending. A fault
+  // that is still to come is in no digest.
+  Digest digest() const {
+    TOCSIN_ASSERT(fault.kind == Fault::none && !failed_pages_dropped);
+    digest_blocks();
+    Digester all;
+    for (const auto& digests : digests_) {
+      all.put(digests.size(), at_once ? 1 : 0);
+      for (const Digest& one : digests) all.put(one);
     }
-    return h;
+    for (const Write& w : pending) {
+      all.put(std::uint64_t{w.at} << 2 | w.file << 1 | (w.clean ? 1U : 0U), 0);
+      all.put(w.bytes.data(), w.bytes.size());
+    }
+    return all.done();
   }
 
  private:
   bool fails(Fault::Kind kind, unsigned call, unsigned file) const {
     return fault.kind == kind && (fault.files >> file & 1) != 0 &&
            (call == fault.at || (fault.for_ever && call > fault.at));
+  }
+  // Where `n` bytes of the medium itself are, for somebody who changes them.
+  std::uint8_t* change(unsigned file, std::uint32_t at, std::size_t n) {
+    for (std::size_t block = at / tocsin::kBlock; block * tocsin::kBlock < at + n; ++block)
+      digests_[file][block] = Digest{};
+    return durable_[file].data() + at;
+  }
+  void digest_blocks() const {
+    for (unsigned file = 0; file < 2; ++file)
+      for (std::size_t block = 0; block < digests_[file].size(); ++block) {
+        if (!digests_[file][block].nothing()) continue;
+        Digester one;
+        one.put(durable_[file].data() + block * tocsin::kBlock, tocsin::kBlock);
+        digests_[file][block] = one.done();
+      }
+  }
+  // Blocks that `into` has already, from an image before, are left as they are.
+  void copy_files(Medium& into) const {
+    digest_blocks();
+    for (unsigned file = 0; file < 2; ++file) {
+      into.durable_[file].resize(durable_[file].size());
+      into.digests_[file].resize(digests_[file].size());
+      for (std::size_t block = 0; block < digests_[file].size(); ++block) {
+        if (into.digests_[file][block] == digests_[file][block]) continue;
+        std::memcpy(into.durable_[file].data() + block * tocsin::kBlock,
+                    durable_[file].data() + block * tocsin::kBlock, tocsin::kBlock);
+        into.digests_[file][block] = digests_[file][block];
+      }
+    }
   }
   void rest() {
     pending.clear();
@@ -187,9 +221,10 @@ class Medium {
     watch = nullptr;
   }
   void befall(const Write& w, Fate fate) {
-    std::uint8_t* const to = durable[w.file].data() + w.at;
-    std::uint8_t* const block = durable[w.file].data() + w.at / tocsin::kBlock * tocsin::kBlock;
+    if (fate.kind == Fate::lost) return;
     const std::size_t size = w.bytes.size();
+    std::uint8_t* const block = change(w.file, w.at / tocsin::kBlock * tocsin::kBlock, tocsin::kBlock);
+    std::uint8_t* const to = change(w.file, w.at, size);
     std::uint32_t noise = 2463534242U + w.at + static_cast<std::uint32_t>(size) * 7919U;
     const auto anything = [&noise](std::uint8_t* p, std::size_t n) {
       for (std::size_t i = 0; i < n; ++i) {
@@ -236,6 +271,9 @@ class Medium {
         return;
     }
   }
+
+  std::vector<std::uint8_t> durable_[2];
+  mutable std::vector<Digest> digests_[2];  // of each block; nothing: it has changed since
 };
 
 // Calls `found(fates)` for every image that is tried at this point: every subset of the pending writes, and
@@ -266,7 +304,10 @@ void each_image(const Medium& medium, const Models& models, bool newest_lost, Fo
   for (std::size_t one = 0; one < n; ++one) {
     const auto size = static_cast<std::uint16_t>(medium.pending[one].bytes.size());
     std::vector<Fate> damage;
-    if (models.torn) {
+    if (models.torn && models.step > 0) {
+      for (std::uint32_t at = 1; at < size; at += models.step)
+        damage.push_back({Fate::torn, static_cast<std::uint16_t>(at)});
+    } else if (models.torn) {
       for (const std::uint16_t at :
            {std::uint16_t{1}, static_cast<std::uint16_t>(size / 2), static_cast<std::uint16_t>(size - 1),
             static_cast<std::uint16_t>(size / 512 * 512)})
@@ -299,7 +340,7 @@ class MediumStore final : public tocsin::Store {
   MediumStore(Medium& medium, unsigned file) : medium_(&medium), file_(file) {}
 
   std::uint32_t capacity() const override {
-    return static_cast<std::uint32_t>(medium_->durable[file_].size());
+    return static_cast<std::uint32_t>(medium_->size(file_));
   }
   tocsin::Status read(std::uint32_t at, tocsin::MutBytes into) override {
     return medium_->read(file_, at, into);
