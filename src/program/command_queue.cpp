@@ -256,10 +256,17 @@ Exit list_queue(const Call& call) {
     complain(why.view());
     return opened;
   }
-  if (!call.arguments.json && empty) print("the queue is empty\n");
-  if (reader.found().unreadable && reader.found().fresh) {
+  const bool unreadable = reader.found().unreadable && reader.found().fresh;
+  if (!call.arguments.json && empty && !unreadable) print("the queue is empty\n");
+  if (unreadable) {
     why.text("no queue can be read in ").text(call.config.device.place());
     complain(why.text(": look at the medium, and see `tocsin queue check`").view());
+    return Exit::bad_data;
+  }
+  if (!reader.missing().empty() && !reader.found().fresh) {  // else a first start has made one of them so far
+    why.text(reader.missing()).text(" is not in ").text(call.config.device.place());
+    complain(why.text(": what only it had is not listed; see `tocsin queue check`").view());
+    return Exit::bad_data;
   }
   return Exit::done;
 }

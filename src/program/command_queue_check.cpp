@@ -61,11 +61,11 @@ Exit check_queue(const Arguments& arguments, const Config* config) {
     complain(why.view());
     return opened;
   }
-  if (!reader.is_there()) {
+  // A device that was not started yet has none, and nothing is wrong with it.
+  const bool not_yet = !reader.is_there() && config != nullptr;
+  if (!reader.is_there() && !not_yet) {
     why.text("there are no queue.0 and queue.1 in ").text(directory).text(": ");
-    why.text(config != nullptr ? "`tocsin run` makes them"
-                               : "name the directory that has both, or the copy of a state_device");
-    complain(why.view());
+    complain(why.text("name the directory that has both, or the copy of a state_device").view());
     return Exit::bad_data;
   }
   const Queue& queue = reader.queue();
@@ -77,7 +77,7 @@ Exit check_queue(const Arguments& arguments, const Config* config) {
     if (!looked.ok()) break;
     report = look(reader);
   }
-  const bool damage = found.damaged > 0 || found.bad_blocks > 0 || found.unreadable || report.unreadable > 0;
+  const bool damage = !reader.missing().empty() || found.damaged > 0 || found.bad_blocks > 0 || found.unreadable || report.unreadable > 0;
   static char text[2048];
   if (arguments.json) {
     JsonWriter json({text, sizeof text - 1});
@@ -99,6 +99,15 @@ Exit check_queue(const Arguments& arguments, const Config* config) {
   }
   TextWriter out(text);
   out.text(directory).text(": ");
+  if (not_yet) {
+    print(out.text("no queue yet: `tocsin run`, or the first message, makes it\n").view());
+    return Exit::done;
+  }
+  if (!reader.missing().empty()) {
+    out.text(reader.missing()).text(" is not there; ");
+    out.text(config != nullptr ? "`tocsin run` makes it anew: what only it had is lost\n" : "copy both\n");
+    out.text(directory).text(": ");
+  }
   if (found.fresh) {
     out.text(found.unreadable ? "no queue can be read in its files: look at the medium\n"
                               : "an empty queue\n");

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "src/program/reader.hpp"
 
+#include <errno.h>
 #include <poll.h>
+#include <unistd.h>
 
 #include "src/program/state_files.hpp"
 
@@ -31,12 +33,25 @@ Exit Reader::open(const DeviceConfig& device, TextWriter& why) {
     }
     for (std::size_t i = 0; failure.ok() && i < 2; ++i) stores[i]->open(halves[i]);
   }
+  if (!on_device && failure.ok() && !check_queue_places(state_.fd(), device.state, why).ok()) return Exit::bad_data;
+  StoreFile files[2];
+  bool is_missing[2] = {};
   for (std::size_t i = 0; !on_device && i < 2 && failure.ok(); ++i) {
     const auto file = open_store_to_read(state_.fd(), kQueueFiles[i]);
-    if (file.code() == Code::not_found || (file.code() == Code::io && file.status().detail() == ENOENT))
-      return Exit::done;
-    failure = file.status();
-    if (file.ok()) stores[i]->open(file.value());
+    is_missing[i] = file.code() == Code::not_found;
+    if (!is_missing[i]) failure = file.status();
+    if (file.ok()) files[i] = file.value();
+  }
+  if (is_missing[0] && is_missing[1]) return Exit::done;
+  missing_ = {};
+  for (std::size_t i = 0; !on_device && i < 2; ++i) {
+    if (is_missing[i]) {
+      missing_ = kQueueFiles[i];
+      files[i].capacity = files[1 - i].capacity;
+      files[i].missing = ENOENT;
+    }
+    if (failure.ok()) stores[i]->open(files[i]);
+    else if (files[i].fd >= 0) ::close(files[i].fd);
   }
   if (!failure.ok()) {
     why.text("cannot read the queue in ");

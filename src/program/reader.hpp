@@ -19,7 +19,8 @@ class Reader {
   Reader(const Reader&) = delete;
   Reader& operator=(const Reader&) = delete;
 
-  // A state directory that is not there yet is an empty queue. Errors: cannot_create (not readable), medium.
+  // A state directory that is not there yet is an empty queue, and one of two files that is not there holds none.
+  // Errors: cannot_create (not readable), bad_data (something else lies in their place), medium.
   Exit open(const Config& config, TextWriter& why) { return open(config.device, why); }
   Exit open(const DeviceConfig& device, TextWriter& why);
   // Once more, for who found something that may come from an owner at work. Errors: as Queue::load().
@@ -29,7 +30,8 @@ class Reader {
   const Queue& queue() const { return queue_; }
   const Index& index() const { return index_; }
   const Queue::Found& found() const { return found_; }
-  bool is_there() const { return even_.capacity() > 0 && odd_.capacity() > 0; }
+  bool is_there() const { return even_.capacity() > 0; }
+  std::string_view missing() const { return missing_; }  // the one file that is not there; empty: none
 
   // Everything that is on record of one message.
   struct Message {
@@ -57,6 +59,7 @@ class Reader {
   Index index_;
   Queue queue_;
   Queue::Found found_;
+  std::string_view missing_;
   unsigned looks_ = 0;  // at the files, of kMostLooks
 };
 

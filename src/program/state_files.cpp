@@ -73,6 +73,12 @@ Status StateFiles::open_directory(const DeviceConfig& device) {
 
 Status StateFiles::lock(const DeviceConfig& device) {
   device_ = &device;
+  char text[400];
+  TextWriter why(text);
+  if (!check_lock_place(dir_.fd(), device.state, why).ok()) {
+    why_.assign_cut(why.view());
+    return Code::bad_value;
+  }
   const Status locked = dir_.lock();
   return locked.ok() ? locked : not_locked(locked, dir_);
 }
@@ -105,6 +111,12 @@ Status StateFiles::open_stores(const DeviceConfig& device) {
     words.text("cannot use state_device ").text(device.state_device).text(": ").text(reason.view());
     why_.assign_cut(words.view());
     return opened;
+  }
+  char odd[400];
+  TextWriter why(odd);
+  if (!check_queue_places(dir_.fd(), device.state, why).ok()) {
+    why_.assign_cut(why.view());
+    return Code::bad_value;
   }
   const Status opened =
       tocsin::open_stores(dir_.fd(), kQueueFiles, device.queue_bytes / 2, files_, changes_);

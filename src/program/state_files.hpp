@@ -12,10 +12,9 @@
 #include "port/linux/file_store.hpp"
 #include "port/linux/state_dir.hpp"
 #include "src/program/config.hpp"
+#include "src/program/queue_places.hpp"
 
 namespace tocsin {
-
-inline constexpr std::string_view kQueueFiles[2] = {"queue.0", "queue.1"};
 
 class StateFiles final : private StorageJob {
  public:

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Tokens and state directories that cannot be used: one clear line, the right status, nothing lost."""
 import fcntl
+import json
 import os
 import shutil
+import socket
 import subprocess
 import unittest
 
@@ -214,6 +216,129 @@ class State(Case):
         device.start()
         device.log.wait("other commands cannot talk to this process")
         self.assertTrue(service.wait(distinct=1))
+
+
+class Places(Case):
+    """What lies in the places of the queue's files and is none of them: what it is and what to do, in one line."""
+
+    SENDS = (["send", "--to", "anna", "x"], ["raise", "high-level"], ["run"])
+    READS = (["queue", "list"], ["queue", "check"], ["queue", "show", "1"])
+
+    def refused(self, device, *words, reads=True):
+        for command in self.SENDS:
+            self.one_line(device.run(*command), 73, *words)
+        for command in self.READS if reads else ():
+            self.one_line(device.run(*command), 65, *words)
+
+    def odd(self, path):
+        """One after the other at this path."""
+        yield "directory", path.mkdir, path.rmdir
+        yield "pipe", lambda: os.mkfifo(path), path.unlink
+        yield "device", lambda: os.symlink("/dev/null", path), path.unlink
+        yield "socket", lambda: socket.socket(socket.AF_UNIX).bind(str(path)), path.unlink
+
+    def test_what_is_no_file_in_the_place_of_one(self):
+        for name in ("queue.0", "queue.1"):
+            device = self.device()
+            device.state.mkdir()
+            for kind, make, remove in self.odd(device.state / name):
+                with self.subTest(name=name, kind=kind):
+                    make()
+                    self.refused(device, str(device.state / name), f"is a {kind}, not a file", "move it away")
+                    self.assertLessEqual({p.name for p in device.state.iterdir()}, {name, "lock"})
+                    remove()
+            device.send("goes on")
+
+    def test_what_is_no_file_in_the_place_of_the_lock(self):
+        device = self.device()
+        device.state.mkdir()
+        for kind, make, remove in self.odd(device.state / "lock"):
+            with self.subTest(kind=kind):
+                make()
+                shown = "link" if kind == "device" else kind
+                self.refused(device, str(device.state / "lock"), f"is a {shown}, not a file", reads=False)
+                remove()
+        device.send("goes on")
+
+    def test_one_file_in_both_places(self):
+        # It was written as though there were two of them, and a turn destroyed what it copied.
+        for link in (os.link, os.symlink):
+            with self.subTest(link=link.__name__):
+                device = self.device()
+                device.send("stored")
+                before = (device.state / "queue.1").read_bytes()
+                if b"stored" not in before:
+                    (device.state / "queue.0").rename(device.state / "queue.1")
+                (device.state / "queue.0").unlink(missing_ok=True)
+                whole = (device.state / "queue.1").read_bytes()
+                link(device.state / "queue.1", device.state / "queue.0")
+                self.refused(device, "one and the same file", "remove")
+                self.assertEqual((device.state / "queue.1").read_bytes(), whole)
+                (device.state / "queue.0").unlink()
+                device.send("goes on")
+                self.assertEqual([m["text"] for m in device.queue()], ["stored", "goes on"])
+
+    def test_file_that_is_longer_than_any_queue(self):
+        device = self.device()
+        device.send("stored")
+        for name in ("queue.0", "queue.1"):
+            size = (device.state / name).stat().st_size
+            for longer in ((16 << 20) + 1, 1 << 40):
+                with self.subTest(name=name, longer=longer):
+                    try:
+                        os.truncate(device.state / name, longer)
+                    except OSError as error:
+                        self.skipTest(f"no sparse file of that size here: {error}")
+                    self.refused(device, str(device.state / name), f"has {longer} bytes", "16777216 at most")
+                    os.truncate(device.state / name, size)
+        device.send("goes on")
+        self.assertEqual([m["text"] for m in device.queue()], ["stored", "goes on"])
+
+    def test_device_that_was_not_started_yet_has_no_queue_and_nothing_is_wrong(self):
+        device = self.device()
+        for _ in range(2):
+            checked = device.ok("queue", "check")
+            self.assertEqual((checked.err, len(checked.out.splitlines())), ("", 1), checked)
+            self.assertIn(f"{device.state}: no queue yet", checked.out)
+            found = json.loads(device.ok("queue", "check", "--json").out)
+            self.assertEqual((found["good"], found["generation"], found["waiting"]), (True, 0, 0))
+            self.assertEqual(device.ok("queue", "list").out, "the queue is empty\n")
+            device.state.mkdir(exist_ok=True)
+        self.one_line(device.run("queue", "check", device.state), 65, "queue.0")  # somebody meant that one
+
+    def test_files_that_hold_no_queue_any_more(self):
+        # `queue list` said so and ended with 0.
+        device = self.device()
+        device.send("stored")
+        for n in (0, 1):
+            file = device.state / f"queue.{n}"
+            file.write_bytes(os.urandom(file.stat().st_size))
+        self.one_line(device.run("queue", "list"), 65, "no queue can be read", "look at the medium", "queue check")
+        listed = device.run("queue", "list", "--json")
+        self.assertEqual((listed.exit, listed.out), (65, ""), listed)
+        self.assertEqual(device.run("queue", "check").exit, 65)
+
+    def one_line_more(self, result, words):
+        self.assertEqual((result.exit, len(result.err.splitlines())), (65, 1), result)
+        self.assertIn("stored", result.out)
+        self.assertIn(words, result.err)
+
+    def test_one_file_that_is_not_there(self):
+        # The other one was not even looked at: an empty queue, with 0.
+        for n in (0, 1):
+            device = self.device()
+            device.send("stored")
+            file = device.state / f"queue.{n}"
+            there = b"stored" not in file.read_bytes()
+            file.unlink()
+            checked = device.run("queue", "check")
+            self.assertEqual(checked.exit, 65, checked)
+            self.assertIn(f"queue.{n} is not there", checked.out)
+            if there:  # else the other one was never used: nobody can tell that from a first start
+                self.one_line_more(device.run("queue", "list"), f"queue.{n} is not in")
+            listed = device.run("queue", "list", "--json").out.splitlines()
+            self.assertEqual([json.loads(line)["text"] for line in listed], ["stored"] if there else [])
+            self.assertFalse(file.exists())
 
 
 if __name__ == "__main__":
