@@ -179,6 +179,26 @@ TEST(room_unknown_message_asked_for_again_is_sent_again_and_says_so) {
   }
 }
 
+TEST(room_message_asked_for_again_during_a_request_has_all_its_copies_from_that_one_on) {
+  // The attempts that were behind it counted on, and it ended `unknown` with the next one.
+  for (const unsigned during : {0U, 2U, 3U}) {  // which request; 0: never
+    check::at("during=%u", during);
+    Bench b;
+    b.begin();
+    const auto number = b->post(Class::warning, 1, "x");
+    CHECK(b->run(seconds(1)));
+    unsigned copies = 0;
+    for (bool waits = true; waits; waits = b->state(number) == State::queued) {
+      CHECK_OK(b->outbox.sending(number, b->clocks()));
+      if (++copies == during) CHECK_OK(b->outbox.retry(number, b->clocks()));
+      CHECK(copies < 9);
+      b->outbox.outcome_unknown(number, b->clocks().now + hours(9), "no answer", b->clocks());
+    }
+    CHECK(b->state(number) == State::unknown);
+    CHECK_EQ(copies, during == 0 ? 3 : during + 2);
+  }
+}
+
 TEST(room_expired_message_asked_for_again_does_not_expire_again) {
   Bench b;
   b.of(Class::warning).expire = minutes(5);

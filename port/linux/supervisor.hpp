@@ -23,6 +23,7 @@ class Supervisor {
   // Feeds the watchdog when half of its time has passed. Call it at due().
   void poll(Instant now);
   Instant due() const { return due_; }
+  Millis watchdog() const { return milliseconds(2 * feed_.count); }  // how long it waits for that; 0: there is none
 
  private:
   void tell(std::string_view state) const;

@@ -24,8 +24,7 @@ void Outbox::load(const Clocks& clocks) {
     // The run before may have sent it once without a record, unless each of its sendings asks for one.
     if (entry.sends == 0 && entry.on_unknown == OnUnknown::resend) entry.sends = 1;
     if (entry.sends >= most_sends(entry))
-      end(entry, State::unknown, {}, "the device stopped while it was being sent; it may have arrived",
-          clocks);
+      end(entry, State::unknown, {}, "the device stopped while it was being sent", clocks);
   }
 }
 

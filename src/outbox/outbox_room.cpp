@@ -178,9 +178,12 @@ Status Outbox::retry(std::uint32_t number, const Clocks& clocks) {
   }
   entry->due_ms = 0;
   entry->failures = 0;
-  if (entry->in_flight) return {};
   entry->reopened = true;
   MessageState again;
+  if (entry->in_flight) {  // the copy that is under way is the first of those that were asked for
+    entry->repeat = entry->repeat || entry->sends > 1;
+    again.sends = 1;
+  }
   again.attempts = entry->attempts;
   again.reason = "asked for again by hand";
   return queue_.update(number, again, clocks).status();

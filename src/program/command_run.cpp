@@ -16,6 +16,7 @@ namespace tocsin {
 namespace {
 
 constexpr Millis kCloseWithin = seconds(8);
+constexpr Millis kLeastWatchdog = seconds(30);
 // Between two starts because the resolver's keeper has ended: where it always does, that costs little.
 constexpr Millis kKeeperPatience = seconds(10);
 
@@ -139,6 +140,12 @@ Exit run_daemon(const Call& call) {
   say(LogLevel::info, ready.view());
   Supervisor supervisor;
   supervisor.open(::getenv("NOTIFY_SOCKET"), ::getenv("WATCHDOG_USEC"), ::getenv("WATCHDOG_PID"));
+  if (const Millis watchdog = supervisor.watchdog(); watchdog.count > 0 && watchdog < kLeastWatchdog) {
+    TextWriter line(words);
+    line.text("the supervisor ends this daemon when it says nothing for ").number(static_cast<std::uint64_t>(watchdog.count));
+    line.text(" ms, and so may lose what is in memory only: set WatchdogSec= to 30 s at least");
+    say(LogLevel::warning, line.view());
+  }
   supervisor.ready(read_clocks().now);
 
   const Instant earliest = read_clocks().now + kKeeperPatience;

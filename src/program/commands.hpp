@@ -28,6 +28,7 @@ Exit show_status(const Call& call);
 Exit set_token(const Call& call);
 Exit show_token(const Call& call);
 Exit show_version(const Arguments& arguments);
+Exit check_configuration(const Call& call);
 
 // Whole texts to stdout, and one line "tocsin: ..." to stderr. A closed pipe ends nothing.
 void print(std::string_view text);

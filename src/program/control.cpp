@@ -69,6 +69,12 @@ bool hung_up(const Fd& fd) {
   return ::poll(&peer, 1, 0) > 0 && (peer.revents & (POLLHUP | POLLERR)) != 0;
 }
 
+// Or has gone.
+bool has_asked(const Fd& fd) {
+  pollfd peer{fd.number(), POLLIN, 0};
+  return ::poll(&peer, 1, 0) > 0;
+}
+
 }  // namespace
 
 Status ControlServer::open(std::string_view path, TextWriter& why) {
@@ -120,7 +126,7 @@ std::size_t ControlServer::handles(Span<Handle> into) const {
   std::size_t count = 0;
   bool room = false;
   for (const Slot& slot : slots_) {
-    room = room || !slot.fd.is_open();
+    room = room || !slot.fd.is_open() || slot.answered;
     if (slot.fd.is_open() && count < into.size())
       into[count++] = {slot.fd.number(), slot.waiting ? Want::nothing : Want::readable};
   }
@@ -150,15 +156,25 @@ Result<ControlServer::Client> ControlServer::next(Instant now) {
 
 void ControlServer::accept_all(Instant now) {
   if (!listener_.is_open()) return;
-  for (Slot& slot : slots_) {
-    if (slot.fd.is_open()) continue;
+  for (Slot* slot = place(); slot != nullptr; slot = place()) {
     const int fd = ::accept4(listener_.number(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0) return;  // nobody, or nothing that helps now: the next call tries again
-    slot.fd.reset(fd);
-    slot.number = ++last_number_;
-    slot.idle_since = now;
-    slot.waiting = false;
+    slot->fd.reset(fd);
+    slot->number = ++last_number_;
+    slot->idle_since = now;
+    slot->waiting = slot->answered = false;
   }
+}
+
+// For one who waits to be accepted: a free one, else that of the client that was answered first of all and has not
+// asked again. nullptr: there is none.
+ControlServer::Slot* ControlServer::place() {
+  Slot* found = nullptr;
+  for (Slot& slot : slots_) {
+    if (!slot.fd.is_open()) return &slot;
+    if (slot.answered && !has_asked(slot.fd) && (found == nullptr || slot.idle_since < found->idle_since)) found = &slot;
+  }
+  return found;
 }
 
 // ok: request_ is a request. Everything else is dealt with here.
@@ -186,6 +202,7 @@ Status ControlServer::receive(Slot& slot, Instant now) {
       status = decode_request(Bytes{packet_, size}, request_, why);
     }
     slot.waiting = true;
+    slot.answered = false;
     if (status.ok()) return {};
     why.text("\n");
     answer(slot, {Exit::internal, {}, why.view()}, now);
@@ -221,6 +238,7 @@ void ControlServer::answer(Slot& slot, const ControlReply& reply, Instant now) {
     n = ::sendmsg(slot.fd.number(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
   } while (n < 0 && errno == EINTR);
   slot.waiting = false;
+  slot.answered = true;
   slot.idle_since = now;
   if (n < 0) slot.fd.reset();  // it has gone, or asks without ever reading
 }

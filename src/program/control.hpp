@@ -74,7 +74,8 @@ Status decode_request(Bytes packet, ControlRequest& into, TextWriter& why);
 Result<std::size_t> encode_reply(const ControlReply& reply, MutBytes into);
 Result<ControlReply> decode_reply(Bytes packet);
 
-// The owner's side. Never waits. Call next() until it says `again` whenever poll(2) reports one of its
+// The owner's side. A client that was answered and stays may ask again; while none of the places is free it gives
+// its own to one who waits. Never waits. Call next() until it says `again` whenever poll(2) reports one of its
 // handles, and when due() has passed.
 class ControlServer {
  public:
@@ -118,9 +119,11 @@ class ControlServer {
     std::uint32_t number = 0;
     Instant idle_since;
     bool waiting = false;  // its request is with the owner
+    bool answered = false; // has its reply, and nothing more was asked
   };
 
   void accept_all(Instant now);
+  Slot* place();
   Status receive(Slot& slot, Instant now);
   void answer(Slot& slot, const ControlReply& reply, Instant now);
 

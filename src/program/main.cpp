@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "port/linux/file_store.hpp"
-#include "port/linux/secret_file.hpp"
 #include "src/program/commands.hpp"
 #include "src/program/in_place.hpp"
 #include "src/program/owner.hpp"
@@ -62,44 +61,6 @@ Exit show_version(const Arguments& arguments) {
 }
 
 namespace {
-
-struct TlsMemory {
-  alignas(16) std::uint8_t bytes[kTlsArenaBytes];
-};
-
-Exit check_configuration(const Call& call) {
-  // The file itself was found right; what it names must be there as well.
-  Exit exit = Exit::done;
-  tls_use_arena(in_place<TlsMemory>().bytes);
-  for (std::size_t i = 0; i < call.config.stream_count; ++i) {
-    char token[kMaxToken];
-    char words[400];
-    TextWriter why(words);
-    if (!read_token(call.config.streams[i].token_file, token, why).ok()) {
-      complain(why.view());
-      exit = Exit::config;
-    }
-    ::explicit_bzero(token, sizeof token);
-    TlsContext authorities;
-    if (!authorities.open(call.config.streams[i].ca_file).ok()) {
-      complain(authorities.problem());
-      exit = Exit::config;
-    }
-  }
-  char words[400];
-  TextWriter out(words);
-  if (call.arguments.json) {
-    JsonWriter json({words, sizeof words - 1});
-    json.open_object();
-    json.field("file", call.config_path);
-    json.field("good", exit == Exit::done);
-    json.close_object();
-    print_json(json, words);
-  } else if (exit == Exit::done) {
-    print(out.text(call.config_path).text(": good\n").view());
-  }
-  return exit;
-}
 
 void print_mistakes(std::string_view path, const ConfigErrors& errors) {
   static char text[32'768];  // kMaxConfigErrors of 300 bytes, escaped

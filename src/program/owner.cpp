@@ -96,7 +96,7 @@ Instant Owner::wake() const {
   Instant at = earlier(earlier(earlier(earlier(queue_.wake(), outbox_.wake()), look_at_kept_), log_.due()), retry_lines_);
   if (in_memory_) at = earlier(at, look_at_state_);
   if (files_are_gone()) at = earlier(at, look_at_files_);
-  at = earlier(at, look_at_ballast_);
+  at = earlier(earlier(at, look_at_ballast_), medium_news_.wake());
   if (control_.is_open()) at = earlier(at, control_.due());
   if (self_begun_) at = earlier(at, self_.wake());
   for (std::size_t i = 0; i < stream_count_; ++i) at = earlier(at, senders_[i]->wake());
@@ -138,7 +138,10 @@ void Owner::message_ended(const MessageId& id, std::uint32_t number, State state
   if (!reason.empty()) line.text(": ").text(words.view());
   note_end(number, state, words.view());
   if (state == State::unknown) line.text(": it may have arrived; nothing more is sent by itself");
-  log_line(state == State::accepted ? LogLevel::info : LogLevel::error, line.view());
+  log_line(state == State::accepted  ? LogLevel::info
+           : state == State::dropped ? LogLevel::warning  // as somebody asked for it
+                                     : LogLevel::error,
+           line.view());
 }
 
 void Owner::stream_changed(std::string_view stream, std::string_view condition, std::string_view reason) {
@@ -175,12 +178,11 @@ void Owner::write_medium_reason(Instant now, TextWriter& into) const {
 }
 
 void Owner::report_medium(Instant now) {
-  const bool bad = queue_.stalled(now);
-  if (bad == medium_reported_ || (!bad && (!queue_.idle() || !carried_.empty()))) return;
-  medium_reported_ = bad;
+  const auto news = medium_news_.look(queue_.stalled(now), queue_.idle() && carried_.empty(), now);
+  if (news == MediumNews::News::none) return;
   char text[200];
   TextWriter line(text);
-  if (!bad) {
+  if (news == MediumNews::News::works) {
     self_.is_quiet(now) ? self_.take_back(SelfKind::medium) : note_self(SelfKind::works, {});
     return log_line(LogLevel::info, "the medium works again: everything is on it");
   }

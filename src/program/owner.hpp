@@ -21,6 +21,7 @@
 #include "src/program/carried.hpp"
 #include "src/program/config.hpp"
 #include "src/program/control.hpp"
+#include "src/program/medium_news.hpp"
 #include "src/program/self_alarms.hpp"
 #include "src/program/state_files.hpp"
 #include "tocsin/alarm/alarm.hpp"
@@ -192,7 +193,7 @@ class Owner final : public Observer {
   bool gave_way_ = false;
   bool closing_ = false;
   bool met_owner_ = false;
-  bool medium_reported_ = false;
+  MediumNews medium_news_;
   std::uint32_t messages_ended_ = 0;
   SelfAlarms self_;
   bool self_begun_ = false;

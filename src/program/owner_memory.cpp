@@ -19,7 +19,8 @@ constexpr Millis kMovePatience = seconds(10);
 }  // namespace
 
 void Owner::begin_in_memory(Status failure, std::string_view why) {
-  in_memory_ = medium_reported_ = true;
+  in_memory_ = true;
+  medium_news_.told_trouble();
   memory_reason_.assign_cut(why);
   state_.close();
   even_.open(no_file(failure));

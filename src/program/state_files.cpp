@@ -167,12 +167,14 @@ Status StateFiles::mark_device(const DeviceConfig& device) {
     for (std::uint32_t at = 0; blank && at < file.capacity; at += kBlock)
       blank = read_at(file, at, block).ok() && (is_blank(block) || is_begun_mark(file, at));
   if (!blank) {
+    const std::uint64_t blocks = (files_[1].from + files_[1].capacity) / kBlock;  // no file grows by that
     drop();
     char text[400];
     TextWriter words(text);
     words.text("state_device ").text(device.state_device).text(" holds something else and is not touched: ");
     words.text("if nothing on it is needed, `dd if=/dev/zero of=").text(device.state_device);
-    why_.assign_cut(words.text(" bs=1M count=32` makes it empty").view());
+    words.text(" bs=4096 count=").number(blocks).text(" conv=notrunc` makes it empty");
+    why_.assign_cut(words.view());
     return Code::bad_value;
   }
   const auto at = static_cast<off_t>(files_[1].from + last_block(files_[1]));

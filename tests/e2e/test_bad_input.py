@@ -280,7 +280,7 @@ class Configuration(Case):
             capture_output=True,
             text=True,
         )
-        self.assertEqual((done.returncode, done.stdout), (0, f"{device.config}: good\n"), done)
+        self.assertEqual((done.returncode, done.stdout.splitlines()[0]), (0, f"{device.config}: good"), done)
 
 
 if __name__ == "__main__":

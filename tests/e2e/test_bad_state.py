@@ -218,6 +218,71 @@ class State(Case):
         self.assertTrue(service.wait(distinct=1))
 
 
+class Checked(Case):
+    """`tocsin check` says of the state what `tocsin run` would find, and changes nothing."""
+
+    def state_line(self, device):
+        checked = device.ok("check")
+        [good, line] = checked.out.splitlines()
+        self.assertEqual((good, checked.err), (f"{device.config}: good", ""), checked)
+        found = json.loads(device.ok("check", "--json").out)
+        self.assertEqual(found["good"], True)
+        self.assertRegex(line, r"\d+ [KM]iB free")  # which changes from one moment to the next
+        start = f"state {device.state}: "
+        self.assertTrue(line.startswith(start) and found["state"].startswith(start), (line, found))
+        return line[len(start):]
+
+    def test_state_that_can_be_used(self):
+        device = self.device()
+        self.assertRegex(self.state_line(device), rf"^not there yet, made by `tocsin run` in {device.folder}; on \S+, ")
+        self.assertFalse(device.state.exists())
+        device.state.mkdir()
+        self.assertIn(" free, the queue files will take 512 KiB", self.state_line(device))
+        self.assertEqual(list(device.state.iterdir()), [])
+        device.send("stored")
+        before = {p.name: p.read_bytes() for p in device.state.iterdir()}
+        self.assertRegex(self.state_line(device), r"^on \S+, \d+ [KM]iB free, has the queue files$")
+        self.assertEqual({p.name: p.read_bytes() for p in device.state.iterdir()}, before)
+
+    def test_state_in_memory_is_said(self):
+        if os.geteuid() != 0:
+            self.skipTest("not root: cannot mount a tmpfs")
+        device = self.device()
+        device.state.mkdir()
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", device.state], capture_output=True)
+        if mounted.returncode != 0:
+            self.skipTest("no tmpfs can be mounted here")
+        self.addCleanup(subprocess.run, ["umount", "-l", device.state], check=False)
+        self.assertRegex(self.state_line(device), r"^on tmpfs, 10\d\d KiB free, .*; that is memory: when the power goes")
+        for room, words in ((200, "they will be smaller"), (60, None)):
+            (device.state / "large").write_bytes(b"x" * ((1024 - room) << 10))
+            if words:
+                self.assertIn(words, self.state_line(device))
+            else:
+                self.one_line(device.run("check"), 73, str(device.state), "free some space")
+        subprocess.run(["mount", "-o", "remount,ro", device.state], check=True)
+        self.one_line(device.run("check"), 73, str(device.state), "the file system is read-only")
+        found = json.loads(device.run("check", "--json").out)
+        self.assertEqual(found["good"], False)
+        self.assertIn("the file system is read-only", found["state"])
+
+    def test_state_that_cannot_be_used(self):
+        for state, shown in (
+            ("file", "ot a directory"),
+            ("none/deeper", "o such file"),
+        ):
+            with self.subTest(state):
+                device = self.device()
+                (device.folder / "file").write_text("mine\n")
+                device.write_config(device={"state": device.folder / state})
+                self.one_line(device.run("check"), 73, str(device.folder / state), shown, "look at `state`")
+        device = self.device()
+        (device.state / "queue.1").mkdir(parents=True)
+        self.one_line(device.run("check"), 73, str(device.state / "queue.1"), "is a directory")
+        device = self.device(device={"state_device": "/dev/null"})
+        self.one_line(device.run("check"), 73, "state_device /dev/null", "bare flash")
+
+
 class Places(Case):
     """What lies in the places of the queue's files and is none of them: what it is and what to do, in one line."""
 

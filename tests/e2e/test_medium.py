@@ -46,6 +46,7 @@ class Frozen(MediumCase):
         self.assertEqual(sh("fsfreeze", "-f", str(mount)).returncode, 0)
         frozen = time.monotonic()
         self.assertEqual(self.heard(supervisor)[0], b"READY=1")
+        self.assertIn("200 ms, and so may lose", device.log.wait("set WatchdogSec= to 30 s at least"))
         raising = device.begin("raise", "high-level")
         self.assertTrue(service.wait(distinct=6, timeout=5), "not at the service within 5 s")
         arrived = time.monotonic() - frozen

@@ -9,7 +9,7 @@ import struct
 import unittest
 import zlib
 
-from device import PHONES, Case, Runner
+from device import PHONES, Case, Runner, wait_until
 
 SECRET = "the name of a patient"
 
@@ -46,11 +46,25 @@ class Queue(Case):
         self.assertRegex(shown, r"attempt 3: unknown: .*524")
         self.assertRegex(shown, r"\(start 1, up \d+ s\)")
 
+    def test_message_that_was_being_sent_when_the_daemon_was_killed_is_said_once(self):
+        # One line of the log had "it may have arrived" twice.
+        service = self.service()
+        device = self.device(service).start()
+        service.hold("stall")
+        [identifier] = device.send("x", "anna", "--class", "info")
+        wait_until(lambda: device.message(identifier)["attempts"] == 1, "the record of the request")
+        device.restart()
+        line = device.log.wait(f"message {identifier} unknown")
+        self.assertEqual(line.count("it may have arrived"), 1, line)
+        self.assertIn("the device stopped while it was being sent: it may have arrived; nothing more is sent", line)
+
     def test_dropped_by_hand_with_a_daemon_and_without(self):
         service = self.service(start=False)
         device = self.device(service).start()
         first, second = device.send("x")[0], device.send("y")[0]
         self.assertEqual(device.ok("queue", "drop", first).out, first + "\n")
+        # Somebody asked for it: not an error.
+        self.assertEqual(device.log.wait(f"message {first} "), f"tocsin: warning: message {first} dropped: by hand")
         device.stop()
         number = second.rsplit("-", 1)[1]
         self.assertEqual(device.run("queue", "drop", number).out, second + "\n")

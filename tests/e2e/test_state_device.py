@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import tempfile
 import unittest
@@ -100,7 +101,10 @@ class OnADevice(MediumCase):
                 for words in (("send", "--to", "anna", "x"), ("raise", "high-level"), ("run",)):
                     self.one_line(device.run(*words), 73, str(place), "something else", "dd if=/dev/zero of=")
                 self.assertEqual(place.read_bytes(), before)
-                sh("dd", "if=/dev/zero", f"of={place}", "bs=4096", "count=256", "conv=notrunc")
+                # The command that the message names: it made a plain file larger than it was.
+                command = re.search(r"`(dd .*?)`", device.run("run").err)[1]
+                self.assertEqual(sh(*command.split()).returncode, 0, command)
+                self.assertEqual(place.stat().st_size, len(before))
                 device.send("now it is empty")
 
     def test_first_use_that_was_cut_off_goes_on(self):

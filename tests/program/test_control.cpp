@@ -270,6 +270,42 @@ TEST(control_ninth_client_waits_for_a_place) {
   CHECK_OK(server.next(kStart));  // the ninth, in the place of the fourth
 }
 
+TEST(control_clients_that_were_answered_and_stay_give_their_place_to_who_waits) {
+  // Eight that had their reply and did not hang up kept an alarm waiting for ten seconds.
+  ControlServer server;
+  opened(server, path("c10"));
+  std::vector<std::unique_ptr<Peer>> peers;
+  for (std::size_t n = 0; n < kMaxControlClients; ++n) {
+    peers.push_back(std::make_unique<Peer>(path("c10")));
+    CHECK(peers.back()->ask({}));
+    const auto client = server.next(kStart + milliseconds(static_cast<std::int64_t>(n)));
+    CHECK_OK(client);
+    if (n == 5) continue;  // this one is not answered yet
+    server.reply(client.value(), {Exit::done, "done\n", ""}, kStart + milliseconds(static_cast<std::int64_t>(n)));
+  }
+  CHECK(peers[0]->ask({}));  // and this one has asked again
+  const Peer late{path("c10")}, later{path("c10")};
+  CHECK(late.ask({}));
+  ControlServer::Handle handles[kMaxControlClients + 1];
+  CHECK_EQ(server.handles(handles), kMaxControlClients + 1);  // somebody may come
+  for (unsigned asked = 0; asked < 2; ++asked) {
+    const auto client = server.next(kStart + milliseconds(9));
+    CHECK_OK(client);
+    server.reply(client.value(), {Exit::done, "at last\n", ""}, kStart + milliseconds(9));
+  }
+  CHECK_TEXT(late.reply(), "0 at last\n|");
+  CHECK_TEXT(peers[0]->reply(), "0 done\n|");
+  CHECK_TEXT(peers[0]->reply(), "0 at last\n|");
+  CHECK_TEXT(peers[1]->reply(), "0 done\n|");  // what it was told is there to be read
+  CHECK_TEXT(peers[1]->reply(), "closed");
+  CHECK_CODE(server.next(kStart + milliseconds(9)), Code::again);  // `later` has not asked, and has the third place
+  CHECK_TEXT(peers[2]->reply(), "0 done\n|");
+  CHECK_TEXT(peers[2]->reply(), "closed");
+  CHECK_TEXT(peers[3]->reply(), "0 done\n|");
+  CHECK_TEXT(peers[3]->reply(), "again");
+  CHECK_TEXT(peers[5]->reply(), "again");
+}
+
 TEST(control_client_that_asks_without_reading_is_dropped_and_others_are_served) {
   ControlServer server;
   opened(server, path("c8"));

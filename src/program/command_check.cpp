@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+// `tocsin check`: what a right configuration names has to be there as well. Changes nothing.
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "port/linux/file_store.hpp"
+#include "port/linux/secret_file.hpp"
+#include "port/linux/tls_stream.hpp"
+#include "src/program/commands.hpp"
+#include "src/program/in_place.hpp"
+#include "src/program/queue_places.hpp"
+
+namespace tocsin {
+namespace {
+
+struct TlsMemory {
+  alignas(16) std::uint8_t bytes[kTlsArenaBytes];
+};
+
+struct FileSystem {
+  std::uint32_t type;  // statfs(2)
+  std::string_view name;
+};
+constexpr std::uint32_t kTmpfs = 0x01021994, kRamfs = 0x858458f6;
+constexpr FileSystem kFileSystems[] = {
+    {0xEF53, "ext4"},         {0x4d44, "vfat"},          {0x72b6, "JFFS2"},        {0x24051905, "UBIFS"},
+    {kTmpfs, "tmpfs"},        {kRamfs, "ramfs"},         {0x794c7630, "overlay"},  {0xF2F52010, "F2FS"},
+    {0x9123683E, "btrfs"},    {0x58465342, "XFS"},       {0x6969, "NFS"},          {0x73717368, "squashfs"},
+    {0x2011BAB0, "exFAT"},    {0x5346544e, "NTFS"},      {0x7366746e, "NTFS"},     {0xFF534D42, "CIFS"},
+    {0xE0F5E1E2, "EROFS"},    {0x65735546, "FUSE"},      {0x01021997, "9p"},
+};
+
+constexpr std::string_view kAdvice = ": look at `state` in [device], or mount what belongs there";
+
+void write_size(std::uint64_t bytes, TextWriter& into) {
+  const bool is_large = bytes >= std::uint64_t{10} << 20;
+  into.number(is_large ? bytes >> 20 : bytes >> 10).text(is_large ? " MiB" : " KiB");
+}
+
+// What the queue's files still need of a directory; 0: they are there.
+std::uint64_t wanted_bytes(const DeviceConfig& device, int dir_fd) {
+  std::uint64_t wanted = 0;
+  for (const std::string_view name : kQueueFiles) {
+    struct stat about = {};
+    if (dir_fd < 0 || ::fstatat(dir_fd, Path{name}.c_str(), &about, 0) != 0) wanted += device.queue_bytes / 2;
+  }
+  return wanted;
+}
+
+// Errors: `line` says then why a daemon could not use the directory.
+Status describe_state(const DeviceConfig& device, TextWriter& line) {
+  line.text("state ").text(device.state).text(": ");
+  std::string_view folder = device.state;
+  const Fd dir{::open(Path{folder}.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  const bool is_there = dir.is_open();
+  if (!is_there && errno != ENOENT) {
+    const Status failure = last_error();
+    write_errno(failure.detail(), line);
+    line.text(kAdvice);
+    return failure;
+  }
+  if (!is_there) {
+    while (folder.size() > 1 && folder.back() == '/') folder.remove_suffix(1);
+    while (!folder.empty() && folder.back() != '/') folder.remove_suffix(1);
+    while (folder.size() > 1 && folder.back() == '/') folder.remove_suffix(1);
+    if (folder.empty()) folder = ".";
+  }
+  const Path path{folder};
+  struct statfs kind = {};
+  struct statvfs room = {};
+  if (::faccessat(AT_FDCWD, path.c_str(), W_OK | X_OK, AT_EACCESS) != 0 || ::statfs(path.c_str(), &kind) != 0 ||
+      ::statvfs(path.c_str(), &room) != 0) {
+    const Status failure = last_error();
+    if (!is_there) line.text("cannot be made in ").text(folder).text(": ");
+    write_errno(failure.detail(), line);
+    line.text(kAdvice);
+    return failure;
+  }
+  if (is_there) {
+    TRY(check_lock_place(dir.number(), device.state, line));
+    if (device.state_device.empty()) TRY(check_queue_places(dir.number(), device.state, line));
+  }
+  const auto type = static_cast<std::uint32_t>(kind.f_type);
+  const FileSystem* known = nullptr;
+  for (const FileSystem& one : kFileSystems)
+    if (one.type == type) known = &one;
+  if (!is_there) line.text("not there yet, made by `tocsin run` in ").text(folder).text("; ");
+  line.text("on ");
+  if (known != nullptr) {
+    line.text(known->name);
+  } else {
+    line.text("a file system of type 0x").hex(type);
+  }
+  const std::uint64_t free = std::uint64_t{room.f_bavail} * room.f_frsize;
+  line.text(", ");
+  write_size(free, line);
+  line.text(" free");
+  if (!device.state_device.empty()) return {};
+  const std::uint64_t wanted = wanted_bytes(device, dir.number());
+  if (wanted == 0) line.text(", has the queue files");
+  if (wanted > 0) {
+    line.text(", the queue files will take ");
+    write_size(wanted, line);
+  }
+  if (wanted > 0 && free < 2 * std::uint64_t{kLeastStore}) {
+    line.text(": free some space");
+    return {Code::io, ENOSPC};
+  }
+  if (wanted > free) line.text(": they will be smaller, and fewer messages can wait");
+  if (type == kTmpfs || type == kRamfs) line.text("; that is memory: when the power goes, so does the queue");
+  return {};
+}
+
+Status describe_device(const DeviceConfig& device, TextWriter& line) {
+  line.text("state_device ").text(device.state_device).text(": ");
+  StoreFile halves[2];
+  const Status opened = open_store_device(device.state_device, Access::read, halves, line);
+  if (opened.code() == Code::io) write_errno(opened.detail(), line);
+  TRY(opened);
+  line.text("twice ");
+  write_size(halves[0].capacity, line);
+  for (const StoreFile& half : halves) ::close(half.fd);
+  return {};
+}
+
+// Adds to the texts of the two lines; complains of what is wrong.
+Exit check_state(const DeviceConfig& device, TextWriter& into) {
+  Exit exit = Exit::done;
+  for (const bool of_device : {false, true}) {
+    if (of_device && device.state_device.empty()) continue;
+    char words[800];
+    TextWriter line(words);
+    const Status described = of_device ? describe_device(device, line) : describe_state(device, line);
+    if (!described.ok()) {
+      complain(line.view());
+      exit = Exit::cannot_create;
+    }
+    into.text(into.view().empty() ? "" : "\n").text(line.view());
+  }
+  return exit;
+}
+
+}  // namespace
+
+Exit check_configuration(const Call& call) {
+  // The file itself was found right.
+  Exit exit = Exit::done;
+  tls_use_arena(in_place<TlsMemory>().bytes);
+  for (std::size_t i = 0; i < call.config.stream_count; ++i) {
+    char token[kMaxToken];
+    char words[400];
+    TextWriter why(words);
+    if (!read_token(call.config.streams[i].token_file, token, why).ok()) {
+      complain(why.view());
+      exit = Exit::config;
+    }
+    ::explicit_bzero(token, sizeof token);
+    TlsContext authorities;
+    if (!authorities.open(call.config.streams[i].ca_file).ok()) {
+      complain(authorities.problem());
+      exit = Exit::config;
+    }
+  }
+  static char memory[4096];
+  char words[1700];
+  TextWriter state(words);
+  const Exit usable = check_state(call.config.device, state);
+  if (exit == Exit::done) exit = usable;
+  if (call.arguments.json) {
+    JsonWriter json({memory, sizeof memory - 1});
+    json.open_object();
+    json.field("file", call.config_path);
+    json.field("good", exit == Exit::done);
+    json.field("state", state.view());
+    json.close_object();
+    print_json(json, memory);
+  } else if (exit == Exit::done) {
+    print(TextWriter(memory).text(call.config_path).text(": good\n").text(state.view()).text("\n").view());
+  }
+  return exit;
+}
+
+}  // namespace tocsin
