@@ -50,7 +50,7 @@ class Queue(Case):
         # One line of the log had "it may have arrived" twice.
         service = self.service()
         device = self.device(service).start()
-        service.hold("stall")
+        service.rule("silent", at="body")
         [identifier] = device.send("x", "anna", "--class", "info")
         wait_until(lambda: device.message(identifier)["attempts"] == 1, "the record of the request")
         device.restart()
