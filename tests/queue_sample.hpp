@@ -244,16 +244,22 @@ struct Layout {
     for (const Piece& p : pieces) newest = std::max(newest, p.head.lsn);
     return newest;
   }
-  bool reported(Lsn lost) const {
-    Lsn synced = 0;
-    for (const Piece& p : pieces) {
-      if (p.head.lsn == lost) continue;
-      if (p.head.synced > synced) synced = p.head.synced;
-      if (p.head.kind == RecordKind::start && p.head.synced < lost && lost < p.head.lsn) return false;
-    }
-    return synced >= lost;
-  }
+  bool reported(Lsn lost) const;
 };
+
+// Whether a record that is not among these had been promised: a later one knows that it was synced, and no start
+// excuses it. A start excuses what came behind the last sync it knew of, but for the record right before it, of
+// which it tells what it was.
+inline bool was_promised(const std::vector<Piece>& pieces, Lsn lost) {
+  Lsn synced = 0;
+  for (const Piece& p : pieces) {
+    if (p.head.synced > synced) synced = p.head.synced;
+    const bool tells = p.head.before.what() != 0 && p.head.lsn - 1 == lost;
+    if (p.head.kind == RecordKind::start && p.head.synced < lost && lost < p.head.lsn && !tells) return false;
+  }
+  return synced >= lost;
+}
+inline bool Layout::reported(Lsn lost) const { return was_promised(without(lost), lost); }
 
 inline Layout layout_of(const Disk& disk) {
   FileHead heads[2];
@@ -282,13 +288,28 @@ inline Layout layout_of(const Disk& disk) {
   return layout;
 }
 
-// The picture that these records make, in the plainest way there is: all of them in the order of their LSN.
-inline Picture picture_of(std::vector<Piece> pieces) {
+// The picture that these records make, in the plainest way there is: all of them in the order of their LSN, and
+// in the place of each that is missing what the one behind it tells. Where that is missing, too, each message that
+// waits and of which nothing newer is known has no more than one copy left.
+inline Picture picture_of(std::vector<Piece> pieces, Lsn first_lsn) {
   std::sort(pieces.begin(), pieces.end(),
             [](const Piece& a, const Piece& b) { return a.head.lsn < b.head.lsn; });
   Picture all;
   all.tag = "0000";
+  std::map<std::uint32_t, Lsn> newest;  // of each message
+  Lsn unknown = 0, next = first_lsn;
   for (const Piece& p : pieces) {
+    for (; next + 1 < p.head.lsn; ++next)
+      if (was_promised(pieces, next)) unknown = next;
+    const unsigned what = next < p.head.lsn ? p.head.before.what() : 0;
+    next = p.head.lsn + 1;
+    for (auto& [number, m] : all.messages) {
+      if (what == 0 || what == Echo::kEvent || (number & 0xFFFF) != p.head.before.number) continue;
+      m.state = static_cast<State>(what - 1);
+      m.sends = p.head.before.sends(), m.attempts = std::max(m.attempts, m.sends);
+      m.uuid = m.reason = "";
+      newest[number] = p.head.lsn - 1;
+    }
     const Bytes payload{p.payload.data(), p.payload.size()};
     if (p.head.kind == RecordKind::start) {
       const auto run = decode_run(payload);
@@ -300,6 +321,7 @@ inline Picture picture_of(std::vector<Piece> pieces) {
     } else if (p.head.kind == RecordKind::state || p.head.kind == RecordKind::ended) {
       const auto state = decode_message_state(payload);
       Message& m = all.messages[p.head.number];
+      newest[p.head.number] = p.head.lsn;
       m.state = state.value().state;
       m.sends = state.value().sends, m.attempts = state.value().attempts;
       m.uuid = std::string(state.value().uuid), m.reason = std::string(state.value().reason);
@@ -307,6 +329,7 @@ inline Picture picture_of(std::vector<Piece> pieces) {
       const auto event = decode_event(payload);
       for (std::uint32_t i = 0; i < event.value().phone_count(); ++i) {
         Message& m = all.messages[p.head.number + i];
+        newest[p.head.number + i] = p.head.lsn;
         m.cls = event.value().cls;
         m.text = std::string(event.value().text);
         m.phone = std::string(event.value().phone(i).view());
@@ -317,6 +340,8 @@ inline Picture picture_of(std::vector<Piece> pieces) {
     }
   }
   for (auto m = all.messages.begin(); m != all.messages.end();) {
+    if (!ended(m->second.state) && newest[m->first] < unknown)
+      m->second.sends = std::max(m->second.sends, kMaxSends - 1);
     if (!ended(m->second.state) && m->first < pieces.back().head.settled_below)
       m->second.state = State::unknown;
     m = m->second.id.empty() ? all.messages.erase(m) : std::next(m);  // a state, but no event
@@ -330,10 +355,10 @@ inline Picture picture_left(const Layout& layout, const std::vector<Piece>& piec
   bool sealed = false;
   for (const Piece& p : pieces)
     sealed = sealed || p.head.kind == RecordKind::seal || p.head.synced >= layout.head.first_lsn;
-  if (sealed) return picture_of(pieces);
+  if (sealed) return picture_of(pieces, layout.head.first_lsn);
   Picture left = before;
   if (!before.messages.empty() || pieces.empty()) return left;
-  const Picture of_copy = picture_of(pieces);
+  const Picture of_copy = picture_of(pieces, layout.head.first_lsn);
   left.boot = of_copy.boot, left.run = of_copy.run, left.tag = of_copy.tag;
   return left;
 }

@@ -17,7 +17,8 @@ RecordHead a_head() {
   head.number = 0x05060708;
   head.settled_below = 0x090A0B0C;
   head.ceiling = 0x0D0E0F10;
-  head.synced = 0x11121314;
+  head.synced = 0x010202F4;
+  head.before = {9, 3, 0x1516};
   return head;
 }
 
@@ -45,11 +46,27 @@ TEST(record_of_any_size_is_read_back_as_it_was_written) {
     CHECK_EQ(head.number, 0x05060708);
     CHECK_EQ(head.settled_below, 0x090A0B0C);
     CHECK_EQ(head.ceiling, 0x0D0E0F10);
-    CHECK_EQ(head.synced, 0x11121314);
+    CHECK_EQ(head.synced, 0x010202F4);
+    CHECK_EQ(head.before.what(), 9);
+    CHECK_EQ(head.before.sends(), 3);
+    CHECK_EQ(head.before.number, 0x1516);
     CHECK_EQ(record.value().payload.size(), n);
     for (std::size_t i = 0; i < n; ++i)
       CHECK_EQ(record.value().payload[i], static_cast<std::uint8_t>(i * 7 + 1));
     CHECK_EQ(record.value().space, bytes.size());
+  }
+}
+
+TEST(record_that_is_too_far_behind_the_last_sync_tells_of_none) {
+  for (const Lsn since : {1U, 2U, 0x8000U, kFarthestSync, kFarthestSync + 1, 0x10000U + 1, 0x01000000U}) {
+    check::at("since=%u", since);
+    std::uint8_t bytes[kRecordHeadBytes];
+    RecordHead head = a_head();
+    head.synced = head.lsn - since;
+    encode_record(kKey, head, {}, bytes);
+    const auto record = decode_record(kKey, bytes);
+    CHECK_OK(record);
+    CHECK_EQ(record.value().head.synced, since <= kFarthestSync ? head.synced : 0);
   }
 }
 

@@ -18,13 +18,18 @@ void Outbox::load(const Clocks& clocks) {
   began_s_ = on_s(clocks.now);
   for (std::size_t at = 0; at < index_.size(); ++at) {
     Entry& entry = index_[at];
-    if (entry.doubt) put_doubt_on_record(entry, clocks);
+    const Doubt doubt = entry.doubt;
+    if (doubt == Doubt::ended || (doubt == Doubt::echo && ended(entry.state)))
+      put_doubt_on_record(entry, clocks);
     if (ended(entry.state)) continue;
     entry.repeat = entry.sends > 0 || entry.reopened;
     // The run before may have sent it once without a record, unless each of its sendings asks for one.
     if (entry.sends == 0 && entry.on_unknown == OnUnknown::resend) entry.sends = 1;
     if (entry.sends >= most_sends(entry))
-      end(entry, State::unknown, {}, "the device stopped while it was being sent", clocks);
+      end(entry, State::unknown, {},
+          doubt == Doubt::hit ? "a record that is lost may have been its last"
+                              : "the device stopped while it was being sent",
+          clocks);
   }
 }
 
@@ -47,11 +52,11 @@ Status Outbox::recall(std::uint32_t number, const Past& past, const Clocks& cloc
   return queue_.update(number, now, clocks).status();  // also counts in the entry
 }
 
-// Its last record is lost, and others say that it had ended, or might have: it is not sent again.
-void Outbox::put_doubt_on_record(Entry& entry, const Clocks& clocks) {
-  entry.doubt = false;
-  constexpr std::string_view reason = "its last record is lost; it may have been sent, or refused";
-  if (!ended(entry.state)) return end(entry, State::unknown, {}, reason, clocks);
+// Its last record is lost, and others say that it had ended: it is not sent again.
+void Outbox::put_doubt_on_record(const Entry& entry, const Clocks& clocks) {
+  const std::string_view reason = entry.doubt == Doubt::echo
+                                      ? "its last record is lost; the one behind it tells how it ended"
+                                      : "its last record is lost; it may have been sent, or refused";
   MessageState last;
   last.state = entry.state;
   last.sends = entry.sends;

@@ -60,6 +60,14 @@ void Queue::start(const Start& start) {
   if (fresh) turn_begin();
 }
 
+Stamp Queue::at_on_ms(std::uint64_t on_ms) const {
+  Stamp at;
+  at.boot = run_.boot;
+  at.on_before_s = static_cast<std::uint32_t>(on_ms / 1000);
+  at.clocks.now.ms = on_ms % 1000;
+  return at;
+}
+
 std::size_t Queue::live_limit() const {
   // Of the shorter one: what waits has to find room in either.
   const std::size_t even = store_[0]->capacity(), odd = store_[1]->capacity();
@@ -169,6 +177,7 @@ Result<Queue::Ticket> Queue::update(std::uint32_t number, const MessageState& st
     return payload.status();
   }
   copy(payload.value(), Bytes{bytes}.first(size));
+  entry->doubt = Doubt::none;
   entry->state_at = static_cast<std::uint32_t>(newest()) - staged_space(size);
   entry->state_staged = true;
   return newest();
@@ -286,6 +295,15 @@ const Entry* Queue::find(std::string_view id) const {
 }
 
 Result<MessageState> Queue::read_state(const Entry& entry, MutBytes scratch) const {
+  if (entry.doubt == Doubt::echo) {  // the words are lost
+    MessageState told;
+    told.state = entry.state;
+    told.sends = entry.sends;
+    told.attempts = entry.attempts;
+    told.reopened = entry.reopened;
+    if (ended(entry.state)) told.at = at_on_ms(entry.due_ms);
+    return told;
+  }
   if (entry.state_at == 0 && !entry.state_staged) return Code::not_found;
   TRY_LET(record, read_record(entry.state_at, entry.state_staged, scratch));
   const RecordKind kind = record.head.kind;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // How staged records reach the medium: jobs of a few blocks and one sync.
-#include "queue_staged.hpp"
+#include "queue_scan.hpp"
 
 namespace tocsin {
 namespace {
@@ -127,9 +127,11 @@ bool Queue::append(RecordKind kind, std::uint32_t number, Bytes payload, std::ui
   head.settled_below = settled_below_;
   head.ceiling = next_number_ + (kind == RecordKind::stop ? 0 : kReservedNumbers);
   head.synced = synced_lsn_;
+  head.before = prior_;
   encode_record(log.key, head, payload, MutBytes{buffers_[buffer_]}.drop(log.used));
   at = log.block * kBlock + log.used;
   log.used += static_cast<std::uint32_t>(space);
+  prior_ = echo_of(kind, number, payload);
   job_lsn_ = head.lsn;
   job_ceiling_ = head.ceiling;
   return true;
@@ -268,6 +270,7 @@ void Queue::job_failed(Instant now, std::int32_t error) {
     // this one has refused several times.
     ++rescue_tries_;
     log_ = found_log_;
+    prior_ = Echo{};  // of a record that may never have been: it is excused
   }
   phase_ = Phase::broken;
   last_errno_ = error;

@@ -1,29 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Finding everything again. Records count wherever they are found, in any order, once or twice; what
 // decides between two states of one message is the LSN, never the place.
-#include "queue_staged.hpp"
+#include "queue_scan.hpp"
 
 namespace tocsin {
-
-// What one pass over a file gathers beside the index.
-struct Queue::Scan {
-  Found found;
-  Lsn first_lsn = 0;
-  Lsn last_lsn = 0;       // newest record found, and what it said:
-  std::uint32_t ceiling = 1;
-  std::uint32_t settled_below = 1;
-  RecordKind last_kind = RecordKind::start;
-  Lsn synced = 0;         // everything up to here had been on the medium
-  Lsn seal_lsn = 0;
-  Lsn run_lsn = 0;
-  Lsn tally_lsn = 0;
-  std::uint32_t last_block = 0;
-  std::uint32_t next_number = 1;
-  bool sealed = false;
-  Event event;            // read last; here as it is large
-  FixedText<kMaxName> stream;  // of it: most events have the same
-  std::uint32_t stream_hash = 0;
-};
 
 namespace {
 
@@ -31,9 +11,6 @@ void raise(std::uint64_t& newest, std::uint64_t to) {
   if (to > newest) newest = to;
 }
 
-// A bit for each LSN of the generation, in memory that is not in use yet.
-constexpr std::size_t kSeenBits = kStagingBytes * 8;
-bool seen(const std::uint8_t* bits, std::size_t at) { return (bits[at / 8] >> (at % 8) & 1) != 0; }
 void see(std::uint8_t* bits, std::size_t at) {
   bits[at / 8] = static_cast<std::uint8_t>(bits[at / 8] | 1U << (at % 8));
 }
@@ -90,6 +67,9 @@ Result<Queue::Found> Queue::load(BadBlocks policy) {
     TRY(this->scan(candidates[i].which, candidates[i].head, policy, scan));
     // The seal itself may be damaged: a record that knows of a sync in this generation came after it.
     if (!scan.sealed && scan.synced < scan.first_lsn) continue;
+    turn_wanted_ = false;
+    TRY(look_into_gaps(candidates[i].which, policy, scan));
+    TRY(look_at_last(candidates[i].which, policy, scan));
     active_ = candidates[i].which;
     generation_ = candidates[i].head.generation;
     salt_ = candidates[i].head.salt;
@@ -140,20 +120,27 @@ void Queue::scan_block(std::uint32_t block, Scan& into) {
       offset = next_mark(log_.key, bytes, offset + 8);  // what lies behind a damaged one is found again
       continue;
     }
-    into.last_block = block;
-    apply(record.value(), block * kBlock + static_cast<std::uint32_t>(offset), into);
+    if (into.gaps > 0) {
+      look_around(record.value().head, into);
+    } else {
+      into.last_block = block;
+      apply(record.value(), block * kBlock + static_cast<std::uint32_t>(offset), into);
+    }
     offset += record.value().space;
   }
 }
 
+// Not what no queue ever writes, although every check holds.
+bool Queue::is_taken(const RecordHead& head, const Scan& scan) {
+  return head.lsn >= scan.first_lsn && head.lsn - scan.first_lsn < kSeenBits && head.synced < head.lsn &&
+         head.settled_below <= head.ceiling;
+}
+
 void Queue::apply(const Record& record, std::uint32_t at, Scan& into) {
   const RecordHead& head = record.head;
-  // What no queue ever writes, although every check holds: nothing of it is used.
-  if (head.lsn < into.first_lsn || head.lsn - into.first_lsn >= kSeenBits || head.synced >= head.lsn ||
-      head.settled_below > head.ceiling)
-    return;
+  if (!is_taken(head, into)) return;
   ++into.found.records;
-  if (head.lsn - into.first_lsn < kSeenBits) see(staging_, head.lsn - into.first_lsn);
+  see(staging_, head.lsn - into.first_lsn);
   if (head.synced > into.synced) into.synced = head.synced;
   if (head.kind != RecordKind::start && head.kind != RecordKind::stop && head.lsn > *newest_in(at / kBlock))
     *newest_in(at / kBlock) = head.lsn;
@@ -162,14 +149,11 @@ void Queue::apply(const Record& record, std::uint32_t at, Scan& into) {
     into.last_kind = head.kind;
     into.ceiling = head.ceiling;
     into.settled_below = head.settled_below;
+    into.last_at = at;
   }
   switch (head.kind) {
     case RecordKind::start: {
       const auto run = decode_run(record.payload);
-      // What lies between the last sync that the run before knew of and this record may have holes: it
-      // was never promised. It is not damage.
-      for (Lsn lsn = head.synced < into.first_lsn ? into.first_lsn : head.synced + 1; lsn < head.lsn; ++lsn)
-        if (lsn - into.first_lsn < kSeenBits) see(staging_, lsn - into.first_lsn);
       if (run.ok() && head.lsn >= into.run_lsn) {
         run_ = run.value();
         into.run_lsn = head.lsn;
@@ -197,6 +181,7 @@ void Queue::apply(const Record& record, std::uint32_t at, Scan& into) {
         Entry* entry = index_.find_or_add(head.number + i);
         if (entry == nullptr) return;  // push() keeps the number of messages of a file within the index
         entry->body_at = at;
+        entry->moved_body_at = head.lsn;  // as below
         entry->cls = event.cls;
         entry->bytes = static_cast<std::uint16_t>(record.space / count + kStateShare);
         entry->stream = into.stream_hash;
@@ -252,10 +237,8 @@ void Queue::apply(const Record& record, std::uint32_t at, Scan& into) {
 }
 
 void Queue::finish_load(Scan& into) {
-  for (Lsn lsn = into.first_lsn; lsn <= into.synced; ++lsn)
-    if (lsn - into.first_lsn < kSeenBits && !seen(staging_, lsn - into.first_lsn)) ++into.found.damaged;
   // So that it is found, told and kept aside once, not at every start.
-  turn_wanted_ = into.found.damaged > 0 || into.found.bad_blocks > 0;
+  turn_wanted_ = turn_wanted_ || into.found.damaged > 0 || into.found.bad_blocks > 0;
   next_lsn_ = into.last_lsn + 1;
   synced_lsn_ = into.synced;
   next_number_ = into.ceiling > into.next_number ? into.ceiling : into.next_number;
@@ -263,15 +246,17 @@ void Queue::finish_load(Scan& into) {
   live_bytes_ = live_count_ = 0;
   // A state without its event: the event was let go, or is damaged. There is nothing to send.
   index_.forget_unless([](const Entry& entry) { return entry.body_at != 0; });
+  for (std::size_t at = 0; into.doubtful_below != 0 && at < index_.size(); ++at)
+    if (newest_of(index_[at]) < into.doubtful_below) put_in_doubt(index_[at]);
   std::size_t from = 0, bytes = 0;  // where the event of this message begins, and what it takes up to here
   bool waits = false;
   for (std::size_t at = 0; at < index_.size(); ++at) {
     Entry& entry = index_[at];
-    entry.moved_state_at = 0;
+    entry.moved_body_at = entry.moved_state_at = 0;
     if (!ended(entry.state) && entry.number < settled_below_) {
       // Its last record is damaged, but later ones say that it had ended: it must not be sent again.
       entry.state = State::unknown;
-      entry.doubt = true;
+      entry.doubt = Doubt::ended;
       entry.due_ms = newest_on_ms_;
     }
     waits = waits || !ended(entry.state);

@@ -144,8 +144,11 @@ bool Queue::turn_entry(Entry& entry) {
   }
   // A staged state is copied, too: it comes once more behind the seal, but a cut before that must not bring
   // back the message as it was before the state that the medium had.
-  if (!entry.body_staged && (entry.state_staged || entry.state_at != 0) && entry.moved_state_at == 0) {
-    const auto record = read_record(entry.state_at, entry.state_staged, scratch);
+  const bool doubted = entry.doubt != Doubt::none;  // no record says what is known here
+  const bool known = entry.state_staged || entry.state_at != 0 || doubted;
+  if (!entry.body_staged && known && entry.moved_state_at == 0) {
+    const auto record =
+        doubted ? Result<Record>{Code::not_found} : read_record(entry.state_at, entry.state_staged, scratch);
     if (!record.ok() && turn_waits_for(record.status())) return false;
     Bytes payload = record.ok() ? record.value().payload : Bytes{};
     const auto state = decode_message_state(payload);
@@ -153,7 +156,11 @@ bool Queue::turn_entry(Entry& entry) {
     std::uint8_t shorter[kMaxMessageStateBytes];
     if (!turn_with_history_ || !state.ok()) {  // with its words it may take more than was reckoned with
       MessageState without_words;
-      if (state.ok()) without_words.at = state.value().at;
+      if (state.ok()) {
+        without_words.at = state.value().at;
+      } else if (doubted && ended(entry.state)) {
+        without_words.at = at_on_ms(entry.due_ms);
+      }
       without_words.state = entry.state;
       without_words.sends = entry.sends;
       without_words.attempts = entry.attempts;

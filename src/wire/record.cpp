@@ -33,12 +33,14 @@ void encode_record(FileKey key, const RecordHead& head, Bytes payload, MutBytes 
   store32(p, key.mark);
   store16(p + 8, static_cast<std::uint16_t>(payload.size()));
   p[10] = static_cast<std::uint8_t>(head.kind);
-  p[11] = 0;
+  p[11] = head.before.told;
   store32(p + 12, head.lsn);
   store32(p + 16, head.number);
   store32(p + 20, head.settled_below);
   store32(p + 24, head.ceiling);
-  store32(p + 28, head.synced);
+  const Lsn since_sync = head.lsn - head.synced;
+  store16(p + 28, since_sync <= kFarthestSync ? static_cast<std::uint16_t>(since_sync) : 0);
+  store16(p + 30, head.before.number);
   copy(into.drop(kRecordHeadBytes), payload);
   const std::size_t used = kRecordHeadBytes + payload.size();
   std::memset(p + used, 0, space - used);
@@ -51,7 +53,7 @@ Result<Record> decode_record(FileKey key, Bytes from) {
   if (load32(p) != key.mark) return Code::empty;
   const std::size_t length = load16(p + 8);
   const std::size_t space = record_space(length);
-  if (space > from.size() || !known(p[10]) || p[11] != 0) return Code::corrupt;
+  if (space > from.size() || !known(p[10])) return Code::corrupt;
   if (load32(p + 4) != crc32(key.seed, {p + 8, space - 8})) return Code::corrupt;
   Record record;
   record.head.kind = static_cast<RecordKind>(p[10]);
@@ -59,7 +61,10 @@ Result<Record> decode_record(FileKey key, Bytes from) {
   record.head.number = load32(p + 16);
   record.head.settled_below = load32(p + 20);
   record.head.ceiling = load32(p + 24);
-  record.head.synced = load32(p + 28);
+  const Lsn since_sync = load16(p + 28);
+  record.head.synced = since_sync == 0 ? 0 : record.head.lsn - since_sync;
+  record.head.before.told = p[11];
+  record.head.before.number = load16(p + 30);
   record.payload = {p + kRecordHeadBytes, length};
   record.space = space;
   return record;

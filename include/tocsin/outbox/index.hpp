@@ -15,6 +15,14 @@
 
 namespace tocsin {
 
+// What load() does not know of a message for certain.
+enum class Doubt : std::uint8_t {
+  none,
+  ended,  // its last record is lost, later ones say that it had ended
+  echo,   // its last record is lost, the one behind it tells its state and sends
+  hit,    // waits; a record that is lost may have been its last: `sends` leaves one copy at most
+};
+
 struct Entry {
   std::uint32_t number = 0;
 
@@ -23,12 +31,12 @@ struct Entry {
   std::uint32_t body_at = 0;
   std::uint32_t state_at = 0;
   std::uint32_t moved_body_at = 0;   // the same in the generation that is being written
-  std::uint32_t moved_state_at = 0;  // during load(): LSN of the newest state
+  std::uint32_t moved_state_at = 0;  // during load(): LSNs of the event and of the newest state
   bool body_staged = false;
   bool state_staged = false;
   bool unsaved = false;              // its newest state found no room in the staging memory
   bool lost = false;                 // its event could not be read back
-  bool doubt = false;                // found by load(): its last record is lost, it may have ended
+  Doubt doubt = Doubt::none;         // until its state is on record again
   bool in_flight = false;            // a request that carries it is under way
   bool reopened = false;             // by hand: it does not expire any more
   OnUnknown on_unknown = OnUnknown::resend;

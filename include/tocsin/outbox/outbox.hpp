@@ -179,7 +179,7 @@ class Outbox {
   void make_room(const Event& event, std::uint32_t first_number, const Clocks& clocks);
   bool is_older_news(const Entry& entry, const Event& event) const;
   void put_on_record(const Entry& entry, std::string_view reason, const Clocks& clocks);
-  void put_doubt_on_record(Entry& entry, const Clocks& clocks);
+  void put_doubt_on_record(const Entry& entry, const Clocks& clocks);
   void end(Entry& entry, State state, std::string_view uuid, std::string_view reason, const Clocks& clocks);
 
   Queue& queue_;

@@ -211,10 +211,23 @@ class Queue {
   struct Scan;
   Status scan(unsigned which, const FileHead& head, BadBlocks policy, Scan& into);
   void scan_block(std::uint32_t block, Scan& into);
+  static bool is_taken(const RecordHead& head, const Scan& scan);
   void apply(const Record& record, std::uint32_t at, Scan& into);
   void finish_load(Scan& into);
   void find_doubtful(const Scan& scan);
   Lsn* newest_in(std::uint32_t block);
+  // queue_gaps.cpp
+  struct Gap;
+  static constexpr std::size_t kMostGaps = 768;
+  Gap* gaps();
+  std::size_t find_gaps(const Scan& scan);
+  bool is_missing(std::size_t at) const;
+  Status look_into_gaps(unsigned which, BadBlocks policy, Scan& into);
+  Status look_at_last(unsigned which, BadBlocks policy, const Scan& scan);
+  void look_around(const RecordHead& head, const Scan& scan);
+  void hear(Echo echo, Lsn lsn);
+  void put_in_doubt(Entry& entry);
+  static Lsn newest_of(const Entry& entry);
   // queue_turn.cpp
   void turn_begin();
   void turn_step(Instant now);
@@ -239,6 +252,7 @@ class Queue {
   bool waits(Mates event) const;
   void count(Mates event, int sign);
   Stamp stamp(const Clocks& clocks) const { return {run_.boot, run_.on_before_s, clocks}; }
+  Stamp at_on_ms(std::uint64_t on_ms) const;  // of which only that is known
   // queue_job.cpp
   void open_job(Log& log, Store& store);
   bool append(RecordKind kind, std::uint32_t number, Bytes payload, std::uint32_t& at);
@@ -281,6 +295,7 @@ class Queue {
   std::uint16_t slot_of_[kMaxBlocks] = {};  // where each block of the active log lies on the medium
 
   Lsn next_lsn_ = 1;
+  Echo prior_;  // of the record before that one
   Lsn synced_lsn_ = 0;
   std::uint32_t next_number_ = 1;
   std::uint32_t synced_ceiling_ = 0;

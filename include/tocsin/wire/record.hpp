@@ -5,8 +5,8 @@
 // wherever in the file it is found, and twice found is the same as once. It is never moved by the
 // bytes around it: a damaged neighbour costs that neighbour only.
 //
-//   0 mark   4 crc   8 length, kind, zero   12 lsn   16 number   20 settled_below   24 ceiling   28 synced
-//   32 payload, then zeros up to a multiple of 8
+//   0 mark   4 crc   8 length, kind, echo   12 lsn   16 number   20 settled_below   24 ceiling
+//   28 lsn - synced   30 number of the echo   32 payload, then zeros up to a multiple of 8
 //
 // mark and the start value of the CRC come from the medium's random salt and the file's generation: a
 // record of an older generation, or a text that somebody made to look like a record, is never one.
@@ -40,14 +40,32 @@ struct FileKey {
 };
 FileKey file_key(std::uint64_t salt, std::uint32_t generation);
 
+// What a record tells of the one written before it, should that one be damaged: of the state of one message
+// everything that decides whether it is sent again.
+struct Echo {
+  static constexpr std::uint8_t kEvent = 15;
+  static constexpr std::uint8_t kMostSends = 15;
+  std::uint8_t told = 0;
+  std::uint16_t number = 0;  // of the message, its low half
+  constexpr Echo() = default;
+  constexpr Echo(std::uint8_t what, std::uint8_t sends, std::uint16_t of)
+      : told(static_cast<std::uint8_t>(what << 4 | (sends < kMostSends ? sends : kMostSends))), number(of) {}
+  constexpr std::uint8_t what() const { return told >> 4; }  // 0: it was of no message; 1 + a state; kEvent
+  constexpr std::uint8_t sends() const { return told & 15; }  // of that state, at most kMostSends
+};
+
 struct RecordHead {
   RecordKind kind = RecordKind::start;
   Lsn lsn = 0;
   std::uint32_t number = 0;         // (first) message number, or 0
   std::uint32_t settled_below = 0;  // every message below this number has ended
   std::uint32_t ceiling = 0;        // no number from here on was ever given out
-  Lsn synced = 0;                   // everything up to here was on the medium when this was written
+  // Everything up to here was on the medium when this was written. What lies more than kFarthestSync before the
+  // record itself is not told: it is read as 0.
+  Lsn synced = 0;
+  Echo before;
 };
+inline constexpr Lsn kFarthestSync = 0xFFFF;
 
 struct Record {
   RecordHead head;
