@@ -299,9 +299,10 @@ bench-board: $(BUILD)/deps/bench.ok $(BOARD)  ## how long the emulated ARM board
 	$(Q)$(ON_BOARD) tests/bench/open_on_board.py
 
 # What a file system needs that is not on the board, and the programs of the machines.
-CUT_FS       := $(subst $(comma), ,$(or $(FS),ext4$(comma)vfat$(comma)jffs2$(comma)ubifs))
-CUT_NEEDS    := $(patsubst %,$(BUILD)/deps/powercut/%/version,$(filter vfat jffs2 ubifs,$(CUT_FS)))
-CUT_PROGRAMS := $(if $(filter ext4 vfat,$(CUT_FS)),aarch64) $(if $(filter jffs2,$(CUT_FS)),musl) $(if $(filter ubifs,$(CUT_FS)),armhf)
+CUT_FS       := $(subst $(comma), ,$(or $(FS),ext4$(comma)vfat$(comma)jffs2$(comma)ubifs$(comma)mtd$(comma)ubi))
+CUT_IMAGES   := $(sort $(patsubst mtd,jffs2,$(patsubst ubi,ubifs,$(CUT_FS))))  # flash with and without a file system
+CUT_NEEDS    := $(patsubst %,$(BUILD)/deps/powercut/%/version,$(filter vfat jffs2 ubifs,$(CUT_IMAGES)))
+CUT_PROGRAMS := $(if $(filter ext4 vfat,$(CUT_FS)),aarch64) $(if $(filter jffs2,$(CUT_IMAGES)),musl) $(if $(filter ubifs,$(CUT_IMAGES)),armhf)
 $(BUILD)/deps/powercut/%/version: tests/powercut/fetch.sh $(BOARD) $(BUILD)/deps/%.ok
 	@echo '  DEPS  power cuts: $*'
 	$(Q)tests/powercut/fetch.sh $(BUILD)/deps $*
@@ -310,7 +311,7 @@ $(BUILD)/deps/powercut/%/version: tests/powercut/fetch.sh $(BOARD) $(BUILD)/deps
 ON_MACHINE = TOCSIN_PC=$(BUILD)/musl/tocsin.stripped TOCSIN_ARMHF=$(BUILD)/armhf/tocsin.stripped $(ON_BOARD)
 
 .PHONY: powercut powercut-slice powercut-replay powercut-full
-powercut: $(BOARD) $(CUT_NEEDS)        ## power cuts on real kernels and file systems [CUTS=150, on each] [FS=ext4,vfat,jffs2,ubifs] [SEED=N]
+powercut: $(BOARD) $(CUT_NEEDS)        ## power cuts on real kernels and media [CUTS=150, on each] [FS=ext4,vfat,jffs2,ubifs,mtd,ubi] [SEED=N]
 	$(Q)set -e; for toolchain in $(CUT_PROGRAMS); do \
 	  $(MAKE) --no-print-directory TOOLCHAIN=$$toolchain $(BUILD)/$$toolchain/tocsin.stripped; done
 	$(Q)CUTS='$(CUTS)' FS='$(FS)' SEED=$(SEED) $(ON_MACHINE) tests/powercut/powercut.py
@@ -320,8 +321,8 @@ powercut-replay: $(BOARD)              ## one recorded life of a drive (ext4), c
 	$(Q)CUTS='$(CUTS)' SEED=$(SEED) TOCSIN_PC=$(BUILD)/musl/tocsin.stripped $(ON_BOARD) tests/powercut/replay.py
 # The seed chooses the file system; with the seed a run can be had again.
 CUT_SEED  := $(or $(SEED),$(if $(filter powercut-slice,$(MAKECMDGOALS)),$(shell od -An -N3 -tu4 /dev/urandom)))
-CUT_SLICE := $(if $(CUT_SEED),$(word $(shell expr $(CUT_SEED) % 4 + 1),ext4=10 jffs2=4 vfat=10 ubifs=3))
-powercut-slice:                        ## a few of them on one file system, which the seed chooses [SEED=N]
+CUT_SLICE := $(if $(CUT_SEED),$(word $(shell expr $(CUT_SEED) % 6 + 1),ext4=10 jffs2=4 vfat=10 ubifs=3 mtd=6 ubi=4))
+powercut-slice:                        ## a few of them on one medium, which the seed chooses [SEED=N]
 	$(Q)$(MAKE) --no-print-directory powercut FS=$(firstword $(subst =, ,$(CUT_SLICE))) \
 	  CUTS=$(lastword $(subst =, ,$(CUT_SLICE))) SEED=$(strip $(CUT_SEED))
 powercut-full: $(BOARD) $(CUT_NEEDS)        ## a file system of the machines without room: nothing is lost, and it works again [FS=ext4,vfat,jffs2,ubifs]

@@ -39,6 +39,13 @@ class Random {
 
 std::vector<Fate> random_fates(const Medium& medium, Random& random) {
   std::vector<Fate> fates(medium.pending.size());
+  if (medium.is_flash()) {  // in turn, and one at a time
+    const std::size_t cut = random.below(static_cast<unsigned>(fates.size()) + 1);
+    for (std::size_t i = cut; i < fates.size(); ++i) fates[i].kind = Fate::lost;
+    if (cut < fates.size()) fates[cut].kind = static_cast<Fate::Kind>(random.below(Fate::block_mixed + 1));
+    if (cut < fates.size()) fates[cut].bytes = static_cast<std::uint16_t>(random.below(256));
+    return fates;
+  }
   const unsigned mood = random.below(4);  // most are lost, most land, half of them, anything
   for (std::size_t i = 0; i < fates.size(); ++i) {
     const auto size = static_cast<unsigned>(medium.pending[i].bytes.size());
@@ -116,9 +123,15 @@ void operate(World& world, Random& random) {
   process.poll();
 }
 
+World random_world(Random& random) {
+  if (!random.one_in(4)) return World(random.from(8, 24));
+  const std::uint32_t together = random.from(2, 9);
+  return World(together * random.from(3, 6) + 1, together);
+}
+
 std::string random_life(std::uint64_t seed) {
   Random random(seed);
-  World world(random.from(8, 24));
+  World world = random_world(random);
   SomeCuts cuts(world, random);
   for (unsigned lives = random.from(1, 5); lives > 0; --lives) {
     Medium& medium = world.medium;
@@ -145,6 +158,7 @@ std::string random_life(std::uint64_t seed) {
       world.operate(random.one_in(2) ? 'R' : 'X');
     }
   }
+  if (!Medium::misuse.empty()) return Medium::misuse;
   return cuts.wrong.empty() ? world.wrong : cuts.wrong;
 }
 

@@ -17,16 +17,24 @@
 using namespace tocsin;
 using fakes::Cuts;
 using fakes::Effort;
+using fakes::Medium;
 using fakes::Models;
 using fakes::Process;
 using fakes::World;
 
 namespace {
 
+struct Shape {
+  std::uint32_t blocks = Queue::kMinBlocks, erased_together = 1;
+};
+constexpr Shape kFlash{13, 3};
+// Flash is written in turn, and one write at a time: what may have become of the last one.
+constexpr Models kInOrder{false, true, true, true, true};
+
 // The operation before the n-th turn: the next message makes the files change places.
-std::string filled_up_to(unsigned turn) {
+std::string filled_up_to(unsigned turn, Shape shape) {
   std::string all;
-  World world;
+  World world(shape.blocks, shape.erased_together);
   for (unsigned i = 0; i < 200; ++i) {
     const char next = i % 3 == 2 ? 'E' : i % 7 == 3 ? 'G' : i == 4 || i == 9 ? 'A' : 'P';
     world.operate(next);
@@ -65,9 +73,9 @@ struct Counts {
 
 // One sequence behind one of the prefixes: every cut of its last operation. The ones before are cut in the
 // sequences they end.
-std::string run_sequence(const std::string& prefix, const std::string& sequence, const Effort& effort,
-                         Counts& counts) {
-  World world;
+std::string run_sequence(Shape shape, const std::string& prefix, const std::string& sequence,
+                         const Effort& effort, Counts& counts) {
+  World world(shape.blocks, shape.erased_together);
   for (const char what : prefix) world.operate(what);
   const unsigned before = world.turns();
   world.medium.at_once = false;
@@ -81,11 +89,13 @@ std::string run_sequence(const std::string& prefix, const std::string& sequence,
   counts.two_turns += world.turns() - before >= 2;
   world.watch(nullptr);
   if (!world.wrong.empty()) return world.wrong;
+  if (!Medium::misuse.empty()) return Medium::misuse;
   return cuts.wrong.empty() ? "" : cuts.wrong + "\n    at " + cuts.where;
 }
 
-void short_sequences(const char* alphabet, unsigned depth, const Effort& effort) {
+void short_sequences(const char* alphabet, unsigned depth, const Effort& effort, Shape shape = {}) {
   Counts counts;
+  Medium::misuse.clear();
   Cuts::count_anew();
   if (check::has_option("memo")) Cuts::repeats = static_cast<Cuts::Repeats>(check::option("memo", 1));
   const std::string given = options_given();
@@ -95,10 +105,10 @@ void short_sequences(const char* alphabet, unsigned depth, const Effort& effort)
   unsigned n = 0;
   for (unsigned fill = 2; fill <= 3; ++fill) {  // the turn from the first file to the second, and back
     if (check::has_option("fill") && fill != check::option("fill", 0)) continue;
-    const std::string prefix = filled_up_to(fill);
+    const std::string prefix = filled_up_to(fill, shape);
     const auto one = [&](const std::string& sequence) {
       check::at("fill=%u sequence=%s%s", fill, sequence.c_str(), given.c_str());
-      const std::string wrong = run_sequence(prefix, sequence, effort, counts);
+      const std::string wrong = run_sequence(shape, prefix, sequence, effort, counts);
       if (!wrong.empty())
         print_error("%s\n    after %s, then %s\n", wrong.c_str(), prefix.c_str(), sequence.c_str());
       CHECK(wrong.empty());
@@ -192,6 +202,20 @@ TEST(states_equal_to_one_that_was_looked_at_come_out_the_same) {
         CHECK_EQ(Cuts::at_level[level], plain[level]);
     }
   }
+}
+
+TEST(states_short_sequences_on_bare_flash_keep_every_promise) {
+  short_sequences("PGAESR", depth_or(3), only(kInOrder), kFlash);
+}
+TEST(states_process_deaths_on_bare_flash) { short_sequences("PEX", depth_or(3), only(kInOrder), kFlash); }
+TEST(states_short_sequences_job_by_job_on_bare_flash) {
+  short_sequences("PFIJX", depth_or(2), only(kInOrder), kFlash);
+}
+TEST(states_cuts_during_recovery_on_bare_flash_three_deep) {
+  Effort effort = only(kInOrder);
+  effort.deeper = 2;
+  effort.stride = static_cast<unsigned>(check::option("stride", 23));
+  short_sequences("PESRX", depth_or(1), effort, kFlash);
 }
 
 namespace {

@@ -181,16 +181,18 @@ TEST(record_mark_is_found_at_every_multiple_of_eight_and_nowhere_else) {
   CHECK_EQ(next_mark(kKey, Bytes{}, 0), 0);
 }
 
-TEST(record_bytes_of_which_any_is_set_are_not_zeros) {
+TEST(record_bytes_of_which_any_is_another_are_not_blank) {
   for (const std::size_t size : {0U, 1U, 40U, 127U, 128U, 129U, 4096U}) {
-    std::vector<std::uint8_t> bytes(size + 1, 0);
-    bytes[size] = 1;  // behind them
-    CHECK(is_zero(view(bytes).first(size)));
-    for (std::size_t at = 0; at < size; ++at) {
-      check::at("size=%zu at=%zu", size, at);
-      bytes[at] = static_cast<std::uint8_t>(1U << at % 8);
-      CHECK(!is_zero(view(bytes).first(size)));
-      bytes[at] = 0;
+    for (const std::uint8_t blank : {std::uint8_t{0}, std::uint8_t{0xFF}}) {
+      std::vector<std::uint8_t> bytes(size + 1, blank);
+      bytes[size] ^= 1;  // behind them
+      CHECK(is_blank(view(bytes).first(size)));
+      for (std::size_t at = 0; size > 1 && at < size; ++at) {
+        check::at("size=%zu blank=%u at=%zu", size, blank, at);
+        bytes[at] = static_cast<std::uint8_t>(bytes[at] ^ 1U << at % 8);
+        CHECK(!is_blank(view(bytes).first(size)));
+        bytes[at] = blank;
+      }
     }
   }
 }

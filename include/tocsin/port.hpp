@@ -33,6 +33,11 @@ class Store {
 
   virtual std::uint32_t capacity() const = 0;  // bytes, a multiple of kBlock; never changes
 
+  // Bare flash: so many blocks are erased together, at the moment when the first of them is written. In between
+  // each of them is written once at most, in ascending order, and a write that a power cut took back has been one.
+  // What is erased reads as 0xFF. The last block of the store begins such a group. 1: no block has to do with another.
+  virtual std::uint32_t erased_together() const { return 1; }
+
   // Fills `into` or fails. Sees what earlier jobs wrote, synced or not. Errors: io (also outside the
   // capacity).
   virtual Status read(std::uint32_t at, MutBytes into) = 0;

@@ -79,6 +79,35 @@ Result<StoreFile> measured(Fd& file) {
   return opened;
 }
 
+Status into_halves(Fd& device, std::uint64_t half, StoreFile (&into)[2]) {
+  const int second = ::fcntl(device.number(), F_DUPFD_CLOEXEC, 0);
+  if (second < 0) return last_error();
+  into[0].fd = device.release();
+  into[1].fd = second;
+  into[1].from = half;
+  return {};
+}
+
+constexpr std::uint32_t kLeastGroups = 4;  // of a half: a copy and the head leave one free for what comes
+
+Status open_flash(const Path& path, Access access, StoreFile (&into)[2], TextWriter& why) {
+  const bool writes = access == Access::write;
+  Fd device{::open(path.c_str(), (writes ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK)};
+  if (!device.is_open()) return last_error();
+  TRY_LET(flash, look_at_flash(device.number(), writes ? FlashUse::write : FlashUse::read, why));
+  const auto most = static_cast<std::uint32_t>((kMaxBlocks - 1) / flash.together + 1);
+  const std::uint32_t groups = flash.groups / 2 < most ? flash.groups / 2 : most;
+  if (groups < kLeastGroups || flash.blocks_in(groups) * kBlock < kLeastStore) {
+    const std::uint32_t least = flash.together == 1 ? kLeastStore / kBlock : kLeastGroups;
+    why.text("it has ").number(flash.groups).text(" erase blocks, and ").number(2 * least).text(" are the least");
+    return Code::bad_value;
+  }
+  into[0] = into[1] = {};
+  into[0].capacity = into[1].capacity = flash.blocks_in(groups) * kBlock;
+  into[0].flash = into[1].flash = flash;
+  return into_halves(device, std::uint64_t{groups} * flash.group_bytes, into);
+}
+
 }  // namespace
 
 Result<StoreFile> open_store(int dir_fd, std::string_view name, std::uint32_t bytes) {
@@ -151,14 +180,48 @@ Status open_stores(int dir_fd, const std::string_view (&names)[2], std::uint32_t
   return {};
 }
 
+Status read_store(const StoreFile& file, std::uint32_t at, MutBytes into) {
+  if (file.flash.kind != Flash::Kind::none) return read_flash(file.fd, file.flash, file.from, at, into);
+  auto from = static_cast<off_t>(file.from + at);
+  while (!into.empty()) {
+    const ssize_t n = ::pread(file.fd, into.data(), into.size(), from);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return last_error();
+    if (n == 0) return {Code::io, EIO};  // somebody cut the file
+    into = into.drop(static_cast<std::size_t>(n));
+    from += n;
+  }
+  return {};
+}
+
+Status write_store(const StoreFile& file, std::uint32_t at, Bytes from) {
+  if (file.flash.kind != Flash::Kind::none) return write_flash(file.fd, file.flash, file.from, at, from);
+  auto to = static_cast<off_t>(file.from + at);
+  while (!from.empty()) {
+    const ssize_t n = ::pwrite(file.fd, from.data(), from.size(), to);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return last_error();
+    if (n == 0) return {Code::io, EIO};
+    from = from.drop(static_cast<std::size_t>(n));
+    to += n;
+  }
+  return {};
+}
+
+Status sync_store(const StoreFile& file) {
+  if (file.flash.kind != Flash::Kind::none) return sync_flash(file.fd, file.flash);
+  return ::fdatasync(file.fd) == 0 ? Status{} : last_error();
+}
+
 Status open_store_device(std::string_view path, Access access, StoreFile (&into)[2], TextWriter& why) {
   const Path spelled{path};
   struct stat about = {};
   if (::stat(spelled.c_str(), &about) != 0) return last_error();
+  if (S_ISCHR(about.st_mode)) return open_flash(spelled, access, into, why);
   const bool is_block = S_ISBLK(about.st_mode);
-  if (S_ISCHR(about.st_mode) || (is_block && major(about.st_rdev) == kMtdBlockMajor)) {
-    why.text("it is bare flash (MTD or UBI), which has to be erased before it is written and would lose what ")
-        .text("lies beside a write that power cuts off: put UBIFS on it and name a directory of that as `state`");
+  if (is_block && major(about.st_rdev) == kMtdBlockMajor) {
+    why.text("mtdblock erases what lies beside a write, and a power cut would lose it: name the flash itself, ")
+        .text("/dev/mtd").number(minor(about.st_rdev)).text(", or a UBI volume on it");
     return Code::bad_value;
   }
   if (!is_block && !S_ISREG(about.st_mode)) {
@@ -175,14 +238,9 @@ Status open_store_device(std::string_view path, Access access, StoreFile (&into)
     why.text("it is smaller than ").number(2 * kLeastStore / 1024).text(" KiB");
     return Code::bad_value;
   }
-  const int second = ::fcntl(first.number(), F_DUPFD_CLOEXEC, 0);
-  if (second < 0) return last_error();
   into[0] = into[1] = {};
   into[0].capacity = into[1].capacity = static_cast<std::uint32_t>(half);
-  into[0].fd = first.release();
-  into[1].fd = second;
-  into[1].from = half;
-  return {};
+  return into_halves(first, half, into);
 }
 
 void FileStore::open(StoreFile file) {
@@ -202,16 +260,7 @@ Status FileStore::read(std::uint32_t at, MutBytes into) {
     for (std::size_t i = 0; i < into.size(); ++i) into[i] = 0;
     return {};
   }
-  auto from = static_cast<off_t>(file_.from + at);
-  while (!into.empty()) {
-    const ssize_t n = ::pread(file_.fd, into.data(), into.size(), from);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return last_error();
-    if (n == 0) return {Code::io, EIO};  // somebody cut the file
-    into = into.drop(static_cast<std::size_t>(n));
-    from += n;
-  }
-  return {};
+  return read_store(file_, at, into);
 }
 
 void FileStore::begin(Span<const Write> writes, Sync sync) {
@@ -234,22 +283,14 @@ Status FileStore::write_and_sync() const {
       return {Code::io, ENOSPC};
 
   for (std::size_t at = 0; at < n_writes_; ++at) {
-    Bytes from = writes_[at].from;
-    auto to = static_cast<off_t>(file_.from + writes_[at].at);
-    while (!from.empty()) {
-      const ssize_t n = ::pwrite(file_.fd, from.data(), from.size(), to);
-      if (n < 0 && errno == EINTR) continue;
-      const int error = errno;
-      if (n < 0 && error == ENOSPC && ballast_ != nullptr && ballast_->give_up()) continue;
-      if (n < 0) return {Code::io, error};
-      if (n == 0) return {Code::io, EIO};
-      from = from.drop(static_cast<std::size_t>(n));
-      to += n;
-    }
+    Status written = write_store(file_, writes_[at].at, writes_[at].from);
+    if (written.detail() == ENOSPC && ballast_ != nullptr && ballast_->give_up())
+      written = write_store(file_, writes_[at].at, writes_[at].from);
+    TRY(written);
   }
-  // Never repeated after a failure: the kernel may have marked the lost pages clean.
-  if (sync_ == Sync::yes && ::fdatasync(file_.fd) != 0) return last_error();
-  return sync_ == Sync::yes ? is_still_there() : Status{};
+  if (sync_ == Sync::no) return {};
+  TRY(sync_store(file_));  // never repeated after a failure: the kernel may have marked the lost pages clean
+  return is_still_there();
 }
 
 // Whether the next start would find the file: a removed one takes writes and syncs until it is closed, one in a

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A Store in a file or on a block device. Reads happen in the caller, jobs in a StorageWorker.
+// A Store in a file, on a block device or on bare flash. Reads happen in the caller, jobs in a StorageWorker.
 //
 // A file is written full of zeros once, when it is made, and never changes its size: a growing file costs a
 // metadata commit for each record. Where the file system compresses, or writes everything to another place
@@ -9,6 +9,7 @@
 #pragma once
 
 #include "port/linux/ballast.hpp"
+#include "port/linux/flash.hpp"
 #include "port/linux/storage_worker.hpp"
 #include "tocsin/base/text.hpp"
 #include "tocsin/limits.hpp"
@@ -22,7 +23,14 @@ struct StoreFile {
   std::uint32_t capacity = 0;  // bytes, a multiple of kBlock, at most kMaxBlocks of them
   std::uint64_t from = 0;      // where it begins: the second half of a device
   std::int32_t missing = 0;    // an errno: there is no file at all; zeros are read, and every job fails with it
+  Flash flash = {};            // how it is written, when it is bare flash
 };
+
+// What a FileStore does with its file, for one that is not in a store yet. Writes on bare flash are of one block.
+// Each waits for the medium. Errors: io.
+Status read_store(const StoreFile& file, std::uint32_t at, MutBytes into);
+Status write_store(const StoreFile& file, std::uint32_t at, Bytes from);
+Status sync_store(const StoreFile& file);
 
 // Opens `name` in the directory for reading and writing, and makes it when it is not there: `bytes`
 // (rounded down to kBlock) of zeros under another name, synced, renamed, directory synced, so that a
@@ -47,9 +55,9 @@ struct StoreChanges {
 Status open_stores(int dir_fd, const std::string_view (&names)[2], std::uint32_t bytes, StoreFile (&into)[2],
                    StoreChanges& changes);
 
-// A partition, or a plain file of a fixed size, as two stores: its first and its second half, 16 MiB of each
-// at most. To write, a block device is opened for this process alone: one that is mounted, or that another
-// process has opened like this, is busy. Errors, nothing is open then: io; bad_value: it cannot serve, and
+// A partition, a plain file of a fixed size or bare flash as two stores: its first and its second half, 16 MiB of
+// each at most. To write, a partition or a UBI volume is opened for this process alone: one that is mounted, or that
+// another process has opened like this, is busy; nobody is kept out of an MTD device. Errors, nothing is open then: io; bad_value: it cannot serve, and
 // `why` says for what reason.
 enum class Access : std::uint8_t { write, read };
 Status open_store_device(std::string_view path, Access access, StoreFile (&into)[2], TextWriter& why);
@@ -74,6 +82,7 @@ class FileStore final : public Store, private StorageJob {
 
   std::uint32_t capacity() const override { return file_.capacity; }
   int fd() const { return file_.fd; }
+  std::uint32_t erased_together() const override { return file_.flash.together; }
   Status read(std::uint32_t at, MutBytes into) override;
   // At most kMaxWrites (asserted). A write outside the capacity: nothing is written, io with ENOSPC.
   void begin(Span<const Write> writes, Sync sync) override;

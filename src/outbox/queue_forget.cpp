@@ -48,6 +48,13 @@ bool Queue::forget_step() {
   return false;
 }
 
+// Whether it has one; in head_buffer_ then.
+bool Queue::read_head(Store& store) {
+  for (const std::uint32_t at : {0U, slots(store) * kBlock})
+    if (store.read(at, head_buffer_).ok() && decode_file_head(head_buffer_).ok()) return true;
+  return false;
+}
+
 // One job of zeros to the file that is not active, which nobody needs: heads stay, so that generations go on.
 Queue::Wiped Queue::wipe() {
   Store& store = *store_[active_ ^ 1];
@@ -55,11 +62,17 @@ Queue::Wiped Queue::wipe() {
   const MutBytes seen{buffers_[(buffer_ + 2) % kJobBlocks], kBlock};
   open_job(log_, store);
   job_staged_ = 0;
+  // Bare flash is erased, which takes as long as many writes do: one group in a job.
+  const std::uint32_t together = store.erased_together();
+  const std::size_t most = together == 1 ? kJobBlocks : 1;
   std::uint32_t looks = 0;
-  for (; wipe_at_ < slots(store) && write_count_ < kJobBlocks && looks < kLooksAtOnce; ++wipe_at_, ++looks) {
-    if (store.read(wipe_at_ * kBlock, seen).ok() && is_zero(seen)) continue;
-    writes_[write_count_++] = {wipe_at_ * kBlock, zeros};
+  for (; wipe_at_ < slots(store) && write_count_ < most && looks < kLooksAtOnce; ++wipe_at_, ++looks) {
+    if (store.read(wipe_at_ * kBlock, seen).ok() && is_blank(seen)) continue;
+    const std::uint32_t first = wipe_at_ - wipe_at_ % together;
+    // The head lies in the first group: it is written again where it was.
+    writes_[write_count_++] = {first * kBlock, first == 0 && read_head(store) ? Bytes{head_buffer_} : Bytes{zeros}};
     written_bytes_ += kBlock;
+    wipe_at_ = first + together - 1;
   }
   if (write_count_ > 0) {
     std::memset(zeros.data(), 0, zeros.size());

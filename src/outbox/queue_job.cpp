@@ -115,7 +115,7 @@ bool Queue::append(RecordKind kind, std::uint32_t number, Bytes payload, std::ui
     if (log.synced > 0) {
       const std::uint32_t slot = take_slot();
       if (slot == 0) return false;
-      job_freed_slot_ = log.slot;
+      if (job_store_->erased_together() == 1) job_freed_slot_ = log.slot;
       log.slot = slot;
     }
     placed_[job_blocks_++] = {log.block, log.slot};

@@ -73,7 +73,7 @@ Result<std::uint32_t> Queue::next_damaged(std::uint32_t from, MutBytes into) con
       offset += record.ok() ? record.value().space : 8;
     }
     const bool used = slot < log_.next_block;
-    if (broken || (used && !any && !is_zero(into.first(kBlock)))) return slot;
+    if (broken || (used && !any && !is_blank(into.first(kBlock)))) return slot;
   }
   return Code::not_found;
 }

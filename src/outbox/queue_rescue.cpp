@@ -38,7 +38,7 @@ Status Queue::rescue() {
     if (used == 0) continue;
     std::uint32_t slot = take_slot();
     if (slot == 0) {
-      if (seal_safe_) return Code::full;
+      if (seal_safe_ || job_store_->erased_together() > 1) return Code::full;
       // Nothing behind the seal was ever promised, and without it the other file says the same.
       slot = slot_of_[rescue_next_];
     }

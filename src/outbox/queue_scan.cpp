@@ -113,7 +113,7 @@ Status Queue::scan(unsigned which, const FileHead& head, BadBlocks policy, Scan&
 
 void Queue::scan_block(std::uint32_t block, Scan& into) {
   const Bytes bytes{buffers_[0]};
-  if (is_zero(bytes)) return;
+  if (is_blank(bytes)) return;
   for (std::size_t offset = 0; offset + kRecordHeadBytes <= kBlock;) {
     const auto record = decode_record(log_.key, bytes.drop(offset));
     if (!record.ok()) {
@@ -270,8 +270,11 @@ void Queue::finish_load(Scan& into) {
     bytes = 0;
     waits = false;
   }
-  // Appending goes on behind everything that was found, in slots that hold nothing.
-  log_.next_block = log_.fresh_slot = into.last_block + 1;
+  // Appending goes on behind everything that was found, in slots that hold nothing. On bare flash those that would
+  // come next may have been written by halves, by this run's forerunners, however blank they look.
+  const std::uint32_t together = store_[active_]->erased_together();
+  log_.next_block = into.last_block + 1;
+  log_.fresh_slot = (into.last_block / together + 1) * together;
   for (std::uint32_t block = 0; block <= into.last_block; ++block)
     slot_of_[block] = static_cast<std::uint16_t>(block);
   find_doubtful(into);

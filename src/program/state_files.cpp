@@ -11,26 +11,30 @@
 namespace tocsin {
 namespace {
 
-Status read_at(const StoreFile& file, std::uint32_t at, MutBytes into) {
-  auto from = static_cast<off_t>(file.from + at);
-  while (!into.empty()) {
-    const ssize_t n = ::pread(file.fd, into.data(), into.size(), from);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return n < 0 ? last_error() : Status{Code::io, EIO};
-    into = into.drop(static_cast<std::size_t>(n));
-    from += n;
+// What makes a device empty; no file grows by it.
+void write_emptying(const StoreFile& last, std::string_view device, TextWriter& into) {
+  switch (last.flash.kind) {
+    case Flash::Kind::none:
+      into.text("dd if=/dev/zero of=").text(device).text(" bs=4096 count=");
+      into.number((last.from + last.capacity) / kBlock).text(" conv=notrunc");
+      return;
+    case Flash::Kind::ubi: into.text("ubiupdatevol -t ").text(device); return;
+    case Flash::Kind::mtd: into.text("flash_erase ").text(device).text(" 0 0"); return;
   }
-  return {};
-}
-
-bool is_blank(Bytes block) {
-  for (std::size_t at = 0; at < block.size(); ++at)
-    if (block[at] != 0) return false;
-  return true;
 }
 
 // The block of the second head of a store.
 std::uint32_t last_block(const StoreFile& file) { return file.capacity - kBlock; }
+
+// Whether a cut may have left this of a mark: its first bytes as they should be, or, on flash, with bits that were not
+// turned over yet, or a page that cannot be read.
+bool may_become(Bytes mark, Bytes block, std::size_t page) {
+  constexpr std::size_t kSign = 8;  // bytes that every head begins with
+  const std::size_t written = page > mark.size() ? page : mark.size();
+  bool begun = true;
+  for (std::size_t at = 0; at < kSign; ++at) begun = begun && (block[at] | mark[at]) == block[at];
+  return (begun || is_blank(block.first(written))) && is_blank(block.drop(written));
+}
 
 }  // namespace
 
@@ -144,16 +148,14 @@ Status StateFiles::mark_device(const DeviceConfig& device) {
   head.block = kBlock;
   std::uint8_t mark[kFileHeadBytes];
   encode_file_head(head, mark);
-  constexpr std::size_t kSign = 8;  // bytes that every head begins with
   alignas(8) std::uint8_t block[kBlock];
   const auto is_begun_mark = [&](const StoreFile& file, std::uint32_t at) {
-    return &file == &files_[1] && at == last_block(file) && std::memcmp(block, mark, kSign) == 0 &&
-           is_blank(Bytes{block}.drop(kFileHeadBytes));
+    return &file == &files_[1] && at == last_block(file) && may_become(mark, Bytes{block}, file.flash.page);
   };
   bool blank = true, marked = false;
   for (const StoreFile& file : files_)
     for (const std::uint32_t at : {0U, last_block(file)}) {
-      const Status read = read_at(file, at, block);
+      const Status read = read_store(file, at, block);
       if (!read.ok()) {
         drop();
         return failed(read, "cannot read state_device ", device.state_device, "");
@@ -165,31 +167,28 @@ Status StateFiles::mark_device(const DeviceConfig& device) {
   if (marked) return {};
   for (const StoreFile& file : files_)
     for (std::uint32_t at = 0; blank && at < file.capacity; at += kBlock)
-      blank = read_at(file, at, block).ok() && (is_blank(block) || is_begun_mark(file, at));
+      blank = read_store(file, at, block).ok() && (is_blank(block) || is_begun_mark(file, at));
   if (!blank) {
-    const std::uint64_t blocks = (files_[1].from + files_[1].capacity) / kBlock;  // no file grows by that
-    drop();
     char text[400];
     TextWriter words(text);
     words.text("state_device ").text(device.state_device).text(" holds something else and is not touched: ");
-    words.text("if nothing on it is needed, `dd if=/dev/zero of=").text(device.state_device);
-    words.text(" bs=4096 count=").number(blocks).text(" conv=notrunc` makes it empty");
-    why_.assign_cut(words.view());
+    words.text("if nothing on it is needed, `");
+    write_emptying(files_[1], device.state_device, words);
+    why_.assign_cut(words.text("` makes it empty").view());
+    drop();
     return Code::bad_value;
   }
-  const auto at = static_cast<off_t>(files_[1].from + last_block(files_[1]));
-  if (::pwrite(files_[1].fd, mark, sizeof mark, at) == static_cast<ssize_t>(sizeof mark) &&
-      ::fdatasync(files_[1].fd) == 0)
-    return {};
-  const Status failure = last_error();
+  Status written = write_store(files_[1], last_block(files_[1]), mark);
+  if (written.ok()) written = sync_store(files_[1]);
+  if (written.ok()) return {};
   drop();
-  return failed(failure, "cannot write state_device ", device.state_device, "");
+  return failed(written, "cannot write state_device ", device.state_device, "");
 }
 
 Status StateFiles::read_through() {
   alignas(8) std::uint8_t block[kBlock];
   for (const StoreFile& file : files_)
-    for (std::uint32_t at = 0; at < file.capacity; at += kBlock) TRY(read_at(file, at, block));
+    for (std::uint32_t at = 0; at < file.capacity; at += kBlock) TRY(read_store(file, at, block));
   return {};
 }
 
@@ -239,7 +238,7 @@ Status StateFiles::open_anew() {
     files_[i] = file.value();
     alignas(8) std::uint8_t block[kBlock];
     for (std::uint32_t at = 0; at < files_[i].capacity; at += kBlock) {
-      TRY(read_at(files_[i], at, block));
+      TRY(read_store(files_[i], at, block));
       if (is_blank(block)) continue;
       char words[400];
       TextWriter why(words);

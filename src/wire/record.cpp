@@ -70,21 +70,23 @@ Result<Record> decode_record(FileKey key, Bytes from) {
   return record;
 }
 
-bool is_zero(Bytes bytes) {
+bool is_blank(Bytes bytes) {
   const std::uint8_t* p = bytes.data();
   std::size_t n = bytes.size();
+  const bool erased = n > 0 && *p == 0xFF;
+  const std::uint64_t blank = erased ? ~std::uint64_t{0} : 0;
   for (; n >= 128; n -= 128, p += 128) {
-    const auto word = [p](std::size_t at) {  // in whatever order its bytes are
+    const auto word = [p, blank](std::size_t at) {  // in whatever order its bytes are
       std::uint64_t w;
       std::memcpy(&w, p + at, sizeof w);
-      return w;
+      return w ^ blank;
     };
     if ((word(0) | word(8) | word(16) | word(24) | word(32) | word(40) | word(48) | word(56) | word(64) |
          word(72) | word(80) | word(88) | word(96) | word(104) | word(112) | word(120)) != 0)
       return false;
   }
   for (; n > 0; --n, ++p)
-    if (*p != 0) return false;
+    if (*p != (erased ? 0xFF : 0)) return false;
   return true;
 }
 
@@ -118,7 +120,7 @@ Result<FileHead> decode_file_head(Bytes from) {
   TOCSIN_ASSERT(from.size() >= kFileHeadBytes);
   const std::uint8_t* p = from.data();
   if (load32(p + 36) != crc32(0, {p, 36}) || std::memcmp(p, kMagic, sizeof kMagic) != 0) {
-    return is_zero(from.first(kFileHeadBytes)) ? Code::empty : Code::corrupt;
+    return is_blank(from.first(kFileHeadBytes)) ? Code::empty : Code::corrupt;
   }
   if (load32(p + 8) != kFormatVersion) return {Code::bad_value, static_cast<std::int32_t>(load32(p + 8))};
   FileHead head;

@@ -121,7 +121,7 @@ class OnADevice(MediumCase):
     def test_what_cannot_serve_is_said(self):
         for place, shown in (
             (self.partition(15), "smaller than 64 KiB"),
-            ("/dev/null", "bare flash"),
+            ("/dev/null", "neither a partition nor a plain file nor flash"),
             (tempfile.gettempdir(), "neither a partition nor a plain file"),
         ):
             with self.subTest(place=place):

@@ -148,6 +148,7 @@ class Cuts final : public Medium::Watch {
     left.watch = nullptr;
     if (!cuts.wrong.empty()) return cuts.wrong + "\n    after a cut of that recovery: " + cuts.where;
     if (!what.empty()) return what;
+    if (!Medium::misuse.empty()) return Medium::misuse;
     Process again(left);
     if (!again.queue->load().ok()) return "Q6: it does not start again";
     what = ledger.check(again);

@@ -8,10 +8,15 @@
 // A write whose sync failed stays like that for ever, although the next sync says ok: the kernel has marked
 // its pages clean. Process death is no fate: the pending writes stay, and the next process reads through
 // them.
+//
+// Bare flash (`erased_together` above 1) erases so many blocks when the first of them is written. A write to a
+// block that was written since, or before another of its group, is a misuse, and so is one where a write was lost
+// that had perhaps begun: what looks blank there is not.
 #pragma once
 
 #include <algorithm>
 #include <cstring>
+#include <string>
 #include <vector>
 
 #include "fakes/digest.hpp"
@@ -65,6 +70,7 @@ class Medium {
     bool clean = false;  // its sync failed: no later one touches it again
     std::uint32_t at = 0;
     std::vector<std::uint8_t> bytes;
+    std::uint32_t erased_from = 0, erased_to = 0;  // before it is written
     std::uint32_t end() const { return at + static_cast<std::uint32_t>(bytes.size()); }
   };
   // Told after every write. Not copied: an image is watched by nobody.
@@ -75,11 +81,16 @@ class Medium {
     ~Watch() = default;
   };
 
-  explicit Medium(std::uint32_t blocks = 8) {
-    for (auto& file : durable_) file.assign(blocks * tocsin::kBlock, 0);
+  explicit Medium(std::uint32_t blocks = 8, std::uint32_t erased_together = 1) : together_(erased_together) {
+    TOCSIN_ASSERT((blocks - 1) % together_ == 0);  // the last one begins a group
+    for (auto& file : durable_) file.assign(blocks * tocsin::kBlock, is_flash() ? 0xFF : 0);
     for (auto& digests : digests_) digests.assign(blocks, Digest{});
+    for (auto& file : written_) file.assign(blocks, 0);
+    for (auto& file : written_before_) file.assign(blocks, 0);
   }
 
+  static inline std::string misuse;  // of flash: the last one there was
+  std::uint64_t erased_groups = 0;
   std::vector<Write> pending;
   Fault fault;
   bool failed_pages_dropped = false;  // what failed to be synced is gone from the page cache, too
@@ -93,7 +104,10 @@ class Medium {
     std::memcpy(into.data(), durable_[file].data() + at, into.size());
     const auto end = at + static_cast<std::uint32_t>(into.size());
     for (const Write& w : pending) {
-      if (w.file != file || w.at >= end || w.end() <= at) continue;
+      if (w.file != file) continue;
+      for (std::uint32_t i = w.erased_from > at ? w.erased_from : at; i < w.erased_to && i < end; ++i)
+        into.data()[i - at] = 0xFF;
+      if (w.at >= end || w.end() <= at) continue;
       const std::uint32_t from = w.at > at ? w.at : at, to = w.end() < end ? w.end() : end;
       std::memcpy(into.data() + (from - at), w.bytes.data() + (from - w.at), to - from);
     }
@@ -103,22 +117,31 @@ class Medium {
     ++calls;
     const bool failed = fails(Fault::error, calls, file) || fails(Fault::short_write, calls, file);
     const std::size_t n = !failed ? from.size() : fault.kind == Fault::short_write ? from.size() / 2 : 0;
+    const bool erases = is_flash() && at % (together_ * tocsin::kBlock) == 0;
+    const std::uint32_t erased_to =
+        erases ? std::min(at + together_ * tocsin::kBlock, static_cast<std::uint32_t>(size(file))) : 0;
+    if (is_flash()) {
+      if (at % tocsin::kBlock != 0 || from.size() > tocsin::kBlock) misuse = "a write that is not of one block";
+      use(file, at / tocsin::kBlock);
+      erased_groups += erases;
+    }
     if (n > 0) {
-      pending.push_back({file, false, at, {from.begin(), from.begin() + n}});
+      pending.push_back({file, false, at, {from.begin(), from.begin() + n}, erases ? at : 0, erased_to});
       if (watch != nullptr) watch->written();
     }
     return failed ? tocsin::Status{tocsin::Code::io, fault.error_number} : tocsin::Status{};
   }
   tocsin::Status sync(unsigned file) {
     ++calls;
-    if (fails(Fault::error, calls, file) || fails(Fault::short_write, calls, file)) {
+    const bool failed = fails(Fault::error, calls, file) || fails(Fault::short_write, calls, file);
+    if (failed && !is_flash()) {
       for (Write& w : pending) w.clean = w.clean || w.file == file;
       if (failed_pages_dropped)
         pending.erase(std::remove_if(pending.begin(), pending.end(), [](const Write& w) { return w.clean; }),
                       pending.end());
       return {tocsin::Code::io, fault.error_number};
     }
-    ++syncs;
+    syncs += !failed;  // flash has no cache that could drop anything
     std::vector<Write> left;
     for (const Write& w : pending) {
       if (w.file != file || w.clean) {
@@ -135,10 +158,12 @@ class Medium {
         std::memcpy(change(file, old.at, old.bytes.size()), old.bytes.data(), old.bytes.size());
         left.erase(left.begin() + static_cast<std::ptrdiff_t>(i));
       }
+      erase(w);
       std::memcpy(change(file, w.at, w.bytes.size()), w.bytes.data(), w.bytes.size());
     }
     pending.swap(left);
-    return {};
+    written_before_[file] = written_[file];
+    return failed ? tocsin::Status{tocsin::Code::io, fault.error_number} : tocsin::Status{};
   }
 
   // Pages whose sync failed are read as if they were there: a process that finds them cannot know.
@@ -151,15 +176,26 @@ class Medium {
   // The power is gone and back: each pending write has met its fate. `into` keeps its memory.
   void image(const std::vector<Fate>& fates, Medium& into) const {
     copy_files(into);
-    for (std::size_t i = 0; i < pending.size(); ++i) into.befall(pending[i], fates[i]);
+    for (unsigned file = 0; file < 2; ++file) into.written_[file] = written_before_[file];
+    bool began = true;  // behind the first write that was lost no other has begun
+    for (std::size_t i = 0; i < pending.size(); ++i) {
+      if (is_flash() && (began || fates[i].kind != Fate::lost)) into.use_again(pending[i], fates[i].kind);
+      began = began && fates[i].kind != Fate::lost;
+      into.befall(pending[i], fates[i]);
+    }
     into.rest();
   }
   // The process is gone, the kernel lives: page cache and pending writes stay.
   void process_died(Medium& into) const {
     copy_files(into);
+    for (unsigned file = 0; file < 2; ++file) into.written_[file] = written_[file];
     into.rest();
     into.pending = pending;
+    for (unsigned file = 0; file < 2; ++file) into.written_before_[file] = written_before_[file];
   }
+  const std::vector<std::uint8_t>& durable(unsigned file) const { return durable_[file]; }
+  std::uint32_t erased_together() const { return together_; }
+  bool is_flash() const { return together_ > 1; }
   std::size_t size(unsigned file) const { return durable_[file].size(); }
   // Of everything that a process which begins on it can ever find out: the files and what is pending. A fault
   // that is still to come is in no digest.
@@ -170,6 +206,11 @@ class Medium {
     for (const auto& digests : digests_) {
       all.put(digests.size(), at_once ? 1 : 0);
       for (const Digest& one : digests) all.put(one);
+    }
+    for (unsigned file = 0; is_flash() && file < 2; ++file) {
+      all.put(together_, file);
+      all.put(written_[file].data(), written_[file].size());
+      all.put(written_before_[file].data(), written_before_[file].size());
     }
     for (const Write& w : pending) {
       all.put(std::uint64_t{w.at} << 2 | w.file << 1 | (w.clean ? 1U : 0U), 0);
@@ -182,6 +223,30 @@ class Medium {
   bool fails(Fault::Kind kind, unsigned call, unsigned file) const {
     return fault.kind == kind && (fault.files >> file & 1) != 0 &&
            (call == fault.at || (fault.for_ever && call > fault.at));
+  }
+  void use(unsigned file, std::uint32_t slot) {
+    const std::uint32_t first = slot - slot % together_;
+    std::vector<std::uint8_t>& of = written_[file];
+    for (std::uint32_t i = first; i < first + together_ && i < of.size(); ++i) {
+      if (slot == first) {
+        of[i] = 0;
+      } else if (i >= slot && of[i] != 0) {
+        misuse = "file " + std::to_string(file) + " slot " + std::to_string(slot) +
+                 " is written although slot " + std::to_string(i) + " was since they were erased";
+      }
+    }
+    of[slot] = 1;
+  }
+  // In an image. An erasure that was lost has perhaps begun, too: nothing of that group is blank.
+  void use_again(const Write& w, Fate::Kind fate) {
+    const bool spoilt = fate == Fate::lost || fate == Fate::block_garbage;
+    for (std::uint32_t at = w.erased_from; at < w.erased_to; at += tocsin::kBlock)
+      written_[w.file][at / tocsin::kBlock] = spoilt ? 1 : 0;
+    written_[w.file][w.at / tocsin::kBlock] = 1;
+  }
+  void erase(const Write& w) {
+    const std::uint32_t n = w.erased_to - w.erased_from;
+    if (n > 0) std::memset(change(w.file, w.erased_from, n), 0xFF, n);
   }
   // Where `n` bytes of the medium itself are, for somebody who changes them.
   std::uint8_t* change(unsigned file, std::uint32_t at, std::size_t n) {
@@ -201,6 +266,7 @@ class Medium {
   // Blocks that `into` has already, from an image before, are left as they are.
   void copy_files(Medium& into) const {
     digest_blocks();
+    into.together_ = together_;
     for (unsigned file = 0; file < 2; ++file) {
       into.durable_[file].resize(durable_[file].size());
       into.digests_[file].resize(digests_[file].size());
@@ -213,6 +279,7 @@ class Medium {
     }
   }
   void rest() {
+    for (unsigned file = 0; file < 2; ++file) written_before_[file] = written_[file];
     pending.clear();
     fault = {};
     failed_pages_dropped = false;
@@ -223,6 +290,8 @@ class Medium {
   void befall(const Write& w, Fate fate) {
     if (fate.kind == Fate::lost) return;
     const std::size_t size = w.bytes.size();
+    const std::uint32_t erased = w.erased_to - w.erased_from;
+    erase(w);
     std::uint8_t* const block = change(w.file, w.at / tocsin::kBlock * tocsin::kBlock, tocsin::kBlock);
     std::uint8_t* const to = change(w.file, w.at, size);
     std::uint32_t noise = 2463534242U + w.at + static_cast<std::uint32_t>(size) * 7919U;
@@ -257,7 +326,7 @@ class Medium {
         to[size * 2 / 3] ^= 0x10;
         return;
       case Fate::block_garbage:
-        anything(block, tocsin::kBlock);
+        anything(block, erased > 0 ? erased : tocsin::kBlock);
         return;
       case Fate::block_zeros:
         std::memset(block, 0, tocsin::kBlock);
@@ -274,6 +343,9 @@ class Medium {
 
   std::vector<std::uint8_t> durable_[2];
   mutable std::vector<Digest> digests_[2];  // of each block; nothing: it has changed since
+  std::uint32_t together_;
+  std::vector<std::uint8_t> written_[2];         // of each block of flash: since it was erased, perhaps by halves
+  std::vector<std::uint8_t> written_before_[2];  // the same, as everything that is pending has found it
 };
 
 // Calls `found(fates)` for every image that is tried at this point: every subset of the pending writes, and
@@ -342,6 +414,7 @@ class MediumStore final : public tocsin::Store {
   std::uint32_t capacity() const override {
     return static_cast<std::uint32_t>(medium_->size(file_));
   }
+  std::uint32_t erased_together() const override { return medium_->erased_together(); }
   tocsin::Status read(std::uint32_t at, tocsin::MutBytes into) override {
     return medium_->read(file_, at, into);
   }

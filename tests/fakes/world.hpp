@@ -14,7 +14,10 @@ namespace fakes {
 
 class World {
  public:
-  explicit World(std::uint32_t blocks = tocsin::Queue::kMinBlocks) : medium(blocks) { begin(); }
+  explicit World(std::uint32_t blocks = tocsin::Queue::kMinBlocks, std::uint32_t erased_together = 1)
+      : medium(blocks, erased_together) {
+    begin();
+  }
 
   void operate(char what) {
     switch (what) {

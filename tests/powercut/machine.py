@@ -26,6 +26,14 @@ name  = dev
 state = /var/lib/tocsin
 queue_size = {size}
 """
+ON_DEVICE = """\
+[device]
+name  = dev
+state = /run/state
+state_device = {device}
+"""
+# Erase blocks of a state_device, where a file system has queue files of that size.
+ERASE_BLOCKS = {"64K": 8, "128K": 11, "512K": 32}
 PEOPLE = """
 [contact ben]
 phone = +44 7700 900456
@@ -50,15 +58,18 @@ class Failed(Exception):
 class Machine(Board):
     """A board with one medium, from its making to its end."""
 
+    DEVICE = ""  # a state_device; else there is a file system
+
     def __init__(self, folder, kind, service, size, lies=False):
         self.kind, self.lies, self.heard, self.repairs = kind, lies, "", 0
-        configuration = CONFIGURATION.format(size=size) + stream_to(service) + PEOPLE
+        configuration = (ON_DEVICE.format(device=self.DEVICE) if self.DEVICE else CONFIGURATION.format(size=size))
+        configuration += stream_to(service) + PEOPLE
         super().__init__(folder, {
             **program_and_files(service),
             "/init": HERE / "init",
             "/bin/flow": HERE / "flow",
             "/etc/tocsin/tocsin.conf": configuration.encode(),
-            **self.own_files(DEPS / "powercut" / kind),
+            **self.own_files(_images(kind)),
         })
         self.image = self.folder / "disk.img"
         self.disk.close()
@@ -139,6 +150,7 @@ class FlashMachine(Machine):
     FLASH_AT = 96 * MIB  # within the memory; the kernel is told to leave it alone
     FLASH = 4 * MIB
     BLOCK = 64 << 10
+    MOUNT = "mount -t jffs2 mtd0 /var/lib\n"
 
     def own_files(self, folder):
         names, files = _modules(folder)
@@ -149,7 +161,7 @@ class FlashMachine(Machine):
             "/bin/tocsin": PROGRAM_OF_PC,
             "/etc/modules": "\n".join(names).encode(),
             "/etc/mount-medium": (f"insmod {phram} phram=flash,{self.FLASH_AT:#x},{self.FLASH:#x},{self.BLOCK:#x}\n"
-                                  f"mount -t {self.kind} mtd0 /var/lib\n").encode(),
+                                  + self.MOUNT).encode(),
         }
 
     def new_medium(self):
@@ -159,7 +171,7 @@ class FlashMachine(Machine):
     def power_on(self, timeout=PATIENCE_S):
         subprocess.run(["cp", self.image, self.folder / "disk-before.img"], check=True)
         self.disk.insert(self.MEMORY)
-        images = DEPS / "powercut" / self.kind
+        images = _images(self.kind)
         self._start([
             "qemu-system-x86_64", "-accel", "tcg", "-M", "q35", "-m", str(self.MEMORY // MIB), "-nodefaults",
             "-display", "none", "-no-reboot", "-serial", "stdio",
@@ -173,6 +185,17 @@ class FlashMachine(Machine):
         return self.wait_serial(r"board: up, (.*)\r?\n", timeout).group(1)
 
 
+class BareFlashMachine(FlashMachine):
+    """The same flash without a file system."""
+
+    DEVICE = "/dev/mtd0"
+    MOUNT = "[ -c /dev/mtd0 ]\n"
+
+    def __init__(self, folder, kind, service, size, lies=False):
+        self.FLASH = ERASE_BLOCKS[size] * self.BLOCK
+        super().__init__(folder, kind, service, size, lies)
+
+
 class NorMachine(Machine):
     """An ARM board (AST2600) with a chip of NOR flash behind its SPI controller, and UBI on that.
 
@@ -184,10 +207,12 @@ class NorMachine(Machine):
     FLASH = 16 * MIB
     VOLUME = 4 * MIB
     BLOCK = 64 << 10
+    LAST = "/modules/ubifs.ko"
+    MOUNT = "mount -t ubifs ubi0:data /var/lib\n"
 
     def own_files(self, folder):
         names, files = _modules(folder)
-        last = names.index("/modules/ubifs.ko")
+        last = names.index(self.LAST)
         first = names.index("/modules/ubi.ko")  # takes the chip as it is loaded, when that is there
         early = [name for name in names if name not in names[first:last + 1]]
         late = "".join(f"insmod {name} {'mtd=0' if name == names[first] else ''}\n" for name in names[first:last + 1])
@@ -198,7 +223,7 @@ class NorMachine(Machine):
             "/etc/modules": "\n".join(early).encode(),
             "/etc/mount-medium": (
                 "date -s @$(sed 's/.*now=//' /proc/cmdline) >/dev/null\n"  # it has no clock
-                f"mount -t debugfs debugfs /sys/kernel/debug\n{late}mount -t ubifs ubi0:data /var/lib\n").encode(),
+                f"mount -t debugfs debugfs /sys/kernel/debug\n{late}{self.MOUNT}").encode(),
         }
 
     def new_medium(self):
@@ -207,7 +232,7 @@ class NorMachine(Machine):
 
     def power_on(self, timeout=PATIENCE_S):
         subprocess.run(["cp", self.image, self.folder / "disk-before.img"], check=True)
-        images = DEPS / "powercut" / self.kind
+        images = _images(self.kind)
         (self.sockets / "qmp").unlink(missing_ok=True)
         self._start([
             "qemu-system-arm", "-accel", "tcg", "-M", f"ast2600-evb,fmc-model={self.CHIP}", "-m", "256M", "-nodefaults",
@@ -232,15 +257,40 @@ class NorMachine(Machine):
         if chance.random() < 0.5:
             self.send("echo 1 > /sys/kernel/debug/ubifs/ubi0_0/tst_recovery")
         else:
-            ubi = "/sys/kernel/debug/ubi/ubi0/tst_emulate_power_cut"
-            self.send(f"echo 1 > {ubi}_min; echo {chance.choice((2, 6, 20))} > {ubi}_max; echo 3 > {ubi}")
+            self.cut_inside_ubi(chance.choice((2, 6, 20)))
         self.send("while sleep 0.1; do sync; done &")
         return True
+
+    def cut_inside_ubi(self, headers):
+        """At one of so many headers that it writes from now on."""
+        ubi = "/sys/kernel/debug/ubi/ubi0/tst_emulate_power_cut"
+        self.send(f"echo 1 > {ubi}_min; echo {headers} > {ubi}_max; echo 3 > {ubi}")
 
     def power_cut(self, keep=None):
         if self.process:
             self._qmp("stop")
         return super().power_cut(keep)
+
+
+class VolumeMachine(NorMachine):
+    """The same chip, and the queue on a UBI volume without a file system."""
+
+    DEVICE = "/dev/ubi0_0"
+    LAST = "/modules/ubi.ko"
+    MOUNT = "[ -c /dev/ubi0_0 ]\n"
+
+    def __init__(self, folder, kind, service, size, lies=False):
+        self.VOLUME = ERASE_BLOCKS[size] * (self.BLOCK - 2 * 64)  # two headers in each
+        super().__init__(folder, kind, service, size, lies)
+
+    def cut_inside(self, chance):
+        self.cut_inside_ubi(chance.choice((2, 4)))
+        return True
+
+
+def _images(kind):
+    """The folder of fetch.sh with kernel and modules of its machine."""
+    return DEPS / "powercut" / {"mtd": "jffs2", "ubi": "ubifs"}.get(kind, kind)
 
 
 def _modules(folder):
@@ -250,7 +300,8 @@ def _modules(folder):
 
 
 def machine_of(kind):
-    return {"jffs2": FlashMachine, "ubifs": NorMachine}.get(kind, Machine)
+    return {"jffs2": FlashMachine, "mtd": BareFlashMachine, "ubifs": NorMachine, "ubi": VolumeMachine}.get(kind, Machine)
 
 
 FILE_SYSTEMS = [*MAKE, "jffs2", "ubifs"]
+MEDIA = [*FILE_SYSTEMS, "mtd", "ubi"]  # flash without a file system

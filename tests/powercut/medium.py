@@ -218,7 +218,7 @@ def make_vfat(image):
 
 
 def make_ubi(image, size, block, volume):
-    """A chip with one UBI volume, "data"; the kernel makes the file system when it mounts it."""
+    """A chip with one UBI volume, "data", which is empty; the kernel makes the file system when it mounts it."""
     plan = image.with_suffix(".ini")
     plan.write_text(f"[data]\nmode=ubi\nvol_id=0\nvol_type=dynamic\nvol_name=data\nvol_size={volume}\n")
     subprocess.run([tool("ubinize"), "-p", str(block), "-m", "1", "-o", image, plan], check=True)

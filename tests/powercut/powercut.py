@@ -44,13 +44,13 @@ sys.path[:0] = [str(HERE.parent / "device"), str(HERE.parent / "simulator")]
 from accounts import Accounts  # noqa: E402
 from board import OUT as BOARDS, TOKEN, BoardError  # noqa: E402
 from harness import Simulator  # noqa: E402
-from machine import FILE_SYSTEMS, PATIENCE_S, Failed, machine_of  # noqa: E402
+from machine import MEDIA, PATIENCE_S, Failed, machine_of  # noqa: E402
 from medium import LIE_S  # noqa: E402
 
 OUT = BOARDS / "powercut"
 CUTS = int(os.environ.get("CUTS") or 150)
 SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 31))
-WANTED = (os.environ.get("FS") or ",".join(FILE_SYSTEMS)).split(",")
+WANTED = (os.environ.get("FS") or ",".join(MEDIA)).split(",")
 CONTROL_CUTS = 8
 INSIDE_S = 10  # for the cut within a write
 REFUSED = "the medium .* fails"  # in the log, behind that
@@ -214,9 +214,9 @@ def control(kind, service, seed):
 
 
 def main():
-    unknown = [kind for kind in WANTED if kind not in FILE_SYSTEMS]
+    unknown = [kind for kind in WANTED if kind not in MEDIA]
     if unknown:
-        sys.exit(f"powercut: no file system {unknown[0]!r} here; there are {', '.join(FILE_SYSTEMS)}")
+        sys.exit(f"powercut: no medium {unknown[0]!r} here; there are {', '.join(MEDIA)}")
     say(f"power cuts with SEED={SEED}: {CUTS} on each of {', '.join(WANTED)}")
     shutil.rmtree(OUT, ignore_errors=True)
     place = ""

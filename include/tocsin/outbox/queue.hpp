@@ -204,7 +204,7 @@ class Queue {
     std::uint32_t synced = 0;  // of these, on the medium at slot
     std::uint32_t next_block = 1;
     std::uint32_t fresh_slot = 1;
-    std::uint32_t spare_slot = 0;  // holds an older version of something: written first
+    std::uint32_t spare_slot = 0;  // holds an older version of something: written first; never on bare flash
   };
 
   // queue_scan.cpp
@@ -241,6 +241,7 @@ class Queue {
   bool forget_step();
   enum class Wiped : std::uint8_t { some, later, all };
   Wiped wipe();
+  bool read_head(Store& store);
   void wipe_failed(std::int32_t error);
   void forget_turned();
   // queue.cpp

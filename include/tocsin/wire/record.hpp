@@ -87,8 +87,8 @@ Result<Record> decode_record(FileKey key, Bytes from);
 // The first place from `at` on where a record of this file may begin, or the size of `block` where there is
 // none. All three are multiples of 8.
 std::size_t next_mark(FileKey key, Bytes block, std::size_t at);
-// Nothing was ever written there: no record begins in it.
-bool is_zero(Bytes bytes);
+// All zeros, or all ones, as flash is when it was erased: nothing was ever written there.
+bool is_blank(Bytes bytes);
 
 // The file's head stands alone in its first block and again in its last one.
 struct FileHead {
@@ -101,7 +101,7 @@ inline constexpr std::size_t kFileHeadBytes = 40;
 inline constexpr std::uint32_t kFormatVersion = 1;
 
 void encode_file_head(const FileHead& head, MutBytes into);
-// Errors: empty (only zeros), corrupt (check fails), bad_value (a version this program does not know;
+// Errors: empty (blank), corrupt (check fails), bad_value (a version this program does not know;
 // detail() is the version).
 Result<FileHead> decode_file_head(Bytes from);
 
