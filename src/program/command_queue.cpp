@@ -217,7 +217,7 @@ void print_line(const Reader::Message& message, std::string_view reason, Where w
 // What `id` names in the memory of a daemon, and in no file: there, NUMBER may be another message.
 bool find_in_memory(const Call& call, Reader::Message& into) {
   std::uint32_t number = 0;
-  return in_place<MemoryList, 2>(call.config.device.control, call.arguments.subject).next(into, number);
+  return in_place<MemoryList>(call.config.device.control, call.arguments.subject).next(into, number);
 }
 
 }  // namespace
@@ -228,7 +228,7 @@ Exit list_queue(const Call& call) {
   Reader::Message held;
   std::uint32_t number = 1;
   // Before the files are read: what is in neither came to an end.
-  MemoryList& before = in_place<MemoryList, 0>(call.config.device.control);
+  MemoryList& before = in_place<MemoryList>(call.config.device.control);
   while (reasons.running() && before.next(held, number)) remembered.add(held.id.view());
 
   Reader& reader = in_place<Reader>();
@@ -245,7 +245,7 @@ Exit list_queue(const Call& call) {
     print_line(message.value(), reason_of(message.value(), reasons), remembered.where(message.value().id.view()),
                call.arguments.json);
   }
-  MemoryList& memory = in_place<MemoryList, 1>(call.config.device.control);
+  MemoryList& memory = in_place<MemoryList>(call.config.device.control);
   while (reasons.running() && memory.next(held, number)) {
     if (opened == Exit::done && reader.find(held.id.view()) != 0) continue;
     empty = false;

@@ -2,6 +2,7 @@
 // Sections and keys into values. What refers to another section waits for config_check.cpp.
 #include "port/linux/gpio_lines.hpp"
 #include "port/linux/system.hpp"
+#include "src/program/config_keys.hpp"
 #include "src/program/config_reader.hpp"
 #include "src/program/config_values.hpp"
 #include "src/program/ini.hpp"
@@ -9,73 +10,6 @@
 
 namespace tocsin {
 namespace {
-
-enum class Section : std::uint8_t { device, stream, contact, group, alarm, cls, none };
-
-struct SectionWord {
-  Section section;
-  std::string_view kind;
-  std::string_view shown;
-};
-constexpr SectionWord kSections[] = {
-    {Section::device, "device", "[device]"},         {Section::stream, "stream", "[stream NAME]"},
-    {Section::contact, "contact", "[contact NAME]"}, {Section::group, "group", "[group NAME]"},
-    {Section::alarm, "alarm", "[alarm NAME]"},       {Section::cls, "class", "[class NAME]"},
-};
-std::string_view shown(Section section) { return kSections[static_cast<std::size_t>(section)].shown; }
-
-enum class Need : std::uint8_t { optional, required, later };
-
-struct Key {
-  Section section;
-  std::string_view name;
-  Need need;
-  std::string_view example;
-};
-constexpr Key kKeys[] = {
-    {Section::device, "name", Need::required, "boiler-room-7"},
-    {Section::device, "state", Need::optional, "/var/lib/tocsin"},
-    {Section::device, "control", Need::optional, "/run/tocsin/control"},
-    {Section::device, "queue_size", Need::optional, "512K"},
-    {Section::device, "history", Need::optional, "30d, or unlimited"},
-    {Section::device, "state_device", Need::optional, "/dev/mmcblk0p7"},
-    {Section::stream, "type", Need::required, "marketing"},
-    {Section::stream, "base_url", Need::optional, "https://sendsms.commpeak.com"},
-    {Section::stream, "token_file", Need::required, "/etc/tocsin/sms.token"},
-    {Section::stream, "sender", Need::optional, "GLOBAL"},
-    {Section::stream, "ca_file", Need::optional, "/etc/ssl/certs/ca-certificates.crt"},
-    {Section::stream, "timeout", Need::optional, "30s"},
-    {Section::stream, "retry_min", Need::optional, "5s"},
-    {Section::stream, "retry_max", Need::optional, "15m"},
-    {Section::stream, "crl_file", Need::later, ""},
-    {Section::stream, "pin_sha256", Need::later, ""},
-    {Section::stream, "proxy", Need::later, ""},
-    {Section::contact, "phone", Need::required, "+44 7700 900123"},
-    {Section::group, "members", Need::required, "anna, ben"},
-    {Section::alarm, "gpio", Need::optional, "gpiochip0:17"},
-    {Section::alarm, "active", Need::optional, "low"},
-    {Section::alarm, "debounce", Need::optional, "20ms"},
-    {Section::alarm, "class", Need::optional, "critical"},
-    {Section::alarm, "to", Need::required, "oncall"},
-    {Section::alarm, "stream", Need::optional, "sms"},
-    {Section::alarm, "text", Need::required, "{device}: {alarm} since {time}"},
-    {Section::alarm, "clear_text", Need::optional, "{device}: {alarm} over after {duration}"},
-    {Section::alarm, "on_delay", Need::later, ""},
-    {Section::alarm, "off_delay", Need::later, ""},
-    {Section::alarm, "remind", Need::later, ""},
-    {Section::alarm, "escalate_after", Need::later, ""},
-    {Section::cls, "expire", Need::optional, "1d, or never"},
-    {Section::cls, "on_unknown", Need::optional, "resend"},
-    {Section::cls, "per_hour", Need::optional, "20, or none"},
-    {Section::cls, "per_day", Need::optional, "100, or none"},
-};
-constexpr std::size_t kKeyCount = sizeof kKeys / sizeof kKeys[0];
-
-std::size_t find_key(Section section, std::string_view name) {
-  for (std::size_t at = 0; at < kKeyCount; ++at)
-    if (kKeys[at].section == section && kKeys[at].name == name) return at;
-  return kNotFound;
-}
 
 class ConfigReader {
  public:
@@ -112,11 +46,18 @@ class ConfigReader {
     began_ = true;
   }
   void begin_class(const IniItem& item);
+  // The sections of one kind that were there so far, whatever their type.
+  struct Named {
+    const void* first;
+    std::size_t count, most;
+    std::string_view (*name)(const void* first, std::size_t at);
+    std::uint32_t (*line)(const void* first, std::size_t at);
+  };
+  bool has_place(const IniItem& item, const Named& all);
   template <typename T, std::size_t kMost>
   void begin_named(const IniItem& item, T (&all)[kMost], std::uint8_t& count);
   void end_section();
   void key(const IniItem& item);
-  void unknown_key(const IniItem& item);
   void value(const Key& key, const IniItem& item);
   void device_value(const IniItem& item, const Value& value);
   void stream_value(const IniItem& item, const Value& value);
@@ -148,26 +89,9 @@ void ConfigReader::begin_section(const IniItem& item) {
   section_line_ = item.line;
   for (std::uint32_t& line : seen_) line = 0;
 
-  Section section = Section::none;
-  for (const SectionWord& known : kSections)
-    if (known.kind == item.word) section = known.section;
+  const Section section = find_section(item.word);
   switch (section) {
-    case Section::none: {
-      std::string_view kinds[sizeof kSections / sizeof kSections[0]];
-      std::size_t count = 0;
-      for (const SectionWord& known : kSections) kinds[count++] = known.kind;
-      const std::string_view near = nearest(item.word, kinds);
-      Complaint complaint{errors_, item.line};
-      complaint.text("unknown section ").code(item.word).text(": ");
-      if (near.empty()) {
-        complaint.text(
-            "the sections are [device], [stream NAME], [contact NAME], [group NAME], [alarm NAME] and "
-            "[class NAME]");
-      } else {
-        complaint.text("did you mean ").code(near).text("?");
-      }
-      return;
-    }
+    case Section::none: return complain_of_section(item.word, item.line, errors_);
     case Section::cls: return begin_class(item);
     case Section::device:
       if (!item.rest.empty()) {
@@ -216,28 +140,26 @@ void ConfigReader::begin_class(const IniItem& item) {
   section_ = Section::cls;
 }
 
-// Leaves section_ at none, so that the keys are skipped, when there is no place for this section.
-template <typename T, std::size_t kMost>
-void ConfigReader::begin_named(const IniItem& item, T (&all)[kMost], std::uint8_t& count) {
-  static_assert(kMost < 255);
+// Whether there is a place for this section; its keys are skipped when there is none.
+bool ConfigReader::has_place(const IniItem& item, const Named& all) {
   const Section section = section_;
   section_ = Section::none;
-  for (std::size_t at = 0; at < count; ++at)
-    if (!item.rest.empty() && all[at].name == item.rest) {
+  for (std::size_t at = 0; at < all.count; ++at)
+    if (!item.rest.empty() && all.name(all.first, at) == item.rest) {
       Complaint complaint{errors_, item.line};
       complaint.text("a second section [").text(item.word).text(" ").text(head(item.rest, kMaxName));
-      complaint.text("], the first is on line ").number(all[at].line).text(": rename or remove one");
-      return;
+      complaint.text("], the first is on line ").number(all.line(all.first, at)).text(": rename or remove one");
+      return false;
     }
-  if (count == kMost) {
+  if (all.count == all.most) {
     const auto bit = static_cast<std::uint8_t>(1U << static_cast<unsigned>(section));
     if ((overflow_ & bit) == 0) {
       Complaint complaint{errors_, item.line};
-      complaint.text("more than ").number(kMost).text(" sections ").text(shown(section));
+      complaint.text("more than ").number(all.most).text(" sections ").text(shown(section));
       complaint.text(": remove some, or raise the limit in limits.hpp and build again");
     }
     overflow_ = static_cast<std::uint8_t>(overflow_ | bit);
-    return;
+    return false;
   }
   if (item.rest.empty()) {
     Complaint{errors_, item.line}.text("the section has no name: write ").text(shown(section));
@@ -245,6 +167,15 @@ void ConfigReader::begin_named(const IniItem& item, T (&all)[kMost], std::uint8_
     Complaint{errors_, item.line}.code(item.rest).text(" cannot be a name: ").text(problem);
   }
   section_ = section;
+  return true;
+}
+
+template <typename T, std::size_t kMost>
+void ConfigReader::begin_named(const IniItem& item, T (&all)[kMost], std::uint8_t& count) {
+  static_assert(kMost < 255);
+  const Named named{all, count, kMost, [](const void* first, std::size_t at) { return static_cast<const T*>(first)[at].name; },
+                    [](const void* first, std::size_t at) { return static_cast<const T*>(first)[at].line; }};
+  if (!has_place(item, named)) return;
   all[count] = T{};
   all[count].name = item.rest;
   all[count].line = item.line;
@@ -286,7 +217,7 @@ void ConfigReader::key(const IniItem& item) {
   }
   if (section_ == Section::none) return;  // its section is reported
   const std::size_t at = find_key(section_, item.word);
-  if (at == kNotFound) return unknown_key(item);
+  if (at == kNotFound) return complain_of_key(section_, item.word, item.line, errors_);
   const Key& key = kKeys[at];
   if (seen_[at] != 0) {
     Complaint{errors_, item.line}
@@ -314,36 +245,6 @@ void ConfigReader::key(const IniItem& item) {
         .text(key.need == Need::required ? "" : ", or remove it");
   } else {
     value(key, item);
-  }
-}
-
-void ConfigReader::unknown_key(const IniItem& item) {
-  std::string_view names[kKeyCount];
-  std::size_t count = 0;
-  for (const Key& key : kKeys)
-    if (key.section == section_) names[count++] = key.name;
-  const std::string_view near = nearest(item.word, {names, count});
-
-  Complaint complaint{errors_, item.line};
-  if (near.empty()) {
-    for (const Key& key : kKeys)
-      if (key.name == item.word) {
-        complaint.code(item.word).text(" is no key of ").text(shown(section_)).text(": it belongs to ");
-        complaint.text(shown(key.section));
-        return;
-      }
-  }
-  complaint.text("unknown key ").code(item.word).text(": ");
-  if (!near.empty()) {
-    complaint.text("did you mean ").code(near).text("?");
-    return;
-  }
-  complaint.text("the keys of ").text(shown(section_)).text(" are ");
-  bool first = true;
-  for (const Key& key : kKeys) {
-    if (key.section != section_ || key.need == Need::later) continue;
-    complaint.text(first ? "" : ", ").text(key.name);
-    first = false;
   }
 }
 

@@ -242,8 +242,8 @@ Status StateFiles::open_anew() {
       if (is_blank(block)) continue;
       char words[400];
       TextWriter why(words);
-      why.text(path.view()).text(" was replaced by a file that holds something: it is not touched, and what waits is ");
-      why.text("sent from the files that were there; move that one away, or start the daemon anew to use it");
+      why.text(path.view()).text(" was replaced by a file that holds something, which is not touched: move it away, ");
+      why.text("or start the daemon anew to use it");
       why_.assign_cut(why.view());
       return Code::bad_value;
     }

@@ -28,7 +28,7 @@ class Tables(Case):
                 self.assertEqual({key for one in [whole, *inner] for key in one} - words, set())
 
     def test_every_configuration_key_is_documented(self):
-        source = (ROOT / "src/program/config_sections.cpp").read_text()
+        source = (ROOT / "src/program/config_keys.cpp").read_text()
         known = re.findall(r'\{Section::\w+, "(\w+)", Need::(\w+),', source)
         self.assertGreater(len(known), 20)
         documented = table("key | means | without it")
