@@ -242,8 +242,8 @@ class Removed(MediumCase):
 
         service, device, ids = self.taken_away(replace)
         before = {p.name: p.read_bytes() for p in device.state.iterdir()}
-        device.log.wait("queue.0 was replaced by a file that holds something: it is not touched")
-        self.assertIn("it is not touched", device.status()["medium_reason"])
+        device.log.wait("queue.0 was replaced by a file that holds something, which is not touched")
+        self.assertIn("which is not touched", device.status()["medium_reason"])
         self.assertEqual(device.status()["memory_only"], 2)
         self.assertEqual([m["id"] for m in device.queue() if m["memory_only"]][-2:], ids)
         self.assertEqual({p.name: p.read_bytes() for p in device.state.iterdir()}, before)
