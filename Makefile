@@ -310,7 +310,7 @@ $(BUILD)/deps/powercut/%/version: tests/powercut/fetch.sh $(BOARD) $(BUILD)/deps
 
 ON_MACHINE = TOCSIN_PC=$(BUILD)/musl/tocsin.stripped TOCSIN_ARMHF=$(BUILD)/armhf/tocsin.stripped $(ON_BOARD)
 
-.PHONY: powercut powercut-slice powercut-replay powercut-full
+.PHONY: powercut powercut-slice powercut-replay powercut-full powercut-nand
 powercut: $(BOARD) $(CUT_NEEDS)        ## power cuts on real kernels and media [CUTS=150, on each] [FS=ext4,vfat,jffs2,ubifs,mtd,ubi] [SEED=N]
 	$(Q)set -e; for toolchain in $(CUT_PROGRAMS); do \
 	  $(MAKE) --no-print-directory TOOLCHAIN=$$toolchain $(BUILD)/$$toolchain/tocsin.stripped; done
@@ -325,6 +325,9 @@ CUT_SLICE := $(if $(CUT_SEED),$(word $(shell expr $(CUT_SEED) % 6 + 1),ext4=10 j
 powercut-slice:                        ## a few of them on one medium, which the seed chooses [SEED=N]
 	$(Q)$(MAKE) --no-print-directory powercut FS=$(firstword $(subst =, ,$(CUT_SLICE))) \
 	  CUTS=$(lastword $(subst =, ,$(CUT_SLICE))) SEED=$(strip $(CUT_SEED))
+powercut-nand: $(BOARD) $(BUILD)/deps/powercut/nand/version  ## UBI on simulated NAND that stops while it writes: nothing is lost [CUTS=20] [SEED=N]
+	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=musl $(BUILD)/musl/tocsin.stripped
+	$(Q)CUTS='$(or $(CUTS),20)' SEED=$(SEED) $(ON_MACHINE) tests/powercut/nand.py
 powercut-full: $(BOARD) $(CUT_NEEDS)        ## a file system of the machines without room: nothing is lost, and it works again [FS=ext4,vfat,jffs2,ubifs]
 	$(Q)set -e; for toolchain in $(CUT_PROGRAMS); do \
 	  $(MAKE) --no-print-directory TOOLCHAIN=$$toolchain $(BUILD)/$$toolchain/tocsin.stripped; done

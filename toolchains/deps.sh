@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # deps.sh GROUP... : makes sure that what a group needs is here. On Debian the missing packages are installed,
 # without a question; elsewhere the missing things are named and the exit status is 1.
-# Groups: build test demo bench (this machine), cross emulate device vfat jffs2 ubifs (others).
+# Groups: build test demo bench (this machine), cross emulate device vfat jffs2 nand ubifs (others).
 set -eu
 
 # What each group needs, one "probe package" a line. A probe is a command, a header between < and >, or the run-time
@@ -56,6 +56,10 @@ LIST
       ;;
     jffs2) needs device; cat <<'LIST'
 qemu-system-x86_64 qemu-system-x86
+LIST
+      ;;
+    nand) needs jffs2; cat <<'LIST'
+ubinize mtd-utils
 LIST
       ;;
     ubifs) needs device; cat <<'LIST'

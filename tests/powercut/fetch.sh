@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# fetch.sh DEPS vfat|jffs2|ubifs : puts into DEPS/powercut/vfat the modules that the kernel of the board
-# (tests/device/fetch.sh) needs for it; into jffs2 a PC with flash memory, into ubifs an ARM board with a flash chip:
+# fetch.sh DEPS vfat|jffs2|nand|ubifs : puts into DEPS/powercut/vfat the modules that the kernel of the board
+# (tests/device/fetch.sh) needs for it; into jffs2 a PC with flash memory, into nand the same with a
+# simulated chip, into ubifs an ARM board with a flash chip:
 # Debian's own amd64 and armmp kernels as they ship, modules, busybox.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -57,6 +58,7 @@ case $2 in
     modules "$version" vfat nls_ascii nls_cp437
     ;;
   jffs2) machine amd64 amd64 "" virtio_pci virtio_net jffs2 phram ;;
+  nand) machine amd64 amd64 "" virtio_pci virtio_net nandsim ubi ;;
   ubifs)
     # What the compressors need comes before ubifs, which asks for them by name.
     machine armhf armmp 0x80208000 spi_aspeed_smc spi_nor mdio_aspeed ftgmac100 crc32c_generic lzo deflate zstd ubifs

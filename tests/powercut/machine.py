@@ -13,7 +13,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "device"))
 from board import DEPS, Board, BoardError, program_and_files, stream_to  # noqa: E402
-from medium import MIB, Drive, Flash, Nor, make_ext4, make_ubi, make_vfat, repair_vfat  # noqa: E402
+from medium import MIB, Drive, Flash, Nor, make_ext4, make_nand, make_ubi, make_vfat, repair_vfat  # noqa: E402
 
 PATIENCE_S = 400
 MAKE = {"ext4": make_ext4, "vfat": make_vfat}
@@ -68,6 +68,7 @@ class Machine(Board):
             **program_and_files(service),
             "/init": HERE / "init",
             "/bin/flow": HERE / "flow",
+            "/bin/serve": HERE / "serve",
             "/etc/tocsin/tocsin.conf": configuration.encode(),
             **self.own_files(_images(kind)),
         })
@@ -288,6 +289,51 @@ class VolumeMachine(NorMachine):
         return True
 
 
+class NandMachine(FlashMachine):
+    """The same PC with a chip of NAND flash that the kernel simulates, pages of 2 KiB, and the queue on a UBI volume.
+
+    What is on it ends with the machine, so its power does not go: UBI stops, the program is killed, and both start anew.
+    """
+
+    DEVICE = "/dev/ubi0_0"
+    CHIP = "first_id_byte=0x20 second_id_byte=0xa2 third_id_byte=0x00 fourth_id_byte=0x15"  # 64 MiB
+    BLOCK, PAGE = 128 << 10, 2048
+
+    def __init__(self, folder, kind, service, size, lies=False):
+        self.nand = pathlib.Path(folder) / "nand.img"
+        self.nand.parent.mkdir(parents=True, exist_ok=True)
+        make_nand(self.nand, self.BLOCK, self.PAGE, ERASE_BLOCKS[size])
+        super().__init__(folder, kind, service, size, lies)
+
+    def own_files(self, folder):
+        names, files = _modules(folder)
+        nandsim, ubi = (next(name for name in names if name.endswith(end)) for end in ("/nandsim.ko", "/ubi.ko"))
+        return {
+            **files,
+            "/bin/busybox": folder / "busybox",
+            "/bin/tocsin": PROGRAM_OF_PC,
+            "/nand.img": self.nand,
+            "/etc/modules": "\n".join(name for name in names if name not in (nandsim, ubi)).encode(),
+            "/bin/attach": f"#!/bin/sh\ninsmod {ubi} mtd=0\n".encode(),
+            "/etc/mount-medium": (
+                f"mount -t debugfs debugfs /sys/kernel/debug\ninsmod {nandsim} {self.CHIP}\n"
+                f"dd if=/nand.img of=/dev/mtd0 bs={self.PAGE} 2>/dev/null\nsh /bin/attach\n[ -c {self.DEVICE} ]\n").encode(),
+        }
+
+    def stop_ubi(self, headers):
+        """At one of so many headers that it writes from now on: nothing is written any more."""
+        ubi = "/sys/kernel/debug/ubi/ubi0/tst_emulate_power_cut"
+        self.send(f"echo 1 > {ubi}_min; echo {headers} > {ubi}_max; echo 3 > {ubi}")
+
+    def start_anew(self):
+        """UBI attaches the chip as it was left, and the daemon starts."""
+        self.run("killall -9 flow; killall -9 tocsin; sleep 0.2", PATIENCE_S)
+        said, status = self.run("rmmod ubi && sh /bin/attach", PATIENCE_S)
+        if status:
+            raise Failed(f"UBI does not attach the chip again: {said}")
+        self.run("serve", PATIENCE_S)
+
+
 def _images(kind):
     """The folder of fetch.sh with kernel and modules of its machine."""
     return DEPS / "powercut" / {"mtd": "jffs2", "ubi": "ubifs"}.get(kind, kind)
@@ -300,7 +346,7 @@ def _modules(folder):
 
 
 def machine_of(kind):
-    return {"jffs2": FlashMachine, "mtd": BareFlashMachine, "ubifs": NorMachine, "ubi": VolumeMachine}.get(kind, Machine)
+    return {"jffs2": FlashMachine, "mtd": BareFlashMachine, "nand": NandMachine, "ubifs": NorMachine, "ubi": VolumeMachine}.get(kind, Machine)
 
 
 FILE_SYSTEMS = [*MAKE, "jffs2", "ubifs"]

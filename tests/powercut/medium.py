@@ -226,6 +226,16 @@ def make_ubi(image, size, block, volume):
         file.write(b"\xff" * (size - file.tell()))
 
 
+def make_nand(image, block, page, groups):
+    """What lies at the front of a NAND chip with an empty volume of so many blocks, and one that is static."""
+    plan, content = image.with_suffix(".ini"), image.with_suffix(".txt")
+    content.write_text("what a static volume holds\n")
+    plan.write_text(
+        f"[a]\nmode=ubi\nvol_id=0\nvol_type=dynamic\nvol_name=data\nvol_size={groups * (block - page)}\n"
+        f"[b]\nmode=ubi\nvol_id=1\nvol_type=static\nvol_name=fixed\nvol_size={block}\nimage={content}\n")
+    subprocess.run([tool("ubinize"), "-p", str(block), "-m", str(page), "-s", str(page // 4), "-o", image, plan], check=True)
+
+
 def repair_vfat(image):
     """What a device does before it mounts a file system without a journal. Whether there was something to repair."""
     done = subprocess.run([tool("fsck.fat"), "-a", image], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

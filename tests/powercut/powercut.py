@@ -6,6 +6,7 @@
     make powercut-slice [SEED=N]                                   a few on one of them, which the seed chooses
     make powercut-replay [CUTS=300] [SEED=N]                       one recorded life, cut at hundreds of requests (replay.py)
     make powercut-full [FS=jffs2,ubifs]                            a file system without room (full.py)
+    make powercut-nand [CUTS=20] [SEED=N]                          UBI on simulated NAND (nand.py)
 
 A machine (QEMU, Debian's kernel as it ships) runs the cross-compiled program on a medium that loses at a power cut
 what a real one may lose (medium.py): each sector that was written and not flushed is kept or lost, by chance. Three
@@ -27,7 +28,8 @@ do it, flash that falls back two) comes first, and if that loses no message, the
 ext4 and vfat lie on a drive of the emulated ARM board, jffs2 in flash memory of an emulated PC, whose writes are there
 at once and to the byte. ubifs lies with UBI on a chip of NOR flash behind the SPI controller of another ARM board, page by
 page; the kernel's own emulated power cuts tear its writes. No start comes from a snapshot: the kernel would draw the same
-random numbers again. Not tried: NAND flash with its own errors, real hardware.
+random numbers again. Not tried: NAND flash with its own errors, real hardware. mtd and ubi are the flash of jffs2
+and ubifs without a file system.
 After a failure the folder that is named holds the console and disk-before.img, the medium as the last cut left it.
 """
 import collections
