@@ -177,7 +177,7 @@ class FlashMachine(Machine):
             "qemu-system-x86_64", "-accel", "tcg", "-M", "q35", "-m", str(self.MEMORY // MIB), "-nodefaults",
             "-display", "none", "-no-reboot", "-serial", "stdio",
             "-kernel", str(images / "kernel"), "-initrd", str(self.folder / "initrd.gz"),
-            "-append", f"console=ttyS0 quiet panic=-1 rdinit=/init memmap={self.FLASH}${self.FLASH_AT}",
+            "-append", f"console=ttyS0 quiet panic=-1 no_timer_check rdinit=/init memmap={self.FLASH}${self.FLASH_AT}",
             "-object", f"memory-backend-file,id=memory,size={self.MEMORY},mem-path={self.disk.memory},share=on",
             "-machine", "memory-backend=memory",
             "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="])
