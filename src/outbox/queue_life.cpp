@@ -3,32 +3,10 @@
 #include "queue_staged.hpp"
 
 namespace tocsin {
-namespace {
 
-bool speaks_of(const Record& record, std::uint32_t number) {
-  switch (record.head.kind) {
-    case RecordKind::state:
-    case RecordKind::ended: return record.head.number == number;
-    case RecordKind::event: {
-      const auto event = decode_event(record.payload);
-      return event.ok() && number >= record.head.number &&
-             number - record.head.number < event.value().phone_count();
-    }
-    case RecordKind::start:
-    case RecordKind::stop:
-    case RecordKind::seal:
-    case RecordKind::alarm:
-    case RecordKind::tally: break;
-  }
-  return false;
-}
-
-}  // namespace
-
-Result<Record> Queue::next_of_life(std::uint32_t number, Lsn after, MutBytes scratch) const {
+std::size_t Queue::find_life(std::uint32_t number, Span<LifeStep> into) const {
   alignas(8) std::uint8_t block[kBlock];
-  Record next;
-  bool any = false;
+  std::size_t count = 0;
   for (unsigned file = 0; file < 2; ++file) {
     const Store& store = *store_[file];
     if (generation_of_[file] == 0) continue;
@@ -41,19 +19,28 @@ Result<Record> Queue::next_of_life(std::uint32_t number, Lsn after, MutBytes scr
           offset += 8;
           continue;
         }
+        const LifeStep step{record.value().head.lsn, file, static_cast<std::uint32_t>(slot * kBlock + offset)};
         offset += record.value().space;
-        const Lsn lsn = record.value().head.lsn;
-        if (lsn <= after || (any && lsn >= next.head.lsn) || !speaks_of(record.value(), number)) continue;
-        if (record.value().payload.size() > scratch.size()) return Code::too_big;
-        next = record.value();
-        copy(scratch, next.payload);
-        next.payload = Bytes{scratch}.first(record.value().payload.size());
-        any = true;
+        const RecordKind kind = record.value().head.kind;
+        if (record.value().head.number != number || (kind != RecordKind::state && kind != RecordKind::ended)) continue;
+        std::size_t to = count;
+        while (to > 0 && into[to - 1].lsn > step.lsn) --to;
+        if (to == into.size() || (to > 0 && into[to - 1].lsn == step.lsn)) continue;  // a block has two versions
+        if (count < into.size()) ++count;
+        for (std::size_t at = count - 1; at > to; --at) into[at] = into[at - 1];
+        into[to] = step;
       }
     }
   }
-  if (!any) return Code::not_found;
-  return next;
+  return count;
+}
+
+Result<Record> Queue::read_life(const LifeStep& step, MutBytes scratch) const {
+  const std::uint32_t offset = step.at % kBlock;
+  TRY(store_[step.file]->read(step.at - offset, scratch.first(kBlock)));
+  TRY_LET(record, decode_record(file_key(salt_, generation_of_[step.file]), Bytes{scratch}.first(kBlock).drop(offset)));
+  if (record.head.lsn != step.lsn) return Code::corrupt;
+  return record;
 }
 
 // Of a block that a power cut tore as well: nobody was promised what lies there, and nobody can tell.

@@ -125,14 +125,13 @@ void write_when(const Stamp& stamp, TextWriter& into) {
 class Life {
  public:
   Life(const Reader& reader, std::uint32_t number, std::string_view id)
-      : reader_(reader), number_(number), steps_(reader.find(id) == number ? 0 : kMostSteps) {}
+      : reader_(reader), count_(reader.find(id) == number ? reader.queue().find_life(number, steps_) : 0) {}
   bool next() {
-    for (; steps_ < kMostSteps; ++steps_) {
-      const auto record = reader_.queue().next_of_life(number_, lsn_, memory_);
-      if (!record.ok()) return false;
-      lsn_ = record.value().head.lsn;
+    while (at_ < count_) {
+      const auto record = reader_.queue().read_life(steps_[at_++], memory_);
+      if (!record.ok()) continue;
       const auto state = decode_message_state(record.value().payload);
-      if (record.value().head.kind == RecordKind::event || !state.ok()) continue;
+      if (!state.ok()) continue;
       const std::uint32_t hash = crc32(0, record.value().payload);
       if (hash == hash_) continue;
       hash_ = hash;
@@ -155,14 +154,13 @@ class Life {
   }
 
  private:
-  static constexpr unsigned kMostSteps = 100;
   const Reader& reader_;
-  std::uint32_t number_;
-  Lsn lsn_ = 0;
+  Queue::LifeStep steps_[100];
+  std::size_t count_;
+  std::size_t at_ = 0;
   std::uint32_t hash_ = 0;
   std::uint8_t sends_ = 0, before_ = 0;
   bool is_again_ = false;
-  unsigned steps_;  // all of them taken: the files have no such message
   MessageState step_;
   alignas(8) std::uint8_t memory_[kBlock];
 };

@@ -91,6 +91,12 @@ class Owner {
     CHECK_OK(queue_.forget(1));
     while (queue_.forgetting()) settle();
   }
+  void try_once(std::uint32_t number, std::uint16_t attempts) {
+    MessageState state;
+    state.attempts = attempts;
+    CHECK_OK(queue_.update(number, state, {}));
+    settle();
+  }
   void accept(std::uint32_t number) {
     MessageState state;
     state.state = State::accepted;
@@ -291,6 +297,47 @@ TEST(reader_beside_an_owner_that_forgets_finds_neither_damage_nor_an_empty_queue
   at_work.join();
   CHECK_EQ(empty, 0);
   CHECK_EQ(damaged, 0);
+}
+
+TEST(reader_finds_the_life_of_a_message_in_order_and_the_oldest_of_it_where_there_is_little_room) {
+  // It was read with a look at both files, whole, for each step: seconds, on a device with many messages.
+  Owner owner("life", 32);
+  for (unsigned i = 0; i < 3; ++i) owner.push();
+  for (std::uint16_t attempts = 1; attempts <= 40; ++attempts)
+    for (std::uint32_t number = 1; number <= 3; ++number) owner.try_once(number, attempts);
+  owner.accept(2);
+  const auto reader = std::make_unique<Reader>();
+  Config config;
+  config.device.state = owner.folder();
+  char words[100];
+  TextWriter why(words);
+  CHECK(reader->open(config, why) == Exit::done);
+  CHECK_EQ(owner.queue().turns(), 1);  // the one that made the files: nothing was let go
+  Queue::LifeStep steps[60];
+  alignas(8) std::uint8_t memory[kBlock];
+  const auto attempts_of = [&](std::size_t count) {
+    std::vector<unsigned> all;
+    Lsn before = 0;
+    for (std::size_t at = 0; at < count; ++at) {
+      CHECK(steps[at].lsn > before);
+      before = steps[at].lsn;
+      const auto record = reader->queue().read_life(steps[at], memory);
+      CHECK_OK(record);
+      CHECK_EQ(record.value().head.number, 2);
+      all.push_back(decode_message_state(record.value().payload).value().attempts);
+    }
+    return all;
+  };
+  for (const std::size_t room : {0U, 1U, 7U, 60U}) {
+    check::at("room=%u", static_cast<unsigned>(room));
+    const std::size_t count = reader->queue().find_life(2, Span<Queue::LifeStep>{steps, room});
+    CHECK_EQ(count, room < 41 ? room : 41);
+    const auto found = attempts_of(count);
+    for (std::size_t at = 0; at < found.size() && at < 40; ++at) CHECK_EQ(found[at], at + 1);
+  }
+  CHECK_EQ(reader->queue().find_life(4, steps), 0);
+  steps[0].at += 8;
+  CHECK(!reader->queue().read_life(steps[0], memory).ok());
 }
 
 namespace {

@@ -142,10 +142,17 @@ class Queue {
   // Its newest state on record; not_found when nothing was written since it was queued. Errors as above.
   Result<MessageState> read_state(const Entry& entry, MutBytes scratch) const;
 
-  // For a person, from both files; they are read whole at each call. The record about a message with the
-  // smallest LSN above `after`: its event first, then its states as they became. What a turn left behind is
-  // found until its file is used again. The payload is in `scratch` (kBlock bytes). Errors: not_found: no more.
-  Result<Record> next_of_life(std::uint32_t number, Lsn after, MutBytes scratch) const;
+  // For a person, from both files, which are read whole: where the records of the states of a message lie, as they
+  // became, the oldest of them as far as `into` has room; returns how many. What a turn left behind is found until
+  // its file is used again.
+  struct LifeStep {
+    Lsn lsn = 0;
+    unsigned file = 0;
+    std::uint32_t at = 0;
+  };
+  std::size_t find_life(std::uint32_t number, Span<LifeStep> into) const;
+  // One of them; its views point into `scratch` (kBlock bytes). Errors: io, corrupt (it is not there any more).
+  Result<Record> read_life(const LifeStep& step, MutBytes scratch) const;
   // The first slot of the active file, not below `from`, that holds a record that does not pass its check, or
   // nothing that can be told, or cannot be read (`into` is all zeros then). Errors: not_found: there is none.
   Result<std::uint32_t> next_damaged(std::uint32_t from, MutBytes into) const;
