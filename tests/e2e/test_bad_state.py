@@ -280,7 +280,7 @@ class Checked(Case):
         (device.state / "queue.1").mkdir(parents=True)
         self.one_line(device.run("check"), 73, str(device.state / "queue.1"), "is a directory")
         device = self.device(device={"state_device": "/dev/null"})
-        self.one_line(device.run("check"), 73, "state_device /dev/null", "bare flash")
+        self.one_line(device.run("check"), 73, "state_device /dev/null", "neither a partition nor")
 
 
 class Places(Case):
