@@ -337,7 +337,7 @@ Exit show_message(const Call& call) {
 
 Exit show_status(const Call& call) {
   static std::uint8_t memory[kMaxControlReply];
-  static ControlRequest request;
+  auto& request = in_place<ControlRequest, 1>();
   request.ask = Ask::status;
   request.json = call.arguments.json;
   const auto reply = call_control(call.config.device.control, request, kControlTimeout, memory);

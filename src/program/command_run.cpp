@@ -106,7 +106,7 @@ Exit run_daemon(const Call& call) {
   }
   const Fd signal_fd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
 
-  static Log log;
+  auto& log = in_place<Log, 1>();  // place 0 is for what is printed
   if (call.arguments.to_syslog) log.to_syslog().ignore();  // that there is none was said when it started
 
   Owner& owner = in_place<Owner>(resolver, log);
@@ -117,7 +117,7 @@ Exit run_daemon(const Call& call) {
     complain(why.view());
     return opened;
   }
-  const auto say = [](LogLevel level, std::string_view text) { log.line(read_clocks().now, level, text); };
+  const auto say = [&log](LogLevel level, std::string_view text) { log.line(read_clocks().now, level, text); };
   if (owner.open_streams(why) != Exit::done) why.clear();  // said as the reason of the held stream
   const Exit lines = owner.open_lines(why);
   if (lines != Exit::done) {

@@ -46,7 +46,7 @@ Exit as_owner(const Call& call, const ControlRequest& request, bool& met_owner) 
     complain("cannot start the name resolver process: out of processes or memory?");
     return Exit::internal;
   }
-  static Log log;
+  auto& log = in_place<Log, 1>();  // place 0 is for what is printed
   Owner& owner = in_place<Owner>(resolver, log);
   char words[600];
   TextWriter why(words);
@@ -138,7 +138,7 @@ Exit through_owner(const Call& call, const ControlRequest& request) {
 
 Exit send_message(const Call& call) {
   static char from_stdin[kMaxText + 2];
-  static ControlRequest request;
+  auto& request = in_place<ControlRequest, 2>();
   char words[300];
   TextWriter why(words);
   PhoneList phones;
@@ -165,7 +165,7 @@ Exit send_message(const Call& call) {
 }
 
 Exit change_by_hand(const Call& call, Ask ask) {
-  static ControlRequest request;
+  auto& request = in_place<ControlRequest, 3>();
   request.ask = ask;
   request.subject = call.arguments.subject;
   if (request.subject.size() > kMaxId) {

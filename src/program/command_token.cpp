@@ -10,6 +10,7 @@
 #include "port/linux/system.hpp"
 #include "src/program/commands.hpp"
 #include "src/program/control.hpp"
+#include "src/program/in_place.hpp"
 
 namespace tocsin {
 namespace {
@@ -102,7 +103,7 @@ Exit set_token(const Call& call) {
     return exit;
   }
   static std::uint8_t memory[kMaxControlReply];
-  static ControlRequest request;
+  auto& request = in_place<ControlRequest>();
   request.ask = Ask::reload_token;
   request.subject = stream->name;
   const auto reply = call_control(call.config.device.control, request, kControlTimeout, memory);

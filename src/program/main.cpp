@@ -83,7 +83,7 @@ void print_mistakes(std::string_view path, const ConfigErrors& errors) {
 // A file that is being edited must not keep an alarm from the daemon, which runs with what it has read.
 Exit ask_running(const Arguments& arguments, std::string_view control, bool& answered) {
   static std::uint8_t memory[kMaxControlReply];
-  static ControlRequest request;
+  auto& request = in_place<ControlRequest, 4>();
   request.ask = arguments.command == Command::raise   ? Ask::raise
                 : arguments.command == Command::clear ? Ask::clear
                                                       : Ask::status;
@@ -161,7 +161,7 @@ int run_program(int argc, char** argv) {
   open_standard_files();
   ::prctl(PR_SET_DUMPABLE, 0);  // no core with a token in it
   ::signal(SIGPIPE, SIG_IGN);
-  static Arguments arguments;
+  auto& arguments = in_place<Arguments>();
   char words[500];
   TextWriter why(words);
   const Exit parsed = parse_arguments({argv, static_cast<std::size_t>(argc)}, arguments, why);
