@@ -5,6 +5,6 @@ CROSS    := arm-linux-gnueabihf-
 MUSL     := arm-linux-musleabihf
 ARCH     := -mthumb
 RUN      := qemu-arm-static
-TEXT_MAX := 211000
+TEXT_MAX := 215000
 NEEDS    := package:g++-arm-linux-gnueabihf=arm-linux-gnueabihf-g++
 include toolchains/musl.include

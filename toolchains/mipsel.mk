@@ -5,6 +5,6 @@ CROSS    := mipsel-linux-gnu-
 MUSL     := mipsel-linux-musl
 ARCH     := -mips32r2
 RUN      := qemu-mipsel-static
-TEXT_MAX := 330000
+TEXT_MAX := 375000
 NEEDS    := package:g++-mipsel-linux-gnu=mipsel-linux-gnu-g++
 include toolchains/musl.include
