@@ -38,7 +38,7 @@ void Queue::start(const Start& start) {
   TOCSIN_ASSERT(phase_ == Phase::closed);
   const bool fresh = generation_ == 0;
   if (fresh) salt_ = start.random[0];
-  if (fresh || run_.machine != start.machine) make_tag(start.random[1], run_.tag);
+  if (fresh || new_tag_ || run_.machine != start.machine) make_tag(start.random[1], run_.tag);
   make_tag(start.random[1] ^ start.random[0] >> 7, other_tag_);
   run_.machine = start.machine;
   if (run_.boot == 0 || std::memcmp(run_.boot_id, start.boot_id, sizeof run_.boot_id) != 0) {
@@ -58,6 +58,8 @@ void Queue::start(const Start& start) {
     wipe_at_ = 1;
   }
   if (fresh) turn_begin();
+  // And another one behind it: a file of which nobody can tell what it is would be in doubt at every start.
+  if (fresh) turn_wanted_ = told_nothing_[0] || told_nothing_[1];
 }
 
 Stamp Queue::at_on_ms(std::uint64_t on_ms) const {

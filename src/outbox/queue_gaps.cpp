@@ -50,10 +50,13 @@ Status Queue::look_into_gaps(unsigned which, BadBlocks policy, Scan& into) {
   Store& store = *store_[which];
   for (std::uint32_t block = 1; block <= into.last_block; ++block) {
     const Status read = store.read(block * kBlock, buffers_[0]);
-    if (read.ok()) {
-      scan_block(block, into);
-    } else if (policy == BadBlocks::refuse) {
-      return read;
+    if (!read.ok() && policy == BadBlocks::refuse) return read;
+    if (!read.ok()) continue;
+    const Bytes bytes{buffers_[0]};
+    for (std::size_t offset = 0; offset + kRecordHeadBytes <= kBlock;) {
+      const auto record = decode_record(log_.key, bytes.drop(offset));
+      if (record.ok()) look_around(record.value().head, into);
+      offset = record.ok() ? offset + record.value().space : next_mark(log_.key, bytes, offset + 8);
     }
   }
   for (std::size_t i = 0; i < into.gaps; ++i) {

@@ -44,23 +44,30 @@ Result<Record> Queue::read_life(const LifeStep& step, MutBytes scratch) const {
 }
 
 // Of a block that a power cut tore as well: nobody was promised what lies there, and nobody can tell.
-Result<std::uint32_t> Queue::next_damaged(std::uint32_t from, MutBytes into) const {
-  Store& store = *store_[active_];
-  if (generation_ == 0) return Code::not_found;
-  for (std::uint32_t slot = from; slot < slots(store); ++slot) {
-    if (!store.read(slot * kBlock, into).ok()) {
-      std::memset(into.data(), 0, kBlock);
-      return slot;
+bool Queue::is_damaged(Place place, Bytes block) const {
+  const bool of_head = place.slot == 0 || place.slot == slots(*store_[place.file]);
+  if (told_nothing_[place.file]) return !is_blank(block);
+  if (generation_ == 0 || place.file != active_) return false;
+  if (of_head) return lost_heads_[place.file] && !is_blank(block);
+  bool any = false, broken = false;
+  for (std::size_t offset = 0; offset + kRecordHeadBytes <= kBlock;) {
+    const auto record = decode_record(log_.key, block.drop(offset));
+    any = any || record.ok();
+    broken = broken || (!record.ok() && load32(block.data() + offset) == log_.key.mark);
+    offset += record.ok() ? record.value().space : 8;
+  }
+  return broken || (place.slot < log_.next_block && !any && !is_blank(block));
+}
+
+Result<Queue::Place> Queue::next_damaged(Place from, MutBytes into) const {
+  for (; from.file < 2; from = {from.file + 1, 0}) {
+    Store& store = *store_[from.file];
+    if (!told_nothing_[from.file] && (generation_ == 0 || from.file != active_)) continue;
+    for (; from.slot <= slots(store); ++from.slot) {
+      const bool read = store.read(from.slot * kBlock, into.first(kBlock)).ok();
+      if (!read) std::memset(into.data(), 0, kBlock);
+      if (!read || is_damaged(from, into.first(kBlock))) return from;
     }
-    bool any = false, broken = false;
-    for (std::size_t offset = 0; offset + kRecordHeadBytes <= kBlock;) {
-      const auto record = decode_record(log_.key, Bytes{into}.drop(offset));
-      any = any || record.ok();
-      broken = broken || (!record.ok() && load32(into.data() + offset) == log_.key.mark);
-      offset += record.ok() ? record.value().space : 8;
-    }
-    const bool used = slot < log_.next_block;
-    if (broken || (used && !any && !is_blank(into.first(kBlock)))) return slot;
   }
   return Code::not_found;
 }

@@ -19,14 +19,12 @@ void see(std::uint8_t* bits, std::size_t at) {
 
 Result<Queue::Found> Queue::load(BadBlocks policy) {
   TOCSIN_ASSERT(phase_ == Phase::closed);
-  struct Candidate {
-    unsigned which;
-    FileHead head;
-  };
   Candidate candidates[2];
   std::size_t n = 0;
   std::uint32_t newest = 0;
+  std::uint32_t bad_heads = 0;
   bool garbage = false;
+  new_tag_ = false;
   for (unsigned which = 0; which < 2; ++which) {
     Store& store = *store_[which];
     if (store.capacity() / kBlock < kMinBlocks || store.capacity() / kBlock > kMaxBlocks)
@@ -34,7 +32,10 @@ Result<Queue::Found> Queue::load(BadBlocks policy) {
     // The head lies twice, in blocks that are not written again while the file counts.
     for (const std::uint32_t at : {0U, slots(store) * kBlock}) {
       std::uint8_t bytes[kFileHeadBytes];
-      TRY(store.read(at, bytes));
+      const Status read = store.read(at, bytes);
+      if (!read.ok() && policy == BadBlocks::refuse) return read;
+      if (!read.ok()) ++bad_heads;
+      if (!read.ok()) continue;
       const auto head = decode_file_head(bytes);
       if (head.code() == Code::bad_value) return head.status();
       if (head.code() == Code::corrupt) garbage = true;
@@ -51,6 +52,28 @@ Result<Queue::Found> Queue::load(BadBlocks policy) {
       if (head.value().generation > newest) newest = head.value().generation;
       salt_ = head.value().salt;
     }
+  }
+  // Without its heads a file is not known by anybody; a turn fills its first slots before all others.
+  constexpr std::uint32_t kFewSlots = 4;
+  for (unsigned which = 0; which < 2; ++which) {
+    lost_heads_[which] = told_nothing_[which] = false;
+    if (n > 0 && (candidates[0].which == which || candidates[n - 1].which == which)) continue;
+    const std::uint32_t looks = n == 0 ? kMaxBlocks : kFewSlots;
+    TRY_LET(something, holds_something(which, 1, looks, policy));
+    if (!something) continue;
+    const auto guess = n == 1 ? guess_head(which, candidates[0].head, policy) : Result<FileHead>{Code::empty};
+    if (guess.code() == Code::io) return guess.status();
+    if (!guess.ok()) {
+      // A cut while the very first head was written to bare flash may have left anything in all of its group.
+      const std::uint32_t together = store_[which]->erased_together();
+      TRY_LET(written, holds_something(which, together, looks, policy));
+      lost_heads_[which] = told_nothing_[which] = written;
+      continue;
+    }
+    lost_heads_[which] = true;
+    generation_of_[which] = guess.value().generation;
+    if (guess.value().generation > newest) newest = guess.value().generation;
+    candidates[n++] = {which, guess.value()};
   }
   if (n == 2 && candidates[1].head.generation > candidates[0].head.generation) {
     const Candidate swapped = candidates[0];
@@ -70,10 +93,19 @@ Result<Queue::Found> Queue::load(BadBlocks policy) {
     turn_wanted_ = false;
     TRY(look_into_gaps(candidates[i].which, policy, scan));
     TRY(look_at_last(candidates[i].which, policy, scan));
+    scan.found.bad_blocks += bad_heads;
     active_ = candidates[i].which;
+    if (lost_heads_[active_] || told_nothing_[active_ ^ 1]) ++scan.found.damaged;
+    if (lost_heads_[active_]) scan.found.heads = Heads::lost;
+    if (told_nothing_[active_ ^ 1]) {
+      scan.found.heads = Heads::unknown;
+      scan.doubtful_below = UINT32_MAX;
+      new_tag_ = true;
+    }
     generation_ = candidates[i].head.generation;
     salt_ = candidates[i].head.salt;
     finish_load(scan);
+    if (new_tag_) skip_what_was_lost();
     if (i > 0) {
       // The newer generation may be sealed all the same, and what hides that in the page cache only. Nothing
       // goes to this file before the other one is overwritten.
@@ -87,7 +119,7 @@ Result<Queue::Found> Queue::load(BadBlocks policy) {
   alarm_count_ = 0;
   Found found;
   found.fresh = true;
-  found.unreadable = garbage;
+  found.unreadable = garbage || lost_heads_[0] || lost_heads_[1];
   return found;
 }
 
@@ -120,12 +152,8 @@ void Queue::scan_block(std::uint32_t block, Scan& into) {
       offset = next_mark(log_.key, bytes, offset + 8);  // what lies behind a damaged one is found again
       continue;
     }
-    if (into.gaps > 0) {
-      look_around(record.value().head, into);
-    } else {
-      into.last_block = block;
-      apply(record.value(), block * kBlock + static_cast<std::uint32_t>(offset), into);
-    }
+    into.last_block = block;
+    apply(record.value(), block * kBlock + static_cast<std::uint32_t>(offset), into);
     offset += record.value().space;
   }
 }

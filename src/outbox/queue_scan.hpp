@@ -16,7 +16,7 @@ struct Queue::Scan {
   std::uint32_t ceiling = 1;
   std::uint32_t settled_below = 1;
   RecordKind last_kind = RecordKind::start;
-  std::uint32_t last_at = 0;
+  std::uint32_t last_at = 0;  // where it lies
   Lsn synced = 0;         // everything up to here had been on the medium
   Lsn seal_lsn = 0;
   Lsn run_lsn = 0;
@@ -28,8 +28,7 @@ struct Queue::Scan {
   Event event;            // read last; here as it is large
   FixedText<kMaxName> stream;  // of it: most events have the same
   std::uint32_t stream_hash = 0;
-
-  std::size_t gaps = 0;   // when the file is read once more for their sake
+  std::size_t gaps = 0;   // runs of LSNs that were not found
 };
 
 // What a record tells of the one before it: of a state as encode_message_state() begins it.

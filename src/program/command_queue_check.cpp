@@ -15,7 +15,7 @@ struct Report {
   std::uint32_t waiting = 0;
   std::uint32_t ended = 0;
   std::uint32_t unreadable = 0;  // messages whose text cannot be read back
-  std::uint32_t broken[8] = {};  // the first slots with something that does not pass its check
+  Queue::Place broken[8];        // the first slots with something that does not pass its check
   std::size_t broken_count = 0;  // all
 };
 
@@ -29,10 +29,10 @@ Report look(const Reader& reader) {
     ended(index[at].state) ? ++report.ended : ++report.waiting;
     if (!reader.queue().read_body(index[at], scratch).ok()) ++report.unreadable;
   }
-  for (std::uint32_t from = 1;; ++from) {
-    const auto slot = reader.queue().next_damaged(from, scratch);
-    if (!slot.ok()) break;
-    from = slot.value();
+  for (Queue::Place from;; ++from.slot) {
+    const auto place = reader.queue().next_damaged(from, scratch);
+    if (!place.ok()) break;
+    from = place.value();
     if (report.broken_count < sizeof report.broken / sizeof report.broken[0])
       report.broken[report.broken_count] = from;
     ++report.broken_count;
@@ -122,8 +122,14 @@ Exit check_queue(const Arguments& arguments, const Config* config) {
   if (report.broken_count > 0) {
     out.text("blocks     ").number(report.broken_count).text(" with bytes that are no record:");
     for (std::size_t at = 0; at < report.broken_count && at < sizeof report.broken / sizeof report.broken[0]; ++at)
-      out.text(" ").number(report.broken[at]);
+      out.text(report.broken[at].file == 0 ? " queue.0/" : " queue.1/").number(report.broken[at].slot);
     out.text(damage ? "\n" : " (nothing was promised there: a power cut may leave that)\n");
+  }
+  if (found.heads != Queue::Heads::there) {
+    const bool is_used = found.heads == Queue::Heads::lost;
+    out.text("heads      queue.").number(is_used ? queue.active_file() : queue.active_file() ^ 1);
+    out.text(is_used ? " has lost both; its records were found without them\n"
+                     : " has lost both, and all its records: what waits in the other may have been sent\n");
   }
   out.text("damage     ");
   if (!damage) {

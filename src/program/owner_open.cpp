@@ -143,9 +143,6 @@ void Owner::take_found(const Queue::Found& found) {
     line.number(found_.bad_blocks).text(" blocks of 4 KiB of the queue in ").text(config_->device.place());
     log_line(LogLevel::error, line.text(" cannot be read: what lay there is lost; look at the medium").view());
   }
-  if (found_.unreadable)
-    log_line(LogLevel::error,
-             "queue.0 and queue.1 held no queue that can be read: an empty one is begun; look at the medium");
 }
 
 void Owner::begin_run() {

@@ -92,20 +92,27 @@ Exit Owner::purged(const Posted& posted, TextWriter& out, TextWriter& why) const
 
 // Before the queue writes over them; its first job comes behind this one.
 void Owner::keep_damage(Instant now) {
-  if (found_.damaged == 0 && found_.bad_blocks == 0) return;
+  if (found_.damaged == 0 && found_.bad_blocks == 0 && !found_.unreadable) return;
   alignas(8) std::uint8_t block[kBlock];
-  for (std::uint32_t from = 1;; ++from) {
-    const auto slot = queue_.next_damaged(from, block);
-    if (!slot.ok()) break;
-    from = slot.value();
-    const MutBytes into = kept_aside_.add(queue_.active_file(), from);
+  for (Queue::Place from;; ++from.slot) {
+    const auto place = queue_.next_damaged(from, block);
+    if (!place.ok()) break;
+    from = place.value();
+    const MutBytes into = kept_aside_.add(from.file, from.slot);
     if (into.empty()) break;
     copy(into, block);
   }
   char text[Log::kMaxLine];
   TextWriter line(text);
-  line.number(found_.damaged).text(" records of the queue in ").text(config_->device.place());
-  line.text(" are damaged and left out");
+  if (found_.unreadable) {
+    line.text("queue.0 and queue.1 held no queue that can be read: an empty one is begun");
+  } else if (found_.heads == Queue::Heads::unknown) {
+    line.text("queue.").number(queue_.active_file() ^ 1);
+    line.text(" cannot be read at all: what waits in the other file may have been sent, and is sent once more at most");
+  } else {
+    line.number(found_.damaged).text(" records of the queue in ").text(config_->device.place());
+    line.text(" are damaged and left out");
+  }
   if (kept_aside_.count() > 0)
     line.text("; their blocks are kept in ").text(config_->device.state).text("/damaged.*");
   log_line(LogLevel::error, line.text(": look at the medium").view());

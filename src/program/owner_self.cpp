@@ -39,7 +39,9 @@ void Owner::begin_self() {
   TextWriter what(words);
   if (found_.unreadable) what.text("an empty one was begun");
   if (found_.bad_blocks > 0) what.number(found_.bad_blocks).text(" blocks of 4 KiB cannot be read");
-  if (found_.damaged > 0) {
+  if (found_.heads == Queue::Heads::unknown) {
+    what.text(what.view().empty() ? "" : ", ").text("one of its two files cannot be read");
+  } else if (found_.damaged > 0) {
     what.text(what.view().empty() ? "" : ", ").number(found_.damaged);
     what.text(found_.damaged == 1 ? " record is lost" : " records are lost");
   }

@@ -220,6 +220,45 @@ class Queue(Case):
         self.assertFalse((device.state / "damaged.0").exists())
         self.assertEqual([m["text"] for m in device.queue()], ["still waits"])
 
+    @staticmethod
+    def without_heads(path):
+        content = bytearray(path.read_bytes())
+        content[:4096] = content[-4096:] = bytes(4096)
+        path.write_bytes(content)
+
+    def test_queue_without_any_head_is_told_and_kept_aside_before_an_empty_one_is_begun(self):
+        # It was "an empty queue", with exit status 0, and what waited was gone without a word.
+        device = self.full(running=False)
+        for name in ("queue.0", "queue.1"):
+            self.without_heads(device.state / name)
+        result = device.run("queue", "check")
+        self.assertEqual(result.exit, 65, result)
+        self.assertIn("no queue can be read in its files", result.out)
+        self.assertGreater(json.loads(device.run("queue", "check", "--json").out)["blocks_to_look_at"], 0)
+        device.start()
+        log = "\n".join(device.log.lines)
+        self.assertIn("held no queue that can be read: an empty one is begun; their blocks are kept in", log)
+        self.assertIn(SECRET.encode(), (device.state / "damaged.0").read_bytes())
+        device.send("goes on")
+        device.restart()
+        self.assertFalse((device.state / "damaged.1").exists())
+        self.assertIn("damage     none", device.ok("queue", "check").out)
+
+    def test_queue_whose_file_lost_its_heads_is_told_and_goes_on(self):
+        device = self.full(running=False)
+        device.ok("queue", "purge")  # turns to the other file
+        waiting = [m["id"] for m in device.queue()]
+        self.assertEqual(len(waiting), 1)
+        active = json.loads(device.run("queue", "check", "--json").out)["generation"] % 2 ^ 1
+        self.without_heads(device.state / f"queue.{active}")
+        result = device.run("queue", "check")
+        self.assertEqual(result.exit, 65, result)
+        self.assertIn(f"queue.{active} has lost both; its records were found without them", result.out)
+        device.start()
+        self.assertEqual([m["id"] for m in device.queue()], waiting)
+        device.restart()
+        self.assertIn("damage     none", device.ok("queue", "check").out)
+
 
 if __name__ == "__main__":
     unittest.main(testRunner=Runner)

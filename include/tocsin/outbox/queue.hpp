@@ -49,13 +49,21 @@ class Queue {
     Stamp safe_since;
     Lsn lsn = 0;
   };
+  // Of a file that something had been written to.
+  enum class Heads : std::uint8_t {
+    there,
+    lost,     // both; its records tell the generation: as if a head were there
+    unknown,  // both, and none of its records can be found. It may be the newer one: what waits in the other may
+              // have been sent and have ended, and has one copy left at most
+  };
   // What load() found.
   struct Found {
     std::uint32_t records = 0;
-    std::uint32_t damaged = 0;   // records that had been synced and do not pass their check
+    std::uint32_t damaged = 0;   // records that had been synced and do not pass their check; heads that are lost: 1
+    Heads heads = Heads::there;  // of the file that is used, or would be
     std::uint32_t bad_blocks = 0;  // that the medium did not give
     bool fresh = false;          // nothing there: a new medium, or one whose files hold no queue any more
-    bool unreadable = false;     // fresh, although something had been written
+    bool unreadable = false;     // fresh, although something had been written: all four heads are gone, too
     bool unclean = false;        // the last run did not let go in good order
   };
   // Grows with everything staged; a record is safe when on_medium(its ticket).
@@ -153,9 +161,14 @@ class Queue {
   std::size_t find_life(std::uint32_t number, Span<LifeStep> into) const;
   // One of them; its views point into `scratch` (kBlock bytes). Errors: io, corrupt (it is not there any more).
   Result<Record> read_life(const LifeStep& step, MutBytes scratch) const;
-  // The first slot of the active file, not below `from`, that holds a record that does not pass its check, or
-  // nothing that can be told, or cannot be read (`into` is all zeros then). Errors: not_found: there is none.
-  Result<std::uint32_t> next_damaged(std::uint32_t from, MutBytes into) const;
+  // The first place, not before `from`, that holds a record that does not pass its check, or nothing that can be
+  // told, or cannot be read (`into` is all zeros then): in the active file, and in one that nobody can read any
+  // more. Errors: not_found: there is none.
+  struct Place {
+    unsigned file = 0;
+    std::uint32_t slot = 0;
+  };
+  Result<Place> next_damaged(Place from, MutBytes into) const;
   unsigned active_file() const { return active_; }
   std::uint32_t generation() const { return generation_; }  // 0: there is no queue yet
 
@@ -216,6 +229,10 @@ class Queue {
 
   // queue_scan.cpp
   struct Scan;
+  struct Candidate {
+    unsigned which = 0;
+    FileHead head;
+  };
   Status scan(unsigned which, const FileHead& head, BadBlocks policy, Scan& into);
   void scan_block(std::uint32_t block, Scan& into);
   static bool is_taken(const RecordHead& head, const Scan& scan);
@@ -223,6 +240,11 @@ class Queue {
   void finish_load(Scan& into);
   void find_doubtful(const Scan& scan);
   Lsn* newest_in(std::uint32_t block);
+  bool is_damaged(Place place, Bytes block) const;  // queue_life.cpp
+  // queue_heads.cpp
+  Result<bool> holds_something(unsigned which, std::uint32_t from, std::uint32_t looks, BadBlocks policy);
+  void skip_what_was_lost();
+  Result<FileHead> guess_head(unsigned which, const FileHead& other, BadBlocks policy);
   // queue_gaps.cpp
   struct Gap;
   static constexpr std::size_t kMostGaps = 768;
@@ -288,6 +310,9 @@ class Queue {
   std::uint32_t generation_ = 0;
   std::uint32_t generation_of_[2] = {};  // of each file as load() found it; 0: no head that counts
   std::uint64_t salt_ = 0;
+  bool lost_heads_[2] = {};   // both, of a file that something lies in
+  bool told_nothing_[2] = {};  // nor can anything be told of what lies in it
+  bool new_tag_ = false;      // numbers of a file that is lost may have been told to somebody
   Log log_;
 
   // Blocks that load() found and that may be in the page cache only: [from, end). They are written again
