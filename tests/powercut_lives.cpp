@@ -284,6 +284,30 @@ TEST(lives_with_a_failing_call_keep_every_promise) {
   print_states("lives with a failing call", lives);
 }
 
+// It waited in the page cache only, its process died before the sync; that of the next process failed, and the
+// kernel threw the page away. Nobody was ever promised it; the one before it was promised.
+TEST(lives_message_thrown_away_by_a_failed_sync_was_never_promised) {
+  World world;
+  Medium& medium = world.medium;
+  world.operate('P');
+  world.operate('S');
+  medium.at_once = false;
+  world.operate('P');
+  world.operate('X');
+  CHECK_TEXT(world.wrong, "");
+  CHECK_EQ(world.process->index().size(), 2);
+  medium.fault = Fault{Fault::error, medium.calls + 1, false, 30, 3};
+  medium.failed_pages_dropped = true;
+  world.operate('S');
+  CHECK(medium.dropped > 0);
+  CHECK(world.process->queue->settled() && !world.process->queue->failing());
+  CHECK_EQ(world.process->queue->lost(), 1);
+  CHECK(world.ledger.find(1)->safe && !world.ledger.find(2)->safe);
+  Medium left;
+  medium.image({}, left);
+  CHECK_TEXT(Cuts::prove(left, world.ledger, Effort{Models{}, 1, 1}, 1, 0), "");
+}
+
 TEST(lives_failed_read_when_opened_changes_nothing) {
   World world;
   for (const char* what = kLife; *what != '\0'; ++what) world.operate(*what);

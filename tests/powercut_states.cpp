@@ -17,6 +17,7 @@
 using namespace tocsin;
 using fakes::Cuts;
 using fakes::Effort;
+using fakes::Fault;
 using fakes::Medium;
 using fakes::Models;
 using fakes::Process;
@@ -170,6 +171,10 @@ TEST(states_process_deaths) {
   short_sequences("PEX", depth_or(3), only(Models{false, false, false, false, false}));
 }
 
+TEST(states_sequences_of_all_operations_keep_every_promise) {
+  short_sequences("PGAIEFJSRX", depth_or(2), Effort{});
+}
+
 TEST(states_every_byte_may_be_the_last_of_a_write) {
   Models models{true, true, false, false, false};
   models.step = static_cast<unsigned>(check::option("step", 61));
@@ -185,6 +190,44 @@ TEST(states_cuts_during_recovery_three_deep) {
 
 TEST(states_short_sequences_job_by_job_keep_every_promise) {
   short_sequences("PFIJX", depth_or(2), Effort{});
+}
+
+// A process dies in the middle of its jobs, the first sync of the next one fails, and the kernel throws away the
+// pages that it could not write: what that process had found is not all there any more. At any call from then on
+// the power may go.
+TEST(states_pages_thrown_away_after_a_death_take_no_promise_along) {
+  Cuts::count_anew();
+  const Effort effort = only(Models{true, false, false, false, false});
+  unsigned lives = 0;
+  for (unsigned fill = 2; fill <= 3; ++fill) {
+    const std::string prefix = filled_up_to(fill, Shape{});
+    for (const char* sequence : {"P", "G", "A", "EP", "AE", "EA", "PEXX", "IGP", "IGPX"})
+      for (unsigned jobs = 0; jobs < 10; ++jobs)
+        for (unsigned call = 1; call <= 3; ++call) {
+          check::at("fill=%u %s jobs=%u call=%u", fill, sequence, jobs, call);
+          World world;
+          Medium& medium = world.medium;
+          for (const char what : prefix) world.operate(what);
+          medium.at_once = false;
+          for (const char* what = sequence; *what != '\0'; ++what)
+            if (*what != 'X') world.operate(*what);
+          for (unsigned job = 0; job < jobs; ++job) world.operate('J');
+          for (const char* x = std::strchr(sequence, 'X'); x != nullptr && *x == 'X'; ++x) world.operate('X');
+          world.operate('X');
+          CHECK_TEXT(world.wrong, "");
+          Cuts cuts(effort, 0, 0);
+          medium.fault = Fault{Fault::error, medium.calls + call, false, 5, 3};
+          medium.failed_pages_dropped = true;
+          world.watch(&cuts);
+          world.operate('S');
+          world.operate('P');
+          world.operate('S');
+          world.watch(nullptr);
+          CHECK_TEXT(cuts.wrong, "");
+          ++lives;
+        }
+  }
+  print_message("%u deaths before a sync that failed: %s\n", lives, Cuts::counted().c_str());
 }
 
 TEST(states_equal_to_one_that_was_looked_at_come_out_the_same) {

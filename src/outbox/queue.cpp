@@ -274,13 +274,24 @@ Result<Record> Queue::read_record(std::uint32_t at, bool staged, MutBytes scratc
   return record;
 }
 
-Result<Queue::Body> Queue::read_body(const Entry& entry, MutBytes scratch) const {
+bool is_event_of(const Record& record, std::uint32_t number) {
+  if (record.head.kind != RecordKind::event || number < record.head.number) return false;
+  const auto event = decode_event(record.payload);
+  return event.ok() && number - record.head.number < event.value().phone_count();
+}
+
+// Something else may lie where it was found: of a page that was in the cache only, and whose sync failed, the
+// kernel may read what the medium had before.
+Result<Record> Queue::read_event(const Entry& entry, MutBytes scratch) const {
   if (entry.body_at == 0 && !entry.body_staged) return Code::not_found;
   TRY_LET(record, read_record(entry.body_at, entry.body_staged, scratch));
+  if (!is_event_of(record, entry.number)) return Code::corrupt;
+  return record;
+}
+
+Result<Queue::Body> Queue::read_body(const Entry& entry, MutBytes scratch) const {
+  TRY_LET(record, read_event(entry, scratch));
   TRY_LET(event, decode_event(record.payload));
-  if (record.head.kind != RecordKind::event || entry.number < record.head.number ||
-      entry.number - record.head.number >= event.phone_count())
-    return Code::corrupt;
   return Body{event, record.head.number};
 }
 

@@ -149,10 +149,22 @@ void Queue::build(Instant now) {
   job_staged_ = 0;
   job_lsn_ = synced_lsn_;
   job_ceiling_ = synced_ceiling_;
-  const Status rescued = rescue();
+  bool with_seal = false;
+  const Status rescued = rescue(with_seal);
   if (rescued.code() == Code::full) return turn_begin();
   if (rescued.code() == Code::io) return job_failed(now, rescued.detail());
   if (rescued.ok() && job_blocks_ == 0) rescue_from_ = rescue_next_;
+  if (rescued.ok() && !seal_safe_ && !with_seal) {
+    // The sync failed that was to put it on the medium, and its page is gone from the cache. What the file had
+    // before it is on the medium; a turn finds out what else is gone, before anything is called safe.
+    std::uint32_t at = 0;
+    if (!append(RecordKind::seal, 0, {}, at)) {
+      rescue_tries_ = 0;  // a turn would write over the file that is the truth now: the next start begins with that
+      return job_failed(now, kNoSpace);
+    }
+    turn_wanted_ = true;
+    return begin_job(Store::Sync::yes);
+  }
   while (rescued.ok() && job_staged_ < staged_) {
     std::uint8_t* p = staging_ + job_staged_;
     Staged record = read_staged(p);

@@ -7,7 +7,7 @@
 namespace tocsin {
 
 // Up to the end of its last record; 0: everything it says is on the medium.
-std::uint32_t Queue::doubtful_bytes(Bytes block) const {
+std::uint32_t Queue::doubtful_bytes(Bytes block, bool& with_seal) const {
   std::uint32_t end = 0;
   bool doubtful = false;
   for (std::size_t offset = 0; offset + kRecordHeadBytes <= kBlock;) {
@@ -19,6 +19,7 @@ std::uint32_t Queue::doubtful_bytes(Bytes block) const {
     offset += record.value().space;
     end = static_cast<std::uint32_t>(offset);
     const RecordHead& head = record.value().head;
+    with_seal = with_seal || head.kind == RecordKind::seal;
     // The start of this run says again what others said.
     doubtful = doubtful || (head.lsn > vouched_lsn_ && head.kind != RecordKind::start &&
                             head.kind != RecordKind::stop);
@@ -27,14 +28,15 @@ std::uint32_t Queue::doubtful_bytes(Bytes block) const {
 }
 
 // Adds what is in doubt to the job that is being built; the last block goes on with what is staged. Errors:
-// again: the job is full; full: there is no slot; io.
-Status Queue::rescue() {
+// again: the job is full; full: there is no slot; io. `with_seal`: the seal is among it.
+Status Queue::rescue(bool& with_seal) {
   Log& log = *job_log_;
+  with_seal = false;
   for (rescue_next_ = rescue_from_; rescue_next_ < rescue_end_; ++rescue_next_) {
     if (job_blocks_ == kJobBlocks) return Code::again;
     const std::size_t buffer = job_blocks_ == 0 ? buffer_ : (buffer_ + 1) % kJobBlocks;
     TRY(job_store_->read(slot_of_[rescue_next_] * kBlock, buffers_[buffer]));
-    const std::uint32_t used = doubtful_bytes(buffers_[buffer]);
+    const std::uint32_t used = doubtful_bytes(buffers_[buffer], with_seal);
     if (used == 0) continue;
     std::uint32_t slot = take_slot();
     if (slot == 0) {

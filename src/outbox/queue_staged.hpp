@@ -42,4 +42,7 @@ inline Staged read_staged(const std::uint8_t* p) {
   return {static_cast<RecordKind>(p[2]), load32(p + 4), p[3], load16(p), load32(p + 8)};
 }
 
+// Whether it is the event of that message.
+bool is_event_of(const Record& record, std::uint32_t number);
+
 }  // namespace tocsin

@@ -120,6 +120,23 @@ bool Queue::turn_waits_for(Status read) {
   return true;
 }
 
+// Where the index has it, or anywhere else in the file: load() may have found it last in a block that was in the
+// page cache only, and the shorter version of that block, which was synced, is still in another slot.
+Result<Record> Queue::find_event(const Entry& entry, MutBytes scratch) const {
+  const auto known = read_event(entry, scratch);
+  if (known.code() != Code::corrupt) return known;
+  Store& store = *store_[active_];
+  for (std::uint32_t slot = 1; slot < slots(store); ++slot) {
+    TRY(store.read(slot * kBlock, scratch));
+    for (std::size_t offset = 0; offset + kRecordHeadBytes <= kBlock;) {
+      const auto record = decode_record(log_.key, Bytes{scratch}.drop(offset));
+      offset = record.ok() ? offset + record.value().space : next_mark(log_.key, scratch, offset + 8);
+      if (record.ok() && is_event_of(record.value(), entry.number)) return record;
+    }
+  }
+  return known;
+}
+
 // Copies what the medium has of one message. A record that cannot be read back costs that message only; a
 // state is known here all the same, but for its words.
 bool Queue::turn_entry(Entry& entry) {
@@ -128,7 +145,7 @@ bool Queue::turn_entry(Entry& entry) {
     if (entry.body_at == turn_body_from_) {
       entry.moved_body_at = turn_body_to_;  // another phone of the event that was copied just now
     } else {
-      const auto record = read_record(entry.body_at, false, scratch);
+      const auto record = find_event(entry, scratch);
       if (!record.ok()) {
         if (turn_waits_for(record.status())) return false;
         entry.lost = true;
@@ -152,13 +169,16 @@ bool Queue::turn_entry(Entry& entry) {
     if (!record.ok() && turn_waits_for(record.status())) return false;
     Bytes payload = record.ok() ? record.value().payload : Bytes{};
     const auto state = decode_message_state(payload);
+    // Something else may lie there now, as read_event() says. What is known here is never older.
+    const bool its_own = state.ok() && record.value().head.number == entry.number &&
+                         state.value().state == entry.state && state.value().sends == entry.sends;
     RecordKind kind = record.ok() ? record.value().head.kind : RecordKind::state;
     std::uint8_t shorter[kMaxMessageStateBytes];
-    if (!turn_with_history_ || !state.ok()) {  // with its words it may take more than was reckoned with
+    if (!turn_with_history_ || !its_own) {  // with its words it may take more than was reckoned with
       MessageState without_words;
-      if (state.ok()) {
+      if (its_own) {
         without_words.at = state.value().at;
-      } else if (doubted && ended(entry.state)) {
+      } else if (ended(entry.state)) {
         without_words.at = at_on_ms(entry.due_ms);
       }
       without_words.state = entry.state;

@@ -131,7 +131,7 @@ class Ledger {
     const tocsin::Queue& queue = *in.queue;
     if (!unsettled_.empty() && queue.settled()) unsettled_.clear(), ++version;
     for (Message& m : messages) {
-      if (!m.safe && queue.on_medium(m.pushed)) m.safe = true, ++version;
+      if (!m.safe && queue.on_medium(m.pushed) && !thrown_away(in, m)) m.safe = true, ++version;
       unsigned safe = 0;
       for (unsigned i = 0; i < m.news; ++i)
         if (m.next[i].ticket != kNever && queue.on_medium(m.next[i].ticket)) safe = i + 1;
@@ -379,6 +379,13 @@ class Ledger {
   }
   static bool is(Process& in, const Message& m) {
     return in.index().find(m.number) != nullptr && tag_of(in, m.number) == m.tag;
+  }
+  // A failed sync threw its page out of the cache before anybody had been promised anything: it was found by
+  // this start and is called lost since.
+  static bool thrown_away(Process& in, const Message& m) {
+    if (in.medium.dropped == 0 || in.queue->lost() == 0) return false;
+    const tocsin::Entry* entry = in.index().find(m.number);
+    return entry == nullptr || entry->lost;
   }
   static std::uint32_t tag_of(Process& in, std::uint32_t number) {
     alignas(8) std::uint8_t scratch[tocsin::kBlock];

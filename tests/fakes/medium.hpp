@@ -96,6 +96,7 @@ class Medium {
   bool failed_pages_dropped = false;  // what failed to be synced is gone from the page cache, too
   bool at_once = true;  // a job is done when it was begun; else when its store is told to finish()
   unsigned calls = 0, reads = 0, syncs = 0;
+  unsigned dropped = 0;  // writes that are gone so
   Watch* watch = nullptr;
 
   tocsin::Status read(unsigned file, std::uint32_t at, tocsin::MutBytes into) {
@@ -136,9 +137,12 @@ class Medium {
     const bool failed = fails(Fault::error, calls, file) || fails(Fault::short_write, calls, file);
     if (failed && !is_flash()) {
       for (Write& w : pending) w.clean = w.clean || w.file == file;
-      if (failed_pages_dropped)
-        pending.erase(std::remove_if(pending.begin(), pending.end(), [](const Write& w) { return w.clean; }),
-                      pending.end());
+      if (failed_pages_dropped) {
+        const auto end =
+            std::remove_if(pending.begin(), pending.end(), [](const Write& w) { return w.clean; });
+        dropped += static_cast<unsigned>(pending.end() - end);
+        pending.erase(end, pending.end());
+      }
       return {tocsin::Code::io, fault.error_number};
     }
     syncs += !failed;  // flash has no cache that could drop anything
@@ -200,7 +204,7 @@ class Medium {
   // Of everything that a process which begins on it can ever find out: the files and what is pending. A fault
   // that is still to come is in no digest.
   Digest digest() const {
-    TOCSIN_ASSERT(fault.kind == Fault::none && !failed_pages_dropped);
+    TOCSIN_ASSERT(fault.kind == Fault::none && !failed_pages_dropped && dropped == 0);
     digest_blocks();
     Digester all;
     for (const auto& digests : digests_) {
@@ -284,7 +288,7 @@ class Medium {
     fault = {};
     failed_pages_dropped = false;
     at_once = true;
-    calls = reads = syncs = 0;
+    calls = reads = syncs = dropped = 0;
     watch = nullptr;
   }
   void befall(const Write& w, Fate fate) {

@@ -262,6 +262,7 @@ class Queue {
   void turn_step(Instant now);
   bool turn_next();  // false: the job is full
   bool turn_entry(Entry& entry);
+  Result<Record> find_event(const Entry& entry, MutBytes scratch) const;
   bool turn_waits_for(Status read);
   void turn_seal();
   void turn_done();
@@ -277,6 +278,7 @@ class Queue {
   Result<MutBytes> stage(RecordKind kind, std::uint32_t number, std::size_t count, std::size_t size,
                          std::size_t leave);
   Result<Record> read_record(std::uint32_t at, bool staged, MutBytes scratch) const;
+  Result<Record> read_event(const Entry& entry, MutBytes scratch) const;
   Result<Ticket> stage_tally(const Tally& tally);
   Alarm* note_alarm(std::string_view name);
   bool waits(Mates event) const;
@@ -298,8 +300,8 @@ class Queue {
   void advance_settled_below();
   // queue_rescue.cpp
   bool in_doubt() const { return rescue_from_ < rescue_end_; }
-  std::uint32_t doubtful_bytes(Bytes block) const;
-  Status rescue();
+  std::uint32_t doubtful_bytes(Bytes block, bool& with_seal) const;
+  Status rescue(bool& with_seal);
   std::uint32_t slots(const Store& store) const { return store.capacity() / kBlock - 1; }  // first unusable
 
   Store* store_[2];
