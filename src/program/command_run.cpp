@@ -142,7 +142,8 @@ Exit run_daemon(const Call& call) {
   supervisor.open(::getenv("NOTIFY_SOCKET"), ::getenv("WATCHDOG_USEC"), ::getenv("WATCHDOG_PID"));
   if (const Millis watchdog = supervisor.watchdog(); watchdog.count > 0 && watchdog < kLeastWatchdog) {
     TextWriter line(words);
-    line.text("the supervisor ends this daemon when it says nothing for ").number(static_cast<std::uint64_t>(watchdog.count));
+    line.text("the supervisor ends this daemon when it says nothing for ");
+    line.number(static_cast<std::uint64_t>(watchdog.count));
     line.text(" ms, and so may lose what is in memory only: set WatchdogSec= to 30 s at least");
     say(LogLevel::warning, line.view());
   }

@@ -173,7 +173,8 @@ bool ConfigReader::has_place(const IniItem& item, const Named& all) {
 template <typename T, std::size_t kMost>
 void ConfigReader::begin_named(const IniItem& item, T (&all)[kMost], std::uint8_t& count) {
   static_assert(kMost < 255);
-  const Named named{all, count, kMost, [](const void* first, std::size_t at) { return static_cast<const T*>(first)[at].name; },
+  const Named named{all, count, kMost,
+                    [](const void* first, std::size_t at) { return static_cast<const T*>(first)[at].name; },
                     [](const void* first, std::size_t at) { return static_cast<const T*>(first)[at].line; }};
   if (!has_place(item, named)) return;
   all[count] = T{};
