@@ -28,8 +28,8 @@ class Reasons {
   }
   std::string_view of(std::string_view stream) const {
     if (!running_) return "no daemon is running";
-    const std::string_view said = line_of(stream);
-    return said.data() != nullptr ? said : "the stream is not in the running configuration";
+    std::string_view said;
+    return line_of(stream, said) ? said : "the stream is not in the running configuration";
   }
   bool running() const { return running_; }
   // Empty while something is left of its budget.
@@ -37,15 +37,22 @@ class Reasons {
     char words[24];
     return line_of(TextWriter(words).text("[class ").text(word(cls)).text("]").view());
   }
+  // Of a message that is in the files, while the daemon has none; of any other, while the medium fails.
+  std::string_view of_files() const { return line_of("[files]"); }
+  std::string_view of_medium() const { return line_of("[medium]"); }
 
  private:
-  std::string_view line_of(std::string_view name) const {
+  bool line_of(std::string_view name, std::string_view& said) const {
     std::string_view rest = text_;
     while (!rest.empty()) {
-      std::string_view line = take_until(rest, '\n');
-      if (take_until(line, '\t') == name) return line;
+      said = take_until(rest, '\n');
+      if (take_until(said, '\t') == name) return true;
     }
-    return {};
+    return false;
+  }
+  std::string_view line_of(std::string_view name) const {
+    std::string_view said;
+    return line_of(name, said) ? said : std::string_view{};
   }
 
   bool running_ = false;
@@ -53,16 +60,17 @@ class Reasons {
   std::uint8_t memory_[kMaxControlReply];
 };
 
-std::string_view reason_of(const Reader::Message& message, const Reasons& reasons) {
-  const bool over = ended(message.state.state);
-  // What it waits for now comes before what its last record tells.
-  const std::string_view spent = over ? std::string_view{} : reasons.of(message.body.event.cls);
-  if (!spent.empty()) return spent;
-  if (over || !message.state.reason.empty()) return message.state.reason;
-  return reasons.of(message.body.event.stream);
-}
-
 enum class Where : std::uint8_t { in_files, in_memory };  // of a daemon, and nowhere else
+
+std::string_view reason_of(const Reader::Message& message, Where where, const Reasons& reasons) {
+  const std::string_view recorded = message.state.reason;
+  if (ended(message.state.state)) return recorded;
+  // What it waits for now comes before what its last record tells.
+  if (where == Where::in_files && !reasons.of_files().empty()) return reasons.of_files();
+  for (const std::string_view reason : {reasons.of(message.body.event.cls), recorded, reasons.of(message.body.event.stream)})
+    if (!reason.empty()) return reason;
+  return reasons.of_medium();
+}
 
 // The ids that a daemon has in memory only, told apart by their hash.
 class Remembered {
@@ -240,14 +248,14 @@ Exit list_queue(const Call& call) {
     if (message.code() == Code::not_found) break;
     empty = false;
     if (!message.ok()) continue;
-    print_line(message.value(), reason_of(message.value(), reasons), remembered.where(message.value().id.view()),
-               call.arguments.json);
+    const Where where = remembered.where(message.value().id.view());
+    print_line(message.value(), reason_of(message.value(), where, reasons), where, call.arguments.json);
   }
   MemoryList& memory = in_place<MemoryList>(call.config.device.control);
   while (reasons.running() && memory.next(held, number)) {
     if (opened == Exit::done && reader.find(held.id.view()) != 0) continue;
     empty = false;
-    print_line(held, reason_of(held, reasons), Where::in_memory, call.arguments.json);
+    print_line(held, reason_of(held, Where::in_memory, reasons), Where::in_memory, call.arguments.json);
   }
   if (!memory.remark().empty()) complain(memory.remark());
   if (opened != Exit::done) {
@@ -299,7 +307,7 @@ Exit show_message(const Call& call) {
     }
     m = message.value();
   }
-  const std::string_view reason = reason_of(m, reasons);
+  const std::string_view reason = reason_of(m, where, reasons);
   if (call.arguments.json) {
     JsonWriter json({text, sizeof text - 1});
     json.open_object();

@@ -172,7 +172,10 @@ Exit run_daemon(const Call& call) {
     }
     if (wish == Wish::reload && !may_reload(call, owner, log)) wish = Wish::none;
   }
-  if (wish == Wish::stop) supervisor.stopping();
+  if (wish == Wish::stop) {
+    say(LogLevel::info, "stopping");
+    supervisor.stopping();
+  }
   owner.close(kCloseWithin);
   if (wish == Wish::stop) {
     say(LogLevel::info, "stopped");

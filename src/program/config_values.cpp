@@ -164,11 +164,19 @@ void Value::duration(Millis least, Millis most, Millis& into, std::string_view o
   const auto parsed = parse_duration(written);
   if (!parsed.ok()) {
     Complaint complaint{errors, line};
+    complaint.code(written);
     const bool bare = parse_number(written).ok();
-    complaint.code(written).text(bare ? " has no unit: write it as "
-                                      : " is no duration: write a number and its unit, ");
-    complaint.text(bare ? written : "20ms, ").text(bare ? "ms, " : "3s, 10m or 1h");
-    if (bare) complaint.text(written).text("s, ").text(written).text("m or ").text(written).text("h");
+    complaint.text(bare ? " has no unit: write it as " : " is no duration: write a number and its unit, 20ms, 3s, 10m or 1h");
+    bool more = false;
+    for (const std::string_view unit : {"ms", "s", "m", "h", "d"}) {
+      char words[32];
+      const std::string_view meant = TextWriter(words).text(written).text(unit).view();
+      const auto meant_time = parse_duration(meant);
+      if (!bare || !meant_time.ok() || meant_time.value() < least || meant_time.value() > most) continue;
+      complaint.text(more ? " or " : "").text(meant);
+      more = true;
+    }
+    if (bare && !more) complaint.text(written).text("s, say");
     return;
   }
   if (parsed.value() < least || parsed.value() > most) {

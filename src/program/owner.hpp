@@ -78,6 +78,7 @@ class Owner final : public Observer {
   // worst.
   Exit outcome(std::uint32_t first, std::size_t count) const;
   bool decided(const Posted& posted) const;  // none of them waits any more
+  static void write_budget_spent(Class cls, Millis wait, TextWriter& into);
   void write_outcome(const Posted& posted, Exit exit, TextWriter& into) const;
   // open() met an owner that answers at the control socket: ask it instead.
   bool met_owner() const { return met_owner_; }
@@ -89,6 +90,7 @@ class Owner final : public Observer {
   Millis budget_wait(Class cls, Instant now) const { return outbox_.free_at(cls, now) - now; }
   // Messages that wait and would be lost with this process.
   std::size_t only_in_memory() const;
+  bool medium_works(Instant now) const;
   // As memory_list.hpp says, as many as fit; returns the bytes. `remark`: what it cannot list.
   std::size_t list_memory(const ControlRequest& request, MutBytes into, TextWriter& remark) const;
 
@@ -113,7 +115,8 @@ class Owner final : public Observer {
     Instant medium_until;  // when "kept in memory only" is said
     bool to_the_end = false;  // --wait
     Instant until;
-    bool purges = false;
+    Ask ask = Ask::ping;
+    bool in_memory = false;  // the medium did not take it
     bool acknowledged = false;
     bool decided = false;     // none waits any more; told when `end` is on the medium
     Queue::Ticket end = 0;

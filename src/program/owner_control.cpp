@@ -8,7 +8,23 @@ namespace {
 
 constexpr Millis kMediumPatience{Queue::kStall.count + 300};
 
+// What has become of an order while the medium fails.
+std::string_view in_memory_words(Ask ask) {
+  if (ask == Ask::purge) return "nothing is forgotten, purge again when it works";
+  if (ask == Ask::drop) return "dropped in memory only, a power cut would bring it back";
+  return "kept in memory only, a power cut would lose it";
+}
+
 }  // namespace
+
+void Owner::write_budget_spent(Class cls, Millis wait, TextWriter& into) {
+  into.text("class ").text(tocsin::word(cls)).text(" has sent as many messages as it may: the next in ");
+  into.number(whole_minutes(wait)).text(" min; see [class ").text(tocsin::word(cls)).text("] in the configuration");
+}
+
+bool Owner::medium_works(Instant now) const {
+  return !in_memory_ && !queue_.failing() && !queue_.stalled(now);
+}
 
 void Owner::serve(Instant now) {
   if (!control_.is_open()) return;
@@ -45,10 +61,13 @@ void Owner::answer(ControlServer::Client client, Instant now) {
       for (const Class cls : {Class::critical, Class::warning, Class::info}) {
         const Millis wait = budget_wait(cls, now);
         if (wait.count == 0) continue;
-        out.text("[class ").text(tocsin::word(cls)).text("]\tclass ").text(tocsin::word(cls));
-        out.text(" has sent as many messages as it may: the next in ").number(whole_minutes(wait));
-        out.text(" min; see [class ").text(tocsin::word(cls)).text("] in the configuration\n");
+        out.text("[class ").text(tocsin::word(cls)).text("]\t");
+        write_budget_spent(cls, wait, out);
+        out.text("\n");
       }
+      if (in_memory_) out.text("[files]\tit is in files that the daemon cannot use now: see `tocsin status`\n");
+      if (!medium_works(now))
+        out.text("[medium]\tthe medium fails, and has to have its sending on record first: see `tocsin status`\n");
       return reply(client, Exit::done, out.view(), {}, now);
     case Ask::in_memory: {
       const MutBytes into{reinterpret_cast<std::uint8_t*>(reply_), sizeof reply_ - sizeof words};
@@ -80,6 +99,10 @@ void Owner::answer(ControlServer::Client client, Instant now) {
     case Ask::purge: break;
   }
 
+  if (closing_ && !medium_works(now)) {
+    why.text("the daemon is stopping and the medium fails: not taken, it would be lost; try again when it runs");
+    return reply(client, Exit::later, {}, why.view(), now);
+  }
   const Posted posted = act(request, why);
   if (posted.exit != Exit::done || posted.pushed.ticket == 0) {
     const std::size_t at = config_->find_alarm(request.subject);
@@ -103,8 +126,8 @@ void Owner::answer(ControlServer::Client client, Instant now) {
     waiting.medium_until = now + kMediumPatience;
     waiting.to_the_end = request.ask == Ask::send && request.wait > milliseconds(0);
     waiting.until = crowded() ? now : now + request.wait;
-    waiting.purges = request.ask == Ask::purge;
-    if (waiting.purges) waiting.until = now + kPurgePatience;
+    waiting.ask = request.ask;
+    if (waiting.ask == Ask::purge) waiting.until = now + kPurgePatience;
     return;
   }
   TOCSIN_ASSERT(false);  // as many places as clients
@@ -131,31 +154,32 @@ void Owner::look_after(Waiting& waiting, Instant now) {
   if (!waiting.acknowledged) {
     if (!queue_.on_medium(waiting.posted.pushed.ticket)) {
       if (now < waiting.medium_until && !queue_.failing()) return;
-      exit = Exit::medium;
-      why.text(waiting.purges ? "the medium does not take it: nothing is forgotten; look at the disk, then "
-                                "purge again"
-                              : "the medium does not take it: kept in memory only, a power cut would lose "
-                                "it; look at the disk");
+      waiting.in_memory = true;
     }
     waiting.acknowledged = true;
   }
-  if (exit == Exit::done && waiting.to_the_end) {
+  if (waiting.to_the_end) {
     if (!waiting.decided && decided(waiting.posted)) {
       waiting.decided = true;
       waiting.end = queue_.newest();
       waiting.until = now + kMediumPatience;
     }
     // What is told is what the next command finds on the medium, where that answers.
-    const bool open = !waiting.decided || (!queue_.on_medium(waiting.end) && !queue_.stalled(now));
+    const bool open = !waiting.decided || (!queue_.on_medium(waiting.end) && medium_works(now));
     if (open && now < waiting.until) return;
     exit = outcome(waiting.posted.pushed.first_number, waiting.posted.count);
     write_outcome(waiting.posted, exit, why);
   }
+  if (waiting.in_memory && !(waiting.to_the_end && waiting.decided)) {
+    exit = Exit::medium;
+    why.clear();
+    why.text("the medium does not take it: ").text(in_memory_words(waiting.ask)).text("; look at the disk");
+  }
   TextWriter out(reply_);
-  if (exit == Exit::done && waiting.purges) {
+  if (exit == Exit::done && waiting.ask == Ask::purge) {
     if (queue_.forgetting() && now < waiting.until) return;
     exit = purged(waiting.posted, out, why);
-  } else if (!waiting.purges) {
+  } else if (waiting.ask != Ask::purge) {
     write_ids(waiting.posted, out);
   }
   reply(waiting.client, exit, out.view(), why.view(), now);
@@ -230,6 +254,11 @@ void Owner::write_outcome(const Posted& posted, Exit exit, TextWriter& into) con
                                   : "not accepted yet, it stays in the queue");
   for (std::size_t s = 0; s < stream_count_; ++s)
     if (!senders_[s]->reason().empty()) into.text(": ").text(senders_[s]->reason());
+  const Entry* entry = index_.find(posted.pushed.first_number);
+  if (entry != nullptr && !ended(entry->state)) {
+    const Millis wait = budget_wait(entry->cls, read_clocks().now);
+    if (wait.count > 0) write_budget_spent(entry->cls, wait, into.text(": "));
+  }
   if (exit == Exit::refused || decided(posted)) into.text(" (tocsin queue show has the words)");
 }
 

@@ -85,6 +85,19 @@ class Frozen(MediumCase):
             f"0 lost, 0 duplicates"
         )
 
+    def test_daemon_that_stops_on_a_frozen_medium_takes_nothing_that_it_would_lose(self):
+        # For 8 s after SIGTERM it took messages into memory, and then threw them away.
+        mount = self.medium()
+        device = self.device(self.service(), state=mount / "state").start()
+        self.assertEqual(sh("fsfreeze", "-f", str(mount)).returncode, 0)
+        self.assertEqual(device.run("send", "--to", "anna", "--class", "critical", "before").exit, 74)
+        device.process.send_signal(signal.SIGTERM)
+        device.log.wait("stopping")
+        refused = device.run("send", "--to", "anna", "--class", "critical", "after")
+        self.one_line(refused, 75, "the daemon is stopping and the medium fails")
+        self.assertEqual(sh("fsfreeze", "-u", str(mount)).returncode, 0)
+        self.assertEqual(device.gone(), 0)
+
     def test_many_alarms_while_the_medium_is_frozen_are_never_lost(self):
         mount = self.medium()
         service = self.service()

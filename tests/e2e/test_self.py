@@ -107,6 +107,9 @@ class SelfAlarm(Case):
         [critical, _, info] = device.status()["classes"]
         self.assertEqual(critical, {"name": "critical", "budget_wait_ms": 0})
         self.assertTrue(3_000_000 < info["budget_wait_ms"] <= 3_600_000, info)
+        over = device.run("send", "--to", "anna", "--class", "info", "--wait", "1", "one more")
+        self.assertEqual(over.exit, 75, over)
+        self.assertRegex(over.err, r"not accepted yet, it stays in the queue: class info has sent .* the next in (59|60) min")
 
     def test_daemon_without_a_state_that_is_started_again_and_again_does_not_tell_it_each_time(self):
         # Ten kills were ten messages: nothing on a medium says that it was told.

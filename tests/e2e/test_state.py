@@ -84,6 +84,20 @@ class Absent(MediumCase):
         self.assertTrue({*ids, now, *before} < arrived)
         self.figures("begun without its state: 7 messages in memory (6 sent from there), 1 found later: 0 lost")
 
+    def test_orders_while_there_is_no_state_say_what_became_of_them(self):
+        device = self.device(self.service())
+        device.write_config(device={"state": device.folder / "none" / "state"})
+        device.start()
+        sent = device.run("send", "--to", "anna", "--class", "critical", "--wait", "60", "the service has it")
+        self.assertEqual((sent.exit, len(sent.out.split()), sent.err), (0, 1, ""), sent)
+        kept = device.run("send", "--to", "anna", "--class", "info", "--wait", "1", "needs a record first")
+        self.assertEqual((kept.exit, len(kept.out.split())), (74, 1), kept)
+        self.assertIn("kept in memory only", kept.err)
+        self.assertIn("its sending on record first", device.message(kept.out.strip())["reason"])
+        dropped = device.run("queue", "drop", kept.out.strip())
+        self.assertEqual(dropped.exit, 74, dropped)
+        self.assertIn("dropped in memory only, a power cut would bring it back", dropped.err)
+
     def test_read_only_file_system_that_is_writable_again(self):
         service = self.service()
         mount = self.medium()
@@ -94,8 +108,8 @@ class Absent(MediumCase):
         self.one_line(device.run("send", "--to", "anna", "not stored"), 73, "read-only")
         device.start()
         _, waits = self.in_memory(device, service, "read-only")
-        on_record = [m["text"] for m in device.queue() if not m["memory_only"]]
-        self.assertEqual(on_record, ["stored in good days"])
+        on_record = [(m["text"], m["reason"]) for m in device.queue() if not m["memory_only"]]
+        self.assertEqual(on_record, [("stored in good days", "it is in files that the daemon cannot use now: see `tocsin status`")])
         self.assertEqual(sh("mount", "-o", "remount,rw", str(mount)).returncode, 0)
         self.taken_over(device, service, waits, 8)
 
