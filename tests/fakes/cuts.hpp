@@ -133,7 +133,10 @@ class Cuts final : public Medium::Watch {
                              unsigned skip) {
     ++looked_at;
     Process process(left);
-    if (!process.queue->load().ok()) return "Q6: it does not start";
+    const auto found = process.queue->load();
+    if (!found.ok()) return "Q6: it does not start";
+    // What a cut takes was never promised: it is told as no damage, and puts nothing in doubt.
+    if (found.value().damaged > 0) return "damage: a power cut is told as damage";
     std::string what = ledger.check(process);
     if (!what.empty()) return what;
     process.start(++ledger.boots);

@@ -88,10 +88,11 @@ class World {
   }
   void begin() {
     process.emplace(medium);
-    if (!process->queue->load().ok()) {
+    const auto found = process->queue->load();
+    if (!found.ok()) {
       wrong = "Q6: it does not start";
     } else if (wrong.empty()) {
-      wrong = ledger.check(*process);
+      wrong = found.value().damaged > 0 ? "damage: a power cut is told as damage" : ledger.check(*process);
     }
     process->start(++ledger.boots);
     ledger.adopt(*process);
