@@ -158,9 +158,9 @@ TEST(queue_of_which_nothing_of_one_file_can_be_read_sends_what_waits_in_the_othe
         CHECK_EQ(Outbox::most_sends(*entry) - entry->sends, 1);
         CHECK(entry->repeat);
       }
-      // Whatever the lost file gave out is not given out again.
+      // Whatever the lost file gave out is not given out again, and it may have been a lot.
       const auto pushed = next.push(1, "written behind it");
-      CHECK(pushed.value().first_number > pair.newer);
+      CHECK(pushed.value().first_number > pair.newer + 100'000);
       CHECK(next.id(pushed.value().first_number).find(pair.tag) == std::string::npos);
       next.settle();
       CHECK(next.queue.on_medium(pushed.value().ticket));
