@@ -67,6 +67,13 @@ Exit Reader::open(const DeviceConfig& device, TextWriter& why) {
   const Status looked = look_until_it_stands();
   if (looked.ok()) return Exit::done;
   why.text("cannot read the queue in ").text(on_device ? device.state_device : device.state).text(": ");
+  if (looked.code() == Code::too_big && !on_device) {
+    const std::size_t shorter = files[0].capacity < files[1].capacity ? 0 : 1;
+    why.text(kQueueFiles[shorter]).text(" has ").number(files[shorter].capacity).text(" bytes, and was cut off: ");
+    why.text("`tocsin run` fills it up; of a copy do it by hand, truncate -s ").number(files[1 - shorter].capacity);
+    why.text(" ").text(kQueueFiles[shorter]);
+    return Exit::bad_data;
+  }
   if (looked.code() == Code::bad_value)
     why.text("its format is version ").number(static_cast<std::uint64_t>(looked.detail())).text(
         ", made by a newer tocsin: use that one");

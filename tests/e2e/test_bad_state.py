@@ -359,6 +359,19 @@ class Places(Case):
         device.send("goes on")
         self.assertEqual([m["text"] for m in device.queue()], ["stored", "goes on"])
 
+    def test_file_that_was_cut_off_is_told_with_what_makes_it_whole(self):
+        # `queue check` said "too big" of a file that is too short.
+        device = self.device()
+        device.send("stored")
+        size = (device.state / "queue.0").stat().st_size
+        for name in ("queue.0", "queue.1"):
+            copy = device.folder / f"copy of {name}"
+            shutil.copytree(device.state, copy)
+            os.truncate(copy / name, 20_000)
+            self.one_line(device.run("queue", "check", copy), 65, f"{name} has 16384 bytes", f"truncate -s {size} {name}")
+            os.truncate(copy / name, size)
+            self.assertIn(device.run("queue", "check", copy).exit, (0, 65))  # the message was perhaps in what was cut off
+
     def test_device_that_was_not_started_yet_has_no_queue_and_nothing_is_wrong(self):
         device = self.device()
         for _ in range(2):
