@@ -126,7 +126,8 @@ void operate(World& world, Random& random) {
 World random_world(Random& random) {
   if (!random.one_in(4)) return World(random.from(8, 24));
   const std::uint32_t together = random.from(2, 9);
-  return World(together * random.from(3, 6) + 1, together);
+  const std::uint32_t blocks = together * random.from(3, 6) + 1;
+  return World(blocks < Queue::kMinBlocks ? blocks + together : blocks, together);
 }
 
 std::string random_life(std::uint64_t seed) {

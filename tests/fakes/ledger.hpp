@@ -37,8 +37,8 @@ class Ledger {
     bool unsaved = false;   // an end found no room: known in RAM only
     std::uint8_t news = 0;  // changes that are asked for and not promised
     Change known;           // the newest promised state
-    Change next[5];
-    bool full() const { return news == 5; }
+    Change next[12];        // five that were asked for; the others are what starts found
+    bool full() const { return news >= 5; }
     const Change& now() const { return news > 0 ? next[news - 1] : known; }  // as its process knows it
     bool found_over() const {
       return std::any_of(next, next + news,
@@ -271,10 +271,8 @@ class Ledger {
       m.pushed = start;
       m.unsaved = false;
       for (unsigned i = 0; i < m.news; ++i) m.next[i].ticket = kNever;
-      if (m.full()) {
-        for (unsigned i = 1; i < m.news; ++i) m.next[i - 1] = m.next[i];
-        --m.news;
-      }
+      leave_out_what_is_said_twice(m);
+      TOCSIN_ASSERT(m.news < sizeof m.next / sizeof m.next[0]);
       m.next[m.news++] = {entry->state, entry->sends, start, true};
       kept.push_back(m);
     }
@@ -301,6 +299,18 @@ class Ledger {
   static constexpr int kAlarmCount = 2;
   static constexpr std::string_view kAlarms[kAlarmCount] = {"pump", "sump-level"};
 
+  // Of changes that no ticket will ever confirm.
+  static void leave_out_what_is_said_twice(Message& m) {
+    unsigned kept = 0;
+    for (unsigned i = 0; i < m.news; ++i) {
+      const Change change = m.next[i];
+      const auto same = [&change](const Change& c) {
+        return c.state == change.state && c.sends == change.sends && c.found == change.found;
+      };
+      if (std::none_of(m.next, m.next + kept, same)) m.next[kept++] = change;
+    }
+    m.news = static_cast<std::uint8_t>(kept);
+  }
   static void forget_tickets(Message& m) {
     m.pushed = m.known.ticket = kNever;
     for (Change& c : m.next) c.ticket = kNever;
