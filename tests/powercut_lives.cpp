@@ -73,12 +73,15 @@ class SomeCuts final : public Medium::Watch {
       Effort effort;
       effort.deeper = random_.one_in(6) ? random_.from(1, 2) : 0;
       effort.stride = 61;
+      effort.models.subsets = !world_.medium.is_flash();
       world_.medium.image(random_fates(world_.medium, random_), left_);
       wrong = Cuts::prove(left_, world_.ledger, effort, 1, random_.below(61));
     }
     if (wrong.empty() && random_.one_in(10)) {
       world_.medium.process_died(left_);
-      wrong = Cuts::prove(left_, world_.ledger, Effort{Models{}, 1, 61}, 1, random_.below(61));
+      Effort effort{Models{}, 1, 61};
+      effort.models.subsets = !world_.medium.is_flash();
+      wrong = Cuts::prove(left_, world_.ledger, effort, 1, random_.below(61));
     }
   }
   std::string wrong;

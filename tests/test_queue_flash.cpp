@@ -76,6 +76,35 @@ TEST(queue_on_flash_goes_on_where_writes_fail) {
   }
 }
 
+// Found by a random life: the sync of the seal failed, and the seal was on the medium all the same. The next turn went to
+// that file again and erased its first records with the head, when the other head still vouched for them.
+TEST(queue_on_flash_whose_seal_seemed_to_fail_is_cut_off_while_it_turns_again) {
+  const auto fill = [](World& world) {  // so much waits that its copy is longer than a group
+    for (unsigned i = 0; i < 12; ++i) CHECK(world.ledger.push(*world.process, 1, 1900) != 0), world.operate('S');
+  };
+  unsigned pushes = 0;
+  World measured(31, 5);
+  for (fill(measured); measured.turns() < 2; ++pushes) push_and_end(measured, 1, 700);
+  for (unsigned at = 1; at <= 24; ++at) {
+    Medium::misuse.clear();
+    World world(31, 5);
+    fill(world);
+    for (unsigned i = 0; i + 1 < pushes; ++i) push_and_end(world, 1, 700);
+    world.medium.fault.kind = Fault::error;
+    world.medium.fault.at = world.medium.calls + at;
+    fakes::Effort effort;
+    effort.models.subsets = false;
+    fakes::Cuts cuts(effort, 0, 0);
+    world.watch(&cuts);
+    push_and_end(world, 1, 700);
+    world.watch(nullptr);
+    check::at("at=%u", at);
+    CHECK(world.turns() >= 2);
+    CHECK_TEXT(cuts.wrong, "");
+    CHECK_TEXT(Medium::misuse, "");
+  }
+}
+
 namespace {
 
 // The power goes behind the seal of a turn: nothing vouches for it, and perhaps the other file is the truth.

@@ -61,8 +61,9 @@ void Queue::turn_step(Instant now) {
   if (turn_heads_ < 2) {
     // Both heads are on the medium before any record: without them nobody knows that this generation began,
     // and its records, left behind by a cut, would count in the next one of that number. One after the other,
-    // as one write can take the only head with it that tells of such records.
-    writes_[write_count_++] = {turn_heads_++ == 0 ? 0 : slots(store) * kBlock, head_buffer_};
+    // as one write can take the only head with it that tells of such records. The first one takes records along on
+    // flash: a copy there whose seal is said to have failed, and lies on the medium, must not count any more by then.
+    writes_[write_count_++] = {turn_heads_++ == 0 ? slots(store) * kBlock : 0, head_buffer_};
     written_bytes_ += kFileHeadBytes;
     return begin_job(Store::Sync::yes);
   }
