@@ -61,9 +61,15 @@ void Queue::turn_step(Instant now) {
   if (turn_heads_ < 2) {
     // Both heads are on the medium before any record: without them nobody knows that this generation began,
     // and its records, left behind by a cut, would count in the next one of that number. One after the other,
-    // as one write can take the only head with it that tells of such records. The first one takes records along on
-    // flash: a copy there whose seal is said to have failed, and lies on the medium, must not count any more by then.
-    writes_[write_count_++] = {turn_heads_++ == 0 ? slots(store) * kBlock : 0, head_buffer_};
+    // as one write can take the only head with it that tells of such records; and first the one that is not whole, so
+    // that cuts one after another leave one. Else the one in front is the last: on flash it takes records along, and a
+    // copy there whose seal is said to have failed, and lies on the medium, must not count any more by then.
+    if (turn_heads_++ == 0) {
+      std::uint8_t seen[kFileHeadBytes];
+      turn_front_first_ = !store.read(0, seen).ok() || !decode_file_head(seen).ok();
+    }
+    const bool front = (turn_heads_ == 1) == turn_front_first_;
+    writes_[write_count_++] = {front ? 0 : slots(store) * kBlock, head_buffer_};
     written_bytes_ += kFileHeadBytes;
     return begin_job(Store::Sync::yes);
   }

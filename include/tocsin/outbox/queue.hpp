@@ -378,6 +378,7 @@ class Queue {
   std::size_t turn_at_ = 0;              // what is copied next: run, tally, entries, then alarms
   std::size_t turn_entries_ = 0;         // when it began: later ones are staged
   unsigned turn_heads_ = 0;              // written so far
+  bool turn_front_first_ = false;        // the one in slot 0
   std::uint32_t turn_keep_from_ = 0;     // ended messages below this number are let go
   bool turn_with_history_ = true;        // false: even that was too much
   std::int32_t turn_errno_ = 0;          // a record could not be read
