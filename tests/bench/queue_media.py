@@ -14,7 +14,7 @@ SOURCES = ["tests/bench/bench_queue.cpp", *(f"tests/bench/contender_{n}.cpp" for
            *(f"src/wire/{n}.cpp" for n in ("record", "message", "phone")),
            *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "src/outbox").glob("*.cpp")
                    if not p.name.startswith(("sender", "backoff"))),
-           *(f"port/linux/{n}.cpp" for n in ("ballast", "file_store", "storage_worker", "system", "entropy"))]
+           *(f"port/linux/{n}.cpp" for n in ("ballast", "flash", "file_store", "storage_worker", "system", "entropy"))]
 EXT4, EXT4_SMALL, RAW = "ext4, 4 KiB blocks", "ext4, 1 KiB blocks", "raw device"
 
 
