@@ -48,6 +48,7 @@ TEST(crash_digest_of_a_ledger_differs_with_everything_that_was_promised) {
   with([](Ledger&, M& m) { m.safe = !m.safe; });
   with([](Ledger&, M& m) { m.gone = !m.gone; });
   with([](Ledger&, M& m) { m.unsaved = !m.unsaved; });
+  with([](Ledger&, M& m) { m.missing = !m.missing; });
   with([](Ledger&, M& m) { m.known.state = State::unknown; });
   with([](Ledger&, M& m) { ++m.known.sends; });
   with([](Ledger&, M& m) { m.next[m.news++] = {}; });

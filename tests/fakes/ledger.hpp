@@ -34,6 +34,7 @@ class Ledger {
     Ticket pushed = kNever;
     bool safe = false;      // promised
     bool gone = false;      // was found to have ended, and was let go
+    bool missing = false;   // the same, but no start that did not find it is on the medium yet
     bool unsaved = false;   // an end found no room: known in RAM only
     std::uint8_t news = 0;  // changes that are asked for and not promised
     Change known;           // the newest promised state
@@ -44,7 +45,7 @@ class Ledger {
       return std::any_of(next, next + news,
                          [](const Change& c) { return c.found && tocsin::ended(c.state); });
     }
-    bool over() const { return gone || tocsin::ended(now().state); }
+    bool over() const { return gone || missing || tocsin::ended(now().state); }
   };
   std::vector<Message> messages;  // by number
   unsigned version = 0;           // grows with everything that makes a difference to check()
@@ -99,7 +100,7 @@ class Ledger {
   // Puts a state of a message on record; false: nothing was done.
   bool change(Process& in, std::uint32_t number, tocsin::State state, unsigned sends, std::size_t words = 0) {
     Message* m = find(number);
-    if (m == nullptr || m->gone || m->full()) return false;
+    if (m == nullptr || m->gone || m->missing || m->full()) return false;
     char reason[tocsin::kMaxReason];
     std::memset(reason, 'r', sizeof reason);
     tocsin::MessageState its;
@@ -132,6 +133,7 @@ class Ledger {
     if (!unsettled_.empty() && queue.settled()) unsettled_.clear(), ++version;
     for (Message& m : messages) {
       if (!m.safe && queue.on_medium(m.pushed) && !thrown_away(in, m)) m.safe = true, ++version;
+      if (m.missing && queue.on_medium(m.pushed)) m.missing = false, m.gone = true, ++version;
       unsigned safe = 0;
       for (unsigned i = 0; i < m.news; ++i)
         if (m.next[i].ticket != kNever && queue.on_medium(m.next[i].ticket)) safe = i + 1;
@@ -262,14 +264,18 @@ class Ledger {
         // on the medium a cut may bring back what it did not find.
         if (!m.safe) unsettled_.push_back(m);
         for (unsigned i = 0; i < m.news; ++i) m.next[i].ticket = kNever;
-        if (tocsin::ended(m.known.state) || (m.safe && (m.unsaved || m.found_over()))) {
+        if (tocsin::ended(m.known.state)) {
           m.gone = true;
+          kept.push_back(m);
+        } else if (m.safe && (m.unsaved || m.found_over())) {
+          m.missing = !m.gone;
+          m.pushed = start;
           kept.push_back(m);
         }
         continue;
       }
       m.pushed = start;
-      m.unsaved = false;
+      m.unsaved = m.missing = false;
       for (unsigned i = 0; i < m.news; ++i) m.next[i].ticket = kNever;
       leave_out_what_is_said_twice(m);
       TOCSIN_ASSERT(m.news < sizeof m.next / sizeof m.next[0]);
@@ -322,7 +328,8 @@ class Ledger {
   static void put(Digester& all, const Message& m) {
     all.put(std::uint64_t{m.number} << 32 | m.first, std::uint64_t{m.serial} << 32 | m.tag);
     all.put(std::uint64_t{m.group} << 48 | std::uint64_t{m.text_bytes} << 32 | std::uint64_t{m.news} << 8 |
-                (m.safe ? 1U : 0U) | (m.gone ? 2U : 0U) | (m.unsaved ? 4U : 0U),
+                (m.safe ? 1U : 0U) | (m.gone ? 2U : 0U) | (m.unsaved ? 4U : 0U) |
+                (m.missing ? 8U : 0U),
             m.pushed);
     put(all, m.known);
     for (unsigned i = 0; i < m.news; ++i) put(all, m.next[i]);
