@@ -248,14 +248,14 @@ struct Layout {
 };
 
 // Whether a record that is not among these had been promised: a later one knows that it was synced, and no start
-// excuses it. A start excuses what came behind the last sync it knew of, but for the record right before it, of
-// which it tells what it was.
+// excuses it. A start excuses what came behind the last sync it knew of, but for the records right before it that it
+// says it had found.
 inline bool was_promised(const std::vector<Piece>& pieces, Lsn lost) {
   Lsn synced = 0;
   for (const Piece& p : pieces) {
     if (p.head.synced > synced) synced = p.head.synced;
-    const bool tells = p.head.before.what() != 0 && p.head.lsn - 1 == lost;
-    if (p.head.kind == RecordKind::start && p.head.synced < lost && lost < p.head.lsn && !tells) return false;
+    const bool found = lost < p.head.lsn && p.head.lsn - lost <= p.head.number;
+    if (p.head.kind == RecordKind::start && p.head.synced < lost && lost < p.head.lsn && !found) return false;
   }
   return synced >= lost;
 }

@@ -161,6 +161,63 @@ TEST(queue_last_record_of_a_run_that_died_is_told_by_the_next_start) {
   CHECK(the_index.find(alarm)->state == State::accepted);
 }
 
+TEST(queue_records_of_the_last_sync_before_a_kill_count_when_they_are_damaged_after_further_starts) {
+  // Each start excused all but the last of them: an alarm was gone without a word, and of two ends that were lost
+  // side by side the first one's alarm went out three times more.
+  Disk whole(24);
+  std::uint32_t batch = 0, first = 0;
+  {
+    Process run(whole);
+    run.start();
+    CHECK_OK(run.push(1, "still waits"));
+    first = run.push(2, "sump level high").value().first_number;
+    run.settle();
+    batch = run.push(1, "in one sync").value().first_number;
+    CHECK_OK(run.end(first));
+    CHECK_OK(run.end(first + 1));
+    CHECK_OK(run.push(1, "with all of these"));
+    run.settle();
+  }
+  for (std::uint8_t boot = 2; boot < 5; ++boot) {
+    Process run(whole);
+    run.start(boot);
+    CHECK_EQ(run.found.damaged, 0);
+    for (unsigned i = 0; boot == 4 && i < 8; ++i) {  // no older version of that block is left
+      CHECK_OK(run.push(1, std::string(900, 'x')));
+      run.settle();
+    }
+  }
+  Disk disk(whole);
+  damage(disk, RecordKind::event, batch);
+  CHECK_EQ(Restart(disk, 5).run.found.damaged, 1);
+  disk = whole;
+  damage(disk, RecordKind::ended, first);
+  damage(disk, RecordKind::ended, first + 1);
+  Restart next(disk, 5);
+  CHECK_EQ(next.run.found.damaged, 2);
+  CHECK(the_index.find(first + 1)->state == State::accepted);
+  CHECK_EQ(next.copies_left(first), 1);
+}
+
+TEST(queue_start_that_failed_once_promises_nothing_of_its_first_try) {
+  Disk disk(8);
+  {
+    Process run(disk);
+    CHECK_OK(run.load());
+    run.queue.start({});
+    run_to_seal(run);
+  }
+  Process run(disk);
+  disk.fail_at = disk.calls + 2;  // the sync of its first job; ten seconds later that job is written anew
+  run.start(2);
+  CHECK(run.queue.settled());
+  CHECK_OK(run.push(1, "written behind it"));
+  run.settle();
+  Process next(disk);
+  CHECK_OK(next.load());
+  CHECK_EQ(next.found.damaged, 0);
+}
+
 TEST(queue_message_asked_for_again_waits_although_that_record_is_damaged) {
   Disk disk(8);
   std::uint32_t number = 0;

@@ -49,7 +49,7 @@ void Queue::start(const Start& start) {
   ++run_.run;
   phase_ = Phase::working;
   started_ = true;
-  const auto payload = stage(RecordKind::start, 0, 0, kRunBytes, 0);
+  const auto payload = stage(RecordKind::start, found_before_, 0, kRunBytes, 0);
   TOCSIN_ASSERT(payload.ok());  // nothing else is staged yet
   encode_run(run_, payload.value());
   start_ticket_ = newest();

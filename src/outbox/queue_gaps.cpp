@@ -89,8 +89,8 @@ void Queue::look_around(const RecordHead& head, const Scan& scan) {
   for (std::size_t i = 0; i < scan.gaps; ++i) {
     Gap& gap = gaps()[i];
     if (gap.to <= head.synced || gap.from >= head.lsn) continue;
-    // The one right before it, if it tells of it, the start itself had found.
-    const Lsn last = head.lsn - (head.before.what() == 0 ? 1 : 2);
+    // But for those right before it that it had found, and written again before anything else.
+    const Lsn last = head.number < head.lsn ? head.lsn - 1 - head.number : 0;
     if (head.synced + 1 < gap.excused_from) gap.excused_from = head.synced + 1;
     if (last > gap.excused_to) gap.excused_to = last;
   }

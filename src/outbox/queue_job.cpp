@@ -283,6 +283,9 @@ void Queue::job_failed(Instant now, std::int32_t error) {
     ++rescue_tries_;
     log_ = found_log_;
     prior_ = Echo{};  // of a record that may never have been: it is excused
+    Staged start = read_staged(staging_);
+    start.number = 0;
+    write_staged(start, staging_);
   }
   phase_ = Phase::broken;
   last_errno_ = error;

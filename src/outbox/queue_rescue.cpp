@@ -2,7 +2,7 @@
 // What a process that died left behind without knowing that it is on the medium. It is found in the page cache,
 // and a sync alone need not write it: after one that failed, the kernel calls those pages clean. So they are
 // written again, to other slots, before anything is acted on.
-#include "queue_staged.hpp"
+#include "queue_scan.hpp"
 
 namespace tocsin {
 
@@ -25,6 +25,29 @@ std::uint32_t Queue::doubtful_bytes(Bytes block, bool& with_seal) const {
                             head.kind != RecordKind::stop);
   }
   return doubtful ? end : 0;
+}
+
+// The records right before the start, as many as are written again with it: as soon as anything vouches for that
+// start, they are on the medium. In memory that is not in use yet. Errors: io.
+Status Queue::count_found(BadBlocks policy, const Scan& scan) {
+  std::memset(staging_, 0, sizeof staging_);
+  for (std::uint32_t block = rescue_from_; block < rescue_end_; ++block) {
+    const Bytes bytes{buffers_[0]};
+    const Status read = store_[active_]->read(block * kBlock, buffers_[0]);
+    if (!read.ok() && policy == BadBlocks::refuse) return read;
+    if (!read.ok()) continue;
+    bool with_seal = false;
+    const std::uint32_t end = doubtful_bytes(bytes, with_seal);
+    for (std::uint32_t offset = 0; offset < end;) {
+      const auto record = decode_record(log_.key, bytes.drop(offset));
+      const std::size_t at = record.ok() ? record.value().head.lsn - scan.first_lsn : kSeenBits;
+      if (at < kSeenBits) staging_[at / 8] = static_cast<std::uint8_t>(staging_[at / 8] | 1U << (at % 8));
+      offset += record.ok() ? static_cast<std::uint32_t>(record.value().space) : 8;
+    }
+  }
+  const std::size_t end = scan.last_lsn + 1 - scan.first_lsn;
+  for (found_before_ = 0; found_before_ < end && !is_missing(end - 1 - found_before_);) ++found_before_;
+  return {};
 }
 
 // Adds what is in doubt to the job that is being built; the last block goes on with what is staged. Errors:

@@ -25,6 +25,7 @@ Result<Queue::Found> Queue::load(BadBlocks policy) {
   std::uint32_t bad_heads = 0;
   bool garbage = false;
   new_tag_ = false;
+  found_before_ = 0;
   for (unsigned which = 0; which < 2; ++which) {
     Store& store = *store_[which];
     if (store.capacity() / kBlock < kMinBlocks || store.capacity() / kBlock > kMaxBlocks)
@@ -105,6 +106,7 @@ Result<Queue::Found> Queue::load(BadBlocks policy) {
     generation_ = candidates[i].head.generation;
     salt_ = candidates[i].head.salt;
     finish_load(scan);
+    TRY(count_found(policy, scan));
     if (new_tag_) skip_what_was_lost();
     if (i > 0) {
       // The newer generation may be sealed all the same, and what hides that in the page cache only. Nothing

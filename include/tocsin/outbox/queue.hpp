@@ -302,6 +302,7 @@ class Queue {
   bool in_doubt() const { return rescue_from_ < rescue_end_; }
   std::uint32_t doubtful_bytes(Bytes block, bool& with_seal) const;
   Status rescue(bool& with_seal);
+  Status count_found(BadBlocks policy, const Scan& scan);
   std::uint32_t slots(const Store& store) const { return store.capacity() / kBlock - 1; }  // first unusable
 
   Store* store_[2];
@@ -331,6 +332,7 @@ class Queue {
 
   Lsn next_lsn_ = 1;
   Echo prior_;  // of the record before that one
+  std::uint32_t found_before_ = 0;  // records right before the start that the first job writes again
   Lsn synced_lsn_ = 0;
   std::uint32_t next_number_ = 1;
   std::uint32_t synced_ceiling_ = 0;

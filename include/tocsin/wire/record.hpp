@@ -57,7 +57,7 @@ struct Echo {
 struct RecordHead {
   RecordKind kind = RecordKind::start;
   Lsn lsn = 0;
-  std::uint32_t number = 0;         // (first) message number, or 0
+  std::uint32_t number = 0;         // (first) message number, or 0; of a start: records right before it that it found
   std::uint32_t settled_below = 0;  // every message below this number has ended
   std::uint32_t ceiling = 0;        // no number from here on was ever given out
   // Everything up to here was on the medium when this was written. What lies more than kFarthestSync before the
