@@ -16,6 +16,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -326,8 +327,9 @@ class Medium {
         anything(to, size);
         return;
       case Fate::one_bit:
+        // Which one depends on all of them: else the same damage to a copy of it would make it whole again.
         std::memcpy(to, w.bytes.data(), size);
-        to[size * 2 / 3] ^= 0x10;
+        to[size * 2 / 3] ^= static_cast<std::uint8_t>(1U << std::accumulate(to, to + size, 0U) % 7);
         return;
       case Fate::block_garbage:
         anything(block, erased > 0 ? erased : tocsin::kBlock);
