@@ -218,8 +218,10 @@ CRASH_DEPTH  = depth=$(firstword $(sort $(or $(DEPTH),6) $1))
 crash-states:                          ## the queue's crash states, without sanitizers: all of short lives, random ones [STATES=1000000] [SEED=1] [DEPTH=6] [OF=6 SLICE=0]
 	$(CRASH_STATES) T=powercut_lives CASE='lives_* states=$(STATES) seed=$(or $(SEED),1) step=1 stride=1'
 	$(CRASH_STATES) T=powercut_states CASE='states_short* $(call CRASH_DEPTH,) $(CRASH_SLICE)'
-	$(CRASH_STATES) T=powercut_states CASE='states_cuts* $(call CRASH_DEPTH,) $(CRASH_SLICE)'
-	$(CRASH_STATES) T=powercut_states CASE='states_cuts* deeper=1 stride=1 $(call CRASH_DEPTH,4) $(CRASH_SLICE)'
+	$(CRASH_STATES) T=powercut_states CASE='states_cuts_during_recovery_three_deep $(call CRASH_DEPTH,) $(CRASH_SLICE)'
+	$(CRASH_STATES) T=powercut_states CASE='states_cuts_during_recovery_three_deep deeper=1 stride=1 $(call CRASH_DEPTH,4) $(CRASH_SLICE)'
+	$(CRASH_STATES) T=powercut_states CASE='states_cuts_during_recovery_on_bare* $(call CRASH_DEPTH,4) $(CRASH_SLICE)'
+	$(CRASH_STATES) T=powercut_states CASE='states_sequences* $(call CRASH_DEPTH,5) $(CRASH_SLICE)'
 	$(CRASH_STATES) T=powercut_states CASE='states_every* step=1 $(call CRASH_DEPTH,3) $(CRASH_SLICE)'
 
 # ---- fuzzing ---------------------------------------------------------------------------------------------

@@ -256,7 +256,7 @@ TEST(states_short_sequences_job_by_job_on_bare_flash) {
 }
 TEST(states_cuts_during_recovery_on_bare_flash_three_deep) {
   Effort effort = only(kInOrder);
-  effort.deeper = 2;
+  effort.deeper = static_cast<unsigned>(check::option("deeper", 2));
   effort.stride = static_cast<unsigned>(check::option("stride", 23));
   short_sequences("PESRX", depth_or(1), effort, kFlash);
 }
