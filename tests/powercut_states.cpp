@@ -192,9 +192,9 @@ TEST(states_short_sequences_job_by_job_keep_every_promise) {
   short_sequences("PFIJX", depth_or(2), Effort{});
 }
 
-// A process dies in the middle of its jobs, the first sync of the next one fails, and the kernel throws away the
-// pages that it could not write: what that process had found is not all there any more. At any call from then on
-// the power may go.
+// A process dies in the middle of its jobs, the first sync of the next one fails, and the kernel throws away
+// the pages that it could not write: what that process had found is not all there any more. At any call from
+// then on the power may go.
 TEST(states_pages_thrown_away_after_a_death_take_no_promise_along) {
   Cuts::count_anew();
   const Effort effort = only(Models{true, false, false, false, false});
@@ -228,6 +228,42 @@ TEST(states_pages_thrown_away_after_a_death_take_no_promise_along) {
         }
   }
   print_message("%u deaths before a sync that failed: %s\n", lives, Cuts::counted().c_str());
+}
+
+// The seal was in the page cache only when its process died, and the first sync of the next one failed: what
+// was asked for meanwhile was promised with the job that put the seal on the medium, and no record vouched for
+// either. The start after that took it for what nobody was promised, and wrote over it where the file had no
+// slot left.
+TEST(states_what_is_promised_behind_a_seal_in_doubt_survives_a_cut_of_the_next_start) {
+  Cuts::count_anew();
+  Effort effort;
+  effort.deeper = 1;
+  unsigned lives = 0;
+  for (unsigned fill = 2; fill <= 3; ++fill) {
+    const std::string prefix = filled_up_to(fill, Shape{});
+    for (const char* sequence : {"P", "IGP"})
+      for (unsigned jobs = 2; jobs < 6; ++jobs)
+        for (const char* meanwhile : {"E", "IE", "F"}) {
+          check::at("fill=%u %s jobs=%u %s", fill, sequence, jobs, meanwhile);
+          World world;
+          Medium& medium = world.medium;
+          for (const char what : prefix) world.operate(what);
+          medium.at_once = false;
+          for (const char* what = sequence; *what != '\0'; ++what) world.operate(*what);
+          for (unsigned job = 0; job < jobs; ++job) world.operate('J');
+          world.operate('X');
+          CHECK_TEXT(world.wrong, "");
+          medium.fault = Fault{Fault::error, medium.calls + 1, false, 5, 3};
+          world.operate('J');
+          for (const char* what = meanwhile; *what != '\0'; ++what) world.operate(*what);
+          world.operate('S');
+          Medium left;
+          medium.image(std::vector<fakes::Fate>(medium.pending.size()), left);
+          CHECK_TEXT(Cuts::prove(left, world.ledger, effort, 1, 0), "");
+          ++lives;
+        }
+  }
+  print_message("%u starts behind a seal in doubt: %s\n", lives, Cuts::counted().c_str());
 }
 
 TEST(states_equal_to_one_that_was_looked_at_come_out_the_same) {

@@ -159,7 +159,7 @@ void Queue::build(Instant now) {
     // before it is on the medium; a turn finds out what else is gone, before anything is called safe.
     std::uint32_t at = 0;
     if (!append(RecordKind::seal, 0, {}, at)) {
-      rescue_tries_ = 0;  // a turn would write over the file that is the truth now: the next start begins with that
+      rescue_tries_ = 0;  // a turn would write over what is the truth now: the next start begins with that
       return job_failed(now, kNoSpace);
     }
     turn_wanted_ = true;
@@ -168,6 +168,9 @@ void Queue::build(Instant now) {
   while (rescued.ok() && job_staged_ < staged_) {
     std::uint8_t* p = staging_ + job_staged_;
     Staged record = read_staged(p);
+    // Until the seal is on the medium no record behind it can vouch for it, and a start would take what this
+    // job carries for what nobody was promised.
+    if (!seal_safe_ && record.kind != RecordKind::start) break;
     if (!append(record.kind, record.number, {p + kStagedHeadBytes, record.size}, record.at)) break;
     write_staged(record, p);
     job_staged_ += staged_space(record.size);
