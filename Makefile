@@ -346,7 +346,7 @@ install: $(SHIP)/tocsin.stripped $(SHIP)/libtocsin.a  ## program, library and he
 
 .PHONY: clean help
 clean:                                 ## removes what was compiled (downloads in $(BUILD)/deps stay)
-	$(Q)find $(BUILD) -mindepth 1 -maxdepth 1 ! -name deps -exec rm -rf {} + 2>/dev/null || true
+	$(Q)if [ -d $(BUILD) ]; then find $(BUILD) -mindepth 1 -maxdepth 1 ! -name deps -exec rm -rf {} +; fi
 help:                                  ## this list
 	@sed -n 's/^#   //p' Makefile | head -5
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1@\2/p' Makefile | awk -F@ '{printf "%-22s %s\n", $$1, $$2}'

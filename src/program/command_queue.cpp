@@ -67,7 +67,8 @@ std::string_view reason_of(const Reader::Message& message, Where where, const Re
   if (ended(message.state.state)) return recorded;
   // What it waits for now comes before what its last record tells.
   if (where == Where::in_files && !reasons.of_files().empty()) return reasons.of_files();
-  for (const std::string_view reason : {reasons.of(message.body.event.cls), recorded, reasons.of(message.body.event.stream)})
+  const Event& event = message.body.event;
+  for (const std::string_view reason : {reasons.of(event.cls), recorded, reasons.of(event.stream)})
     if (!reason.empty()) return reason;
   return reasons.of_medium();
 }

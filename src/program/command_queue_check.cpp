@@ -77,7 +77,8 @@ Exit check_queue(const Arguments& arguments, const Config* config) {
     if (!looked.ok()) break;
     report = look(reader);
   }
-  const bool damage = !reader.missing().empty() || found.damaged > 0 || found.bad_blocks > 0 || found.unreadable || report.unreadable > 0;
+  const bool damage = !reader.missing().empty() || found.damaged > 0 || found.bad_blocks > 0 ||
+                      found.unreadable || report.unreadable > 0;
   static char text[2048];
   if (arguments.json) {
     JsonWriter json({text, sizeof text - 1});

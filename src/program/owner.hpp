@@ -90,6 +90,7 @@ class Owner final : public Observer {
   Millis budget_wait(Class cls, Instant now) const { return outbox_.free_at(cls, now) - now; }
   // Messages that wait and would be lost with this process.
   std::size_t only_in_memory() const;
+  // It is there, has not failed since it was last tried, and answers.
   bool medium_works(Instant now) const;
   // As memory_list.hpp says, as many as fit; returns the bytes. `remark`: what it cannot list.
   std::size_t list_memory(const ControlRequest& request, MutBytes into, TextWriter& remark) const;
@@ -116,7 +117,6 @@ class Owner final : public Observer {
     bool to_the_end = false;  // --wait
     Instant until;
     Ask ask = Ask::ping;
-    bool in_memory = false;  // the medium did not take it
     bool acknowledged = false;
     bool decided = false;     // none waits any more; told when `end` is on the medium
     Queue::Ticket end = 0;

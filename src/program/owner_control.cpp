@@ -152,10 +152,7 @@ void Owner::look_after(Waiting& waiting, Instant now) {
   TextWriter why(words);
   Exit exit = Exit::done;
   if (!waiting.acknowledged) {
-    if (!queue_.on_medium(waiting.posted.pushed.ticket)) {
-      if (now < waiting.medium_until && !queue_.failing()) return;
-      waiting.in_memory = true;
-    }
+    if (!queue_.on_medium(waiting.posted.pushed.ticket) && now < waiting.medium_until && !queue_.failing()) return;
     waiting.acknowledged = true;
   }
   if (waiting.to_the_end) {
@@ -170,7 +167,7 @@ void Owner::look_after(Waiting& waiting, Instant now) {
     exit = outcome(waiting.posted.pushed.first_number, waiting.posted.count);
     write_outcome(waiting.posted, exit, why);
   }
-  if (waiting.in_memory && !(waiting.to_the_end && waiting.decided)) {
+  if (!queue_.on_medium(waiting.posted.pushed.ticket) && !(waiting.to_the_end && waiting.decided)) {
     exit = Exit::medium;
     why.clear();
     why.text("the medium does not take it: ").text(in_memory_words(waiting.ask)).text("; look at the disk");

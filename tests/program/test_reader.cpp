@@ -124,6 +124,16 @@ class Owner {
   std::uint32_t next_ = 1;
 };
 
+std::unique_ptr<Reader> opened(const Owner& owner) {
+  auto reader = std::make_unique<Reader>();
+  Config config;
+  config.device.state = owner.folder();
+  char words[100];
+  TextWriter why(words);
+  CHECK(reader->open(config, why) == Exit::done);
+  return reader;
+}
+
 struct Whole {
   std::uint32_t number;
   std::string text, uuid;
@@ -176,12 +186,7 @@ TEST(reader_beside_an_owner_at_work_never_mixes_up_messages_and_misses_none_that
       for (unsigned i = 0; i < kLag; ++i) owner.push();
       for (unsigned i = 0; i < before; ++i) owner.accept(owner.push() - kLag);
       if (before % 2 != 0) owner.push();  // the newest version of a block takes turns between two slots
-      const auto reader = std::make_unique<Reader>();
-      Config config;
-      config.device.state = owner.folder();
-      char words[100];
-      TextWriter why(words);
-      CHECK(reader->open(config, why) == Exit::done);
+      const auto reader = opened(owner);
       const auto turns = owner.queue().turns();
       for (unsigned i = 0; i < after; ++i) owner.accept(owner.push() - kLag);
       if (after == 160) CHECK(owner.queue().turns() >= turns + 2);
@@ -306,12 +311,7 @@ TEST(reader_finds_the_life_of_a_message_in_order_and_the_oldest_of_it_where_ther
   for (std::uint16_t attempts = 1; attempts <= 40; ++attempts)
     for (std::uint32_t number = 1; number <= 3; ++number) owner.try_once(number, attempts);
   owner.accept(2);
-  const auto reader = std::make_unique<Reader>();
-  Config config;
-  config.device.state = owner.folder();
-  char words[100];
-  TextWriter why(words);
-  CHECK(reader->open(config, why) == Exit::done);
+  const auto reader = opened(owner);
   CHECK_EQ(owner.queue().turns(), 1);  // the one that made the files: nothing was let go
   Queue::LifeStep steps[60];
   alignas(8) std::uint8_t memory[kBlock];
