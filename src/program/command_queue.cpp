@@ -222,9 +222,22 @@ void print_line(const Reader::Message& message, std::string_view reason, Where w
 }
 
 // What `id` names in the memory of a daemon, and in no file: there, NUMBER may be another message.
-bool find_in_memory(const Call& call, Reader::Message& into) {
+bool find_in_memory(const Call& call, MemoryList::Files files, Reader::Message& into) {
   std::uint32_t number = 0;
-  return in_place<MemoryList>(call.config.device.control, call.arguments.subject).next(into, number);
+  return in_place<MemoryList>(call.config.device.control, call.arguments.subject, files).next(into, number);
+}
+
+alignas(8) std::uint8_t body_memory[kBlock], state_memory[kBlock];
+
+// Where the files of a daemon were removed, what it says of a message counts; what is left of them may know it as well.
+Where where(const Reader::Message& message, Reader& reader) {
+  const std::uint32_t asked = reader.find(message.id.view());
+  std::uint32_t number = asked;
+  if (asked == 0) return Where::in_memory;
+  const auto found = reader.from(number, body_memory, state_memory);
+  const bool is_same = found.ok() && number == asked && found.value().state.state == message.state.state &&
+                       found.value().attempts == message.attempts;
+  return is_same ? Where::in_files : Where::in_memory;
 }
 
 }  // namespace
@@ -243,34 +256,36 @@ Exit list_queue(const Call& call) {
   TextWriter why(words);
   const Exit opened = reader.open(call.config, why);
   bool empty = true;
-  alignas(8) static std::uint8_t body[kBlock], state[kBlock];
-  for (number = 1; opened == Exit::done && number != 0; ++number) {
-    const auto message = reader.from(number, body, state);
+  const bool gone = reasons.running() && opened == Exit::done && reader.is_missing(call.config.device);
+  for (number = 1; opened == Exit::done && !gone && number != 0; ++number) {
+    const auto message = reader.from(number, body_memory, state_memory);
     if (message.code() == Code::not_found) break;
     empty = false;
     if (!message.ok()) continue;
-    const Where where = remembered.where(message.value().id.view());
-    print_line(message.value(), reason_of(message.value(), where, reasons), where, call.arguments.json);
+    const Where place = remembered.where(message.value().id.view());
+    print_line(message.value(), reason_of(message.value(), place, reasons), place, call.arguments.json);
   }
-  MemoryList& memory = in_place<MemoryList>(call.config.device.control);
+  MemoryList& memory = in_place<MemoryList>(call.config.device.control, std::string_view{},
+                                            gone ? MemoryList::Files::gone : MemoryList::Files::there);
   while (reasons.running() && memory.next(held, number)) {
-    if (opened == Exit::done && reader.find(held.id.view()) != 0) continue;
+    if (!gone && opened == Exit::done && reader.find(held.id.view()) != 0) continue;
     empty = false;
-    print_line(held, reason_of(held, Where::in_memory, reasons), Where::in_memory, call.arguments.json);
+    const Where place = gone ? where(held, reader) : Where::in_memory;
+    print_line(held, reason_of(held, place, reasons), place, call.arguments.json);
   }
   if (!memory.remark().empty()) complain(memory.remark());
   if (opened != Exit::done) {
     complain(why.view());
     return opened;
   }
-  const bool unreadable = reader.found().unreadable && reader.found().fresh;
+  const bool unreadable = !gone && reader.found().unreadable && reader.found().fresh;
   if (!call.arguments.json && empty && !unreadable) print("the queue is empty\n");
   if (unreadable) {
     why.text("no queue can be read in ").text(call.config.device.place());
     complain(why.text(": look at the medium, and see `tocsin queue check`").view());
     return Exit::bad_data;
   }
-  if (!reader.missing().empty() && !reader.found().fresh) {  // else a first start has made one of them so far
+  if (!gone && !reader.missing().empty() && !reader.found().fresh) {  // else a first start has made one of them so far
     why.text(reader.missing()).text(" is not in ").text(call.config.device.place());
     complain(why.text(": what only it had is not listed; see `tocsin queue check`").view());
     return Exit::bad_data;
@@ -284,9 +299,14 @@ Exit show_message(const Call& call) {
   char words[300];
   TextWriter why(words);
   Reader::Message m;
-  const Where where = reasons.running() && find_in_memory(call, m) ? Where::in_memory : Where::in_files;
+  bool of_daemon = reasons.running() && find_in_memory(call, MemoryList::Files::there, m);
   const Exit opened = reader.open(call.config, why);
-  std::uint32_t number = where == Where::in_memory ? m.body.first_number
+  Where place = of_daemon ? Where::in_memory : Where::in_files;
+  if (reasons.running() && opened == Exit::done && reader.is_missing(call.config.device)) {
+    of_daemon = find_in_memory(call, MemoryList::Files::gone, m);
+    if (of_daemon) place = where(m, reader);
+  }
+  std::uint32_t number = of_daemon              ? m.body.first_number
                          : opened == Exit::done    ? reader.find(call.arguments.subject)
                                                    : 0;
   if (opened == Exit::done && number == 0)
@@ -297,22 +317,21 @@ Exit show_message(const Call& call) {
     complain(why.view());
     return opened == Exit::done ? Exit::bad_data : opened;
   }
-  alignas(8) static std::uint8_t body[kBlock], state[kBlock];
   static char text[24'576];
-  if (where == Where::in_files) {
+  if (!of_daemon) {
     const std::uint32_t asked = number;
-    const auto message = reader.from(number, body, state);
+    const auto message = reader.from(number, body_memory, state_memory);
     if (!message.ok() || number != asked) {
       complain("its record cannot be read");
       return Exit::medium;
     }
     m = message.value();
   }
-  const std::string_view reason = reason_of(m, where, reasons);
+  const std::string_view reason = reason_of(m, place, reasons);
   if (call.arguments.json) {
     JsonWriter json({text, sizeof text - 1});
     json.open_object();
-    write_fields(m, reason, where, json);
+    write_fields(m, reason, place, json);
     write_life(in_place<Life>(reader, number, m.id.view()), json);
     json.close_object();
     print_json(json, text);
@@ -337,7 +356,7 @@ Exit show_message(const Call& call) {
   }
   if (!m.state.uuid.empty()) out.text("\nuuid      ").text(m.state.uuid);
   if (!reason.empty()) out.text("\nreason    ").text(reason);
-  if (where == Where::in_memory) out.text("\nmedium    in memory only: a power cut would lose it");
+  if (place == Where::in_memory) out.text("\nmedium    in memory only: a power cut would lose it");
   out.text("\nlife");
   write_life(in_place<Life>(reader, number, m.id.view()), out);
   print(out.text("\n").view());

@@ -5,6 +5,7 @@
 
 #include "port/linux/system.hpp"
 #include "src/program/commands.hpp"
+#include "src/program/control.hpp"
 #include "src/program/in_place.hpp"
 #include "src/program/reader.hpp"
 
@@ -20,6 +21,7 @@ struct Report {
 };
 
 constexpr unsigned kMostAgain = 5;
+constexpr Millis kPatience = seconds(2);  // somebody looks at a screen
 
 Report look(const Reader& reader) {
   alignas(8) static std::uint8_t scratch[kBlock];
@@ -40,6 +42,18 @@ Report look(const Reader& reader) {
   return report;
 }
 
+// What a daemon says of files that are not in their place; empty when none answers.
+std::string_view ask_about_files(std::string_view control, Ask ask, bool& answers) {
+  static std::uint8_t memory[kMaxControlReply];
+  auto& request = in_place<ControlRequest>();
+  request.ask = ask;
+  request.from = UINT32_MAX;
+  request.files_gone = true;
+  const auto reply = call_control(control, request, kPatience, memory);
+  answers = reply.ok() && reply.value().exit == Exit::done;
+  return answers ? reply.value().err : std::string_view{};
+}
+
 }  // namespace
 
 Exit check_queue(const Arguments& arguments, const Config* config) {
@@ -56,14 +70,20 @@ Exit check_queue(const Arguments& arguments, const Config* config) {
   Reader& reader = in_place<Reader>();
   char words[600];
   TextWriter why(words);
+  // Before the files are looked at: a daemon that answers has made them.
+  bool runs = false;
+  if (config != nullptr) ask_about_files(device.control, Ask::ping, runs);
   const Exit opened = reader.open(device, why);
   if (opened != Exit::done) {
     complain(why.view());
     return opened;
   }
+  std::string_view of_daemon;
+  if (runs && reader.is_missing(device)) of_daemon = ask_about_files(device.control, Ask::in_memory, runs);
+  const bool removed = !of_daemon.empty();
   // A device that was not started yet has none, and nothing is wrong with it.
-  const bool not_yet = !reader.is_there() && config != nullptr;
-  if (!reader.is_there() && !not_yet) {
+  const bool not_yet = !reader.is_there() && config != nullptr && !removed;
+  if (!reader.is_there() && !not_yet && !removed) {
     why.text("there are no queue.0 and queue.1 in ").text(directory).text(": ");
     complain(why.text("name the directory that has both, or the copy of a state_device").view());
     return Exit::bad_data;
@@ -77,7 +97,8 @@ Exit check_queue(const Arguments& arguments, const Config* config) {
     if (!looked.ok()) break;
     report = look(reader);
   }
-  const bool damage = !reader.missing().empty() || found.damaged > 0 || found.bad_blocks > 0 ||
+  const std::string_view missing = reader.is_there() ? reader.missing() : removed ? "queue.0 and queue.1" : "";
+  const bool damage = !missing.empty() || found.damaged > 0 || found.bad_blocks > 0 ||
                       found.unreadable || report.unreadable > 0;
   static char text[2048];
   if (arguments.json) {
@@ -85,6 +106,7 @@ Exit check_queue(const Arguments& arguments, const Config* config) {
     json.open_object();
     json.field("directory", directory);
     json.field("good", !damage);
+    json.text_or_null("missing", missing);
     json.field("generation", queue.generation());
     json.field("records", found.records);
     json.field("damaged_records", found.damaged);
@@ -103,6 +125,11 @@ Exit check_queue(const Arguments& arguments, const Config* config) {
   if (not_yet) {
     print(out.text("no queue yet: `tocsin run`, or the first message, makes it\n").view());
     return Exit::done;
+  }
+  if (removed) {
+    out.text(missing).text(reader.is_there() ? " is" : " are").text(" not there; ").text(of_daemon);
+    print(out.text("\n").view());
+    return Exit::bad_data;
   }
   if (!reader.missing().empty()) {
     out.text(reader.missing()).text(" is not there; ");

@@ -42,7 +42,7 @@ enum class Ask : std::uint8_t {
   retry = 9,         // subject: id of a message, or its number
   drop = 10,         // the same
   purge = 11,
-  in_memory = 12,    // messages that only memory has (memory_list.hpp): from; or only subject, as for retry
+  in_memory = 12,    // messages that only memory has (memory_list.hpp): from; or only subject, as for retry; files_gone
 };
 
 struct ControlRequest {
@@ -56,6 +56,7 @@ struct ControlRequest {
   std::size_t phone_count = 0;
   Millis wait;  // whole seconds; 0: only until it is on the medium
   std::uint32_t from = 0;  // the number that the first of a list has at least
+  bool files_gone = false;  // who asks did not find them: then all messages, and the owner looks after its files
 
   Span<const Phone> recipients() const { return {phones, phone_count}; }
 };

@@ -13,6 +13,7 @@ enum class Tag : std::uint8_t {
   json = 6,  // no bytes
   wait = 7,  // u32, seconds
   from = 8,  // u32, a message's number
+  files_gone = 9,  // no bytes
   out = 16,
   err = 17,
 };
@@ -34,7 +35,7 @@ bool fields_of(Ask ask, Fields& into) {
     case Ask::drop:
     case Ask::reload_token: into = {bit(Tag::subject), 0}; return true;
     case Ask::status: into = {0, bit(Tag::json)}; return true;
-    case Ask::in_memory: into = {bit(Tag::from), bit(Tag::subject)}; return true;
+    case Ask::in_memory: into = {bit(Tag::from), bit(Tag::subject) | bit(Tag::files_gone)}; return true;
     case Ask::ping:
     case Ask::purge:
     case Ask::give_way:
@@ -132,6 +133,10 @@ Status take_value(Tag tag, Bytes value, ControlRequest& into, TextWriter& why) {
       if (!value.empty()) return bad(why, "a field has a wrong size");
       into.json = true;
       return {};
+    case Tag::files_gone:
+      if (!value.empty()) return bad(why, "a field has a wrong size");
+      into.files_gone = true;
+      return {};
     case Tag::wait:
       if (value.size() != 4) return bad(why, "a field has a wrong size");
       into.wait = seconds(load32(value.data()));
@@ -173,6 +178,7 @@ Result<std::size_t> encode_request(const ControlRequest& request, MutBytes into)
     store32(from, request.from);
     packer.field(Tag::from, from);
   }
+  if ((all & bit(Tag::files_gone)) != 0 && request.files_gone) packer.field(Tag::files_gone, {});
   return packer.size();
 }
 

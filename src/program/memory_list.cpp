@@ -75,6 +75,7 @@ bool MemoryList::next(Reader::Message& into, std::uint32_t& number) {
     request.ask = Ask::in_memory;
     request.subject = id_;
     request.from = static_cast<std::uint32_t>(from_);
+    request.files_gone = files_ == Files::gone;
     const auto reply = call_control(control_, request, kPatience, memory_);
     over_ = !id_.empty() || !reply.ok() || reply.value().exit != Exit::done || reply.value().out.empty();
     if (!reply.ok()) return false;

@@ -21,8 +21,11 @@ Result<Reader::Message> take_from_list(Bytes& rest);
 
 class MemoryList {
  public:
-  // Of all, or of the one with that id or number. Nothing is asked before next().
-  explicit MemoryList(std::string_view control, std::string_view id = {}) : control_(control), id_(id) {}
+  // Of all, or of the one with that id or number; where the queue's files are gone, also what should be in them.
+  // Nothing is asked before next().
+  enum class Files : std::uint8_t { there, gone };
+  explicit MemoryList(std::string_view control, std::string_view id = {}, Files files = Files::there)
+      : control_(control), id_(id), files_(files) {}
   MemoryList(const MemoryList&) = delete;
   MemoryList& operator=(const MemoryList&) = delete;
 
@@ -34,6 +37,7 @@ class MemoryList {
  private:
   std::string_view control_, id_;
   std::uint64_t from_ = 0;
+  Files files_;
   bool over_ = false;
   Bytes rest_;
   std::string_view remark_;

@@ -96,6 +96,7 @@ Instant Owner::wake() const {
   Instant at = earlier(earlier(earlier(earlier(queue_.wake(), outbox_.wake()), look_at_kept_), log_.due()), retry_lines_);
   if (in_memory_) at = earlier(at, look_at_state_);
   if (files_are_gone()) at = earlier(at, look_at_files_);
+  if (looks_whether_gone()) at = earlier(at, look_whether_gone_);
   at = earlier(earlier(at, look_at_ballast_), medium_news_.wake());
   if (control_.is_open()) at = earlier(at, control_.due());
   if (self_begun_) at = earlier(at, self_.wake());

@@ -136,7 +136,9 @@ class Owner final : public Observer {
   StoreFile no_file(Status failure) const;
   void look_at_state(Instant now);
   bool files_are_gone() const;
+  bool looks_whether_gone() const;
   void look_at_files(Instant now);
+  void touch_files();
   void move_to_state(Instant now);
   void renew_queue();
   void begin_ballast();
@@ -207,6 +209,7 @@ class Owner final : public Observer {
   bool state_opens_ = false;          // it can be used again: as soon as nothing is under way
   Instant look_at_state_ = kNever;
   Instant look_at_files_;
+  Instant look_whether_gone_ = kNever;  // they may be removed while nothing is written
   FixedText<300> memory_reason_;
   bool clear_later_[kMaxAlarms] = {};  // nobody knows whether it is active: cleared when that is known
   Carried carried_;

@@ -72,6 +72,7 @@ void Owner::answer(ControlServer::Client client, Instant now) {
     case Ask::in_memory: {
       const MutBytes into{reinterpret_cast<std::uint8_t*>(reply_), sizeof reply_ - sizeof words};
       const std::size_t size = list_memory(request, into, why);
+      if (request.files_gone && look_whether_gone_ != kNever) look_whether_gone_ = earlier(look_whether_gone_, now);
       return reply(client, Exit::done, {reply_, size}, why.view(), now);
     }
     case Ask::reload_token: {

@@ -13,6 +13,7 @@ namespace {
 
 constexpr Millis kLookAgain = seconds(10);
 constexpr Millis kLookAtBallast = hours(1);
+constexpr Millis kLookWhetherGone = minutes(1);
 // For as long the requests that are under way may take; then no new one begins until the move is done.
 constexpr Millis kMovePatience = seconds(10);
 
@@ -59,10 +60,17 @@ std::size_t Owner::list_memory(const ControlRequest& request, MutBytes into, Tex
   if (carried_.messages() > 0)
     remark.number(carried_.messages()).text(carried_.messages() == 1 ? " message" : " messages")
         .text(" from memory wait for room in the queue and are not listed");
-  if (!in_memory_ && !queue_.stalled(read_clocks().now)) return 0;
+  if (request.files_gone && role_ == Role::daemon) {
+    remark.text(remark.view().empty() ? "the daemon " : "; the daemon ");
+    if (in_memory_) remark.text("cannot use its state and has everything in memory only: see `tocsin status`");
+    else
+      remark.text("has files in ").text(config_->device.state)
+          .text(" open that are not there any more, and makes them anew at once: look again in a moment");
+  }
+  if (!in_memory_ && !request.files_gone && !queue_.stalled(read_clocks().now)) return 0;
   const Entry* const asked = request.subject.empty() ? nullptr : queue_.find(request.subject);
   if (!request.subject.empty() && asked == nullptr) return 0;
-  const bool all = in_memory_ || files_are_gone();
+  const bool all = in_memory_ || files_are_gone() || request.files_gone;
   alignas(8) std::uint8_t scratch[kBlock], last[kBlock];
   for (std::size_t at = 0; at < index_.size(); ++at) {
     const Entry& entry = index_[at];
@@ -199,6 +207,10 @@ bool Owner::files_are_gone() const {
   return !in_memory_ && config_->device.state_device.empty() && queue_.failing() && queue_.last_errno() == ENOENT;
 }
 
+bool Owner::looks_whether_gone() const {
+  return !in_memory_ && role_ == Role::daemon && config_->device.state_device.empty();
+}
+
 // They are made anew in their place. The queue turns to the one that it does not use, as it does after any failure,
 // and then the other one can be replaced.
 void Owner::look_at_files(Instant now) {
@@ -207,25 +219,32 @@ void Owner::look_at_files(Instant now) {
   const Status made = files_.poll();
   if (made.code() == Code::again) return;
   if (made.code() == Code::empty) {
-    if (files_are_gone() && now >= look_at_files_) {
+    if (look_whether_gone_ == kNever) look_whether_gone_ = now + kLookWhetherGone;
+    const bool may_be_gone = looks_whether_gone() && now >= look_whether_gone_;
+    if ((files_are_gone() && now >= look_at_files_) || may_be_gone) {
       files_.begin_anew(config_->device, even_, odd_);
-      look_at_files_ = kNever;  // the worker wakes the loop
+      look_at_files_ = look_whether_gone_ = kNever;  // the worker wakes the loop
       return;
     }
   } else {
     look_at_files_ = now + kLookAgain;
+    look_whether_gone_ = now + kLookWhetherGone;
     if (!made.ok()) {
-      if (memory_reason_.view() != files_.why()) log_line(LogLevel::error, files_.why());
+      const bool is_new = memory_reason_.view() != files_.why();
+      if (is_new) log_line(LogLevel::error, files_.why());
       memory_reason_.assign_cut(files_.why());
+      if (is_new) touch_files();
       return;
     }
     memory_reason_.clear();
+    const bool were_gone = files_are_gone();
     if (files_.swap_directory()) begin_ballast();
     char text[Log::kMaxLine];
     TextWriter line(text);
     line.text("the queue files in ").text(config_->device.state).text(" were gone: they are ");
     line.text(files_.has(0) || files_.has(1) ? "made anew" : "back in their place");
-    log_line(LogLevel::warning, line.view());
+    if (were_gone || files_.has(0) || files_.has(1)) log_line(LogLevel::warning, line.view());
+    if (!were_gone && files_.has(queue_.active_file())) touch_files();
   }
   for (unsigned i = 0; i < 2; ++i)
     if (files_.has(i) && queue_.active_file() != i && queue_.resting() && !queue_.turning()) {
@@ -234,6 +253,9 @@ void Owner::look_at_files(Instant now) {
       queue_.poll(now);
     }
 }
+
+// A record that says nothing new: its sync finds out that the file in use is gone, and the queue leaves it.
+void Owner::touch_files() { queue_.note(queue_.tally()).status().ignore(); }
 
 // Both are made anew in their place. What refers to them, the senders, goes on with these.
 void Owner::renew_queue() {

@@ -235,6 +235,43 @@ class Removed(MediumCase):
                     device.send("goes on")
                 self.assertEqual(device.status()["medium"], "working")
 
+    def test_files_that_were_removed_under_a_daemon_are_asked_of_it_and_made_anew_at_once(self):
+        # Until something was written, "the queue is empty", "no queue yet" and "what only it had is lost" were said
+        # of messages that the daemon had, and a power cut would have lost them.
+        ways = {
+            "queue.0": lambda device: (device.state / "queue.0").unlink(),
+            "queue.1": lambda device: (device.state / "queue.1").unlink(),
+            "queue.0 and queue.1": lambda device: shutil.rmtree(device.state),
+        }
+        for asked in (["list"], ["list", "--json"], ["show", "2"], ["check"]):
+            for gone, take_away in ways.items():
+                with self.subTest(asked=asked, gone=gone):
+                    service = self.service()
+                    device = self.device(service).start()
+                    device.wait_state(device.send("arrived")[0], "accepted")
+                    service.stop()
+                    [waits] = device.send("waits")
+                    device.log.wait("backing off")
+                    take_away(device)
+                    result = device.run("queue", *asked)
+                    if asked == ["check"]:
+                        self.assertEqual((result.exit, len(result.out.splitlines())), (65, 1), result)
+                        self.assertIn(f"{device.state}: {gone} ", result.out)
+                        self.assertIn("the daemon has files", result.out)
+                    else:
+                        self.assertEqual(result.exit, 0, result)
+                        self.assertIn(waits, result.out)
+                        self.assertNotIn("empty", result.out + result.err)
+                    if asked == ["list", "--json"]:
+                        told = [json.loads(line) for line in result.out.splitlines()]
+                        self.assertEqual([m["state"] for m in told], ["accepted", "queued"])
+                        self.assertEqual([m["memory_only"] for m in told], [gone != "queue.1"] * 2)
+                    device.log.wait("were gone: they are made anew")
+                    wait_until(lambda: device.run("queue", "check").exit == 0, "whole again")
+                    device.restart()
+                    self.assertEqual([m["state"] for m in device.queue()], ["accepted", "queued"])
+                    self.assertEqual(json.loads(device.ok("queue", "check", "--json").out)["missing"], None)
+
     def test_one_file_that_is_removed_under_a_daemon_is_made_anew(self):
         for which in (0, 1):
             with self.subTest(which=which):

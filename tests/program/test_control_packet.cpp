@@ -59,9 +59,10 @@ TEST(control_request_of_every_kind_comes_back_as_it_was) {
     request.ask = Ask::in_memory;
     request.from = 4'000'000'000;
     request.subject = subject;
+    request.files_gone = *subject == '\0';
     size = encode_request(request, packet);
     CHECK_OK(decode_request(Bytes{packet, size.value()}, got, why));
-    CHECK(got.ask == Ask::in_memory && got.from == 4'000'000'000);
+    CHECK(got.ask == Ask::in_memory && got.from == 4'000'000'000 && got.files_gone == request.files_gone);
     CHECK_TEXT(got.subject, subject);
   }
   ControlRequest status;
