@@ -197,6 +197,55 @@ TEST(queue_of_which_all_four_heads_are_gone_is_unreadable_and_not_empty) {
     }
 }
 
+TEST(queue_newer_file_of_which_all_records_are_gone_is_told_as_a_turn_or_damage) {
+  // It was used in silence, as after a cut: what was newer was gone without a word.
+  for (unsigned how = 0; how < static_cast<unsigned>(Loss::last); ++how) {
+    check::at("how=%u", how);
+    Pair pair;
+    {
+      Process run(pair.disk);
+      CHECK_OK(run.load());
+      CHECK_EQ(run.found.unsealed, Queue::Found::kNoFile);
+    }
+    for (std::uint32_t slot = 1; slot < 11; ++slot)
+      lose(pair.disk, 1, slot, how == 0 ? Loss::garbage : static_cast<Loss>(how));
+    Process run(pair.disk);
+    CHECK_OK(run.load());
+    const Queue::Found& found = run.found;
+    CHECK_EQ(found.unsealed, 1);
+    CHECK(!found.fresh && !found.unreadable);
+    CHECK_EQ(run.queue.active_file(), 0);
+    CHECK(the_index.find(pair.newer) == nullptr);
+  }
+}
+
+TEST(queue_of_one_file_whose_records_are_all_gone_is_fresh_and_tells_its_blocks) {
+  Disk disk{12};
+  {
+    Process run(disk);
+    CHECK_OK(run.load());
+    CHECK_EQ(run.found.unsealed, Queue::Found::kNoFile);
+  }
+  {
+    Process run(disk);
+    run.start();
+    CHECK_OK(run.push(1, "lost"));
+    run.settle();
+    CHECK_CODE(run.queue.next_damaged({}, run.scratch), Code::not_found);
+  }
+  for (std::uint32_t slot = 1; slot < 5; ++slot) lose(disk, 0, slot, slot == 2 ? Loss::zeros : Loss::garbage);
+  Process run(disk);
+  CHECK_OK(run.load());
+  const Queue::Found& found = run.found;
+  CHECK(found.fresh && !found.unreadable);
+  CHECK_EQ(found.unsealed, 0);
+  const auto first = run.queue.next_damaged({}, run.scratch);
+  CHECK(first.ok() && first.value().file == 0 && first.value().slot == 1);
+  const auto second = run.queue.next_damaged({0, 2}, run.scratch);
+  CHECK(second.ok() && second.value().slot == 3);
+  CHECK_CODE(run.queue.next_damaged({0, 5}, run.scratch), Code::not_found);
+}
+
 TEST(queue_of_zeros_is_empty_wherever_it_was_cut_before_its_first_heads_were_there) {
   for (unsigned cut = 0; cut < 3; ++cut) {
     Disk disk(8);

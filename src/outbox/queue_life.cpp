@@ -4,6 +4,17 @@
 
 namespace tocsin {
 
+namespace {
+
+// Something lies there, and no record of this generation.
+bool is_unknown(const FileKey& key, Bytes block) {
+  for (std::size_t offset = 0; offset + kRecordHeadBytes <= kBlock; offset += 8)
+    if (decode_record(key, block.drop(offset)).ok()) return false;
+  return !is_blank(block);
+}
+
+}  // namespace
+
 std::size_t Queue::find_life(std::uint32_t number, Span<LifeStep> into) const {
   alignas(8) std::uint8_t block[kBlock];
   std::size_t count = 0;
@@ -47,6 +58,7 @@ Result<Record> Queue::read_life(const LifeStep& step, MutBytes scratch) const {
 bool Queue::is_damaged(Place place, Bytes block) const {
   const bool of_head = place.slot == 0 || place.slot == slots(*store_[place.file]);
   if (told_nothing_[place.file]) return !is_blank(block);
+  if (is_begun(place.file)) return !of_head && is_unknown(file_key(salt_, generation_of_[place.file]), block);
   if (generation_ == 0 || place.file != active_) return false;
   if (of_head) return lost_heads_[place.file] && !is_blank(block);
   bool any = false, broken = false;
@@ -62,7 +74,7 @@ bool Queue::is_damaged(Place place, Bytes block) const {
 Result<Queue::Place> Queue::next_damaged(Place from, MutBytes into) const {
   for (; from.file < 2; from = {from.file + 1, 0}) {
     Store& store = *store_[from.file];
-    if (!told_nothing_[from.file] && (generation_ == 0 || from.file != active_)) continue;
+    if (!told_nothing_[from.file] && !is_begun(from.file) && (generation_ == 0 || from.file != active_)) continue;
     for (; from.slot <= slots(store); ++from.slot) {
       const bool read = store.read(from.slot * kBlock, into.first(kBlock)).ok();
       if (!read) std::memset(into.data(), 0, kBlock);

@@ -113,6 +113,7 @@ Result<Queue::Found> Queue::load(BadBlocks policy) {
       // goes to this file before the other one is overwritten.
       turn_wanted_ = true;
       seal_safe_ = true;
+      scan.found.unsealed = candidates[0].which;
     }
     scan.found.unclean = scan.last_kind != RecordKind::stop;
     return scan.found;
@@ -120,6 +121,7 @@ Result<Queue::Found> Queue::load(BadBlocks policy) {
   index_.clear();
   alarm_count_ = 0;
   Found found;
+  if (n > 0) found.unsealed = candidates[0].which;
   found.fresh = true;
   found.unreadable = garbage || lost_heads_[0] || lost_heads_[1];
   return found;

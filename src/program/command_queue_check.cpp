@@ -7,6 +7,7 @@
 #include "src/program/commands.hpp"
 #include "src/program/control.hpp"
 #include "src/program/in_place.hpp"
+#include "src/program/queue_places.hpp"
 #include "src/program/reader.hpp"
 
 namespace tocsin {
@@ -40,6 +41,14 @@ Report look(const Reader& reader) {
     ++report.broken_count;
   }
   return report;
+}
+
+void write_blocks(const Report& report, std::string_view remark, TextWriter& out) {
+  if (report.broken_count == 0) return;
+  out.text("blocks     ").number(report.broken_count).text(" with bytes that are no record:");
+  for (std::size_t at = 0; at < report.broken_count && at < sizeof report.broken / sizeof report.broken[0]; ++at)
+    out.text(report.broken[at].file == 0 ? " queue.0/" : " queue.1/").number(report.broken[at].slot);
+  out.text(remark).text("\n");
 }
 
 // What a daemon says of files that are not in their place; empty when none answers.
@@ -116,6 +125,7 @@ Exit check_queue(const Arguments& arguments, const Config* config) {
     json.field("waiting", report.waiting);
     json.field("ended", report.ended);
     json.field("clean_end", !found.unclean);
+    json.field("unfinished_turn", !found.fresh && found.unsealed != Queue::Found::kNoFile);
     json.close_object();
     print_json(json, text);
     return damage ? Exit::bad_data : Exit::done;
@@ -137,8 +147,11 @@ Exit check_queue(const Arguments& arguments, const Config* config) {
     out.text(directory).text(": ");
   }
   if (found.fresh) {
+    const bool begun = found.unsealed != Queue::Found::kNoFile && report.broken_count > 0;
     out.text(found.unreadable ? "no queue can be read in its files: look at the medium\n"
+             : begun          ? "an empty queue that was begun\n"
                               : "an empty queue\n");
+    write_blocks(report, damage ? "" : " (a first start that was cut off, or damage)", out);
     print(out.view());
     return damage ? Exit::bad_data : Exit::done;
   }
@@ -147,11 +160,11 @@ Exit check_queue(const Arguments& arguments, const Config* config) {
   out.text("messages   ").number(report.waiting).text(" waiting, ").number(report.ended).text(" ended\n");
   out.text("last run   ");
   out.text(found.unclean ? "did not end in good order, or has not ended\n" : "ended in good order\n");
-  if (report.broken_count > 0) {
-    out.text("blocks     ").number(report.broken_count).text(" with bytes that are no record:");
-    for (std::size_t at = 0; at < report.broken_count && at < sizeof report.broken / sizeof report.broken[0]; ++at)
-      out.text(report.broken[at].file == 0 ? " queue.0/" : " queue.1/").number(report.broken[at].slot);
-    out.text(damage ? "\n" : " (nothing was promised there: a power cut may leave that)\n");
+  write_blocks(report, damage ? "" : " (nothing was promised there: a power cut may leave that)", out);
+  if (found.unsealed != Queue::Found::kNoFile) {
+    out.text("turn       ");
+    write_unsealed(found.unsealed, out);
+    out.text("\n");
   }
   if (found.heads != Queue::Heads::there) {
     const bool is_used = found.heads == Queue::Heads::lost;

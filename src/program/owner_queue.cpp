@@ -92,8 +92,18 @@ Exit Owner::purged(const Posted& posted, TextWriter& out, TextWriter& why) const
 
 // Before the queue writes over them; its first job comes behind this one.
 void Owner::keep_damage(Instant now) {
-  if (found_.damaged == 0 && found_.bad_blocks == 0 && !found_.unreadable) return;
+  char text[Log::kMaxLine];
+  TextWriter line(text);
+  const bool unsealed = found_.unsealed != Queue::Found::kNoFile;
+  if (unsealed && !found_.fresh) {
+    write_unsealed(found_.unsealed, line);
+    log_line(LogLevel::warning, line.view());
+    line.clear();
+  }
+  const bool begun = found_.fresh && unsealed;
+  if (found_.damaged == 0 && found_.bad_blocks == 0 && !found_.unreadable && !begun) return;
   alignas(8) std::uint8_t block[kBlock];
+  if (begun && !queue_.next_damaged({}, block).ok()) return;
   for (Queue::Place from;; ++from.slot) {
     const auto place = queue_.next_damaged(from, block);
     if (!place.ok()) break;
@@ -102,10 +112,11 @@ void Owner::keep_damage(Instant now) {
     if (into.empty()) break;
     copy(into, block);
   }
-  char text[Log::kMaxLine];
-  TextWriter line(text);
   if (found_.unreadable) {
     line.text("queue.0 and queue.1 held no queue that can be read: an empty one is begun");
+  } else if (begun) {
+    line.text("queue.").number(found_.unsealed).text(" was begun and never finished, and has blocks that are no records: ");
+    line.text("a first start that was cut off, or damage");
   } else if (found_.heads == Queue::Heads::unknown) {
     line.text("queue.").number(queue_.active_file() ^ 1);
     line.text(" cannot be read at all: what waits in the other file may have been sent, and is sent once more at most");

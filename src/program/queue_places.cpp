@@ -51,6 +51,11 @@ Status check_queue_places(int dir_fd, std::string_view directory, TextWriter& wh
   return Code::bad_value;
 }
 
+void write_unsealed(unsigned file, TextWriter& into) {
+  into.text(kQueueFiles[file % 2]).text(" has a newer head and no seal: a turn to it goes on or was cut off, then nothing is ");
+  into.text("missing; or all that came to it is damaged, and lost");
+}
+
 Status check_lock_place(int dir_fd, std::string_view directory, TextWriter& why) {
   struct stat about = {};
   if (::fstatat(dir_fd, "lock", &about, AT_SYMLINK_NOFOLLOW) != 0) return {};

@@ -15,5 +15,7 @@ inline constexpr std::string_view kQueueFiles[2] = {"queue.0", "queue.1"};
 // to do in `why`.
 Status check_queue_places(int dir_fd, std::string_view directory, TextWriter& why);
 Status check_lock_place(int dir_fd, std::string_view directory, TextWriter& why);
+// Of Queue::Found::unsealed, beside a file that is used.
+void write_unsealed(unsigned file, TextWriter& into);
 
 }  // namespace tocsin

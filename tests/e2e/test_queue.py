@@ -244,6 +244,46 @@ class Queue(Case):
         self.assertFalse((device.state / "damaged.1").exists())
         self.assertIn("damage     none", device.ok("queue", "check").out)
 
+    @staticmethod
+    def without_records(path):
+        content = bytearray(path.read_bytes())
+        content[4096:-4096] = b"#" * (len(content) - 2 * 4096)
+        path.write_bytes(content)
+
+    def test_newer_file_of_which_all_records_are_gone_is_told(self):
+        # It looked like a cut while the files changed hands, and nothing was said.
+        device = self.full(running=False)
+        before = json.loads(device.ok("queue", "check", "--json").out)
+        self.assertEqual((before["unfinished_turn"], before["missing"]), (False, None))
+        path = device.state / f"queue.{before['generation'] % 2 ^ 1}"
+        path.write_bytes(path.read_bytes().replace(SECRET.encode(), b"#" + SECRET[1:].encode()))
+        device.start()  # turns to the other file, as it found damage
+        device.send("only in the newer file")
+        device.stop()
+        newer = json.loads(device.run("queue", "check", "--json").out)["generation"] % 2 ^ 1
+        self.without_records(device.state / f"queue.{newer}")
+        self.assertTrue(json.loads(device.run("queue", "check", "--json").out)["unfinished_turn"])
+        self.assertIn(f"turn       queue.{newer} has a newer head and no seal: ", device.run("queue", "check").out)
+        device.start()
+        self.assertIn(f"queue.{newer} has a newer head and no seal: ", "\n".join(device.log.lines))
+        device.restart()
+        self.assertNotIn("no seal", device.ok("queue", "check").out + "\n".join(device.log.lines))
+
+    def test_first_file_of_which_all_records_are_gone_is_told_with_its_blocks(self):
+        # "an empty queue", and nothing else, while its blocks held something.
+        device = self.device(self.service(start=False))
+        device.send("lost")
+        self.without_records(device.state / "queue.0")
+        shown = device.ok("queue", "check").out
+        self.assertRegex(shown, r"an empty queue that was begun\nblocks     \d+ with bytes that are no record: queue.0/1 ")
+        device.start()
+        log = "\n".join(device.log.lines)
+        self.assertIn("queue.0 was begun and never finished, and has blocks that are no records", log)
+        self.assertTrue((device.state / "damaged.0").exists())
+        device.send("goes on")
+        device.restart()
+        self.assertNotIn("never finished", "\n".join(device.log.lines))
+
     def test_queue_whose_file_lost_its_heads_is_told_and_goes_on(self):
         device = self.full(running=False)
         device.ok("queue", "purge")  # turns to the other file

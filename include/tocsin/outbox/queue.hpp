@@ -65,6 +65,10 @@ class Queue {
     bool fresh = false;          // nothing there: a new medium, or one whose files hold no queue any more
     bool unreadable = false;     // fresh, although something had been written: all four heads are gone, too
     bool unclean = false;        // the last run did not let go in good order
+    // The file, or kNoFile, that was begun behind the one that is used, and has no seal: a turn that was cut off, which
+    // takes nothing with it, or damage to all that was in it. Of a fresh queue the file that was begun at all.
+    static constexpr unsigned kNoFile = 2;
+    unsigned unsealed = kNoFile;
   };
   // Grows with everything staged; a record is safe when on_medium(its ticket).
   using Ticket = std::uint64_t;
@@ -162,8 +166,8 @@ class Queue {
   // One of them; its views point into `scratch` (kBlock bytes). Errors: io, corrupt (it is not there any more).
   Result<Record> read_life(const LifeStep& step, MutBytes scratch) const;
   // The first place, not before `from`, that holds a record that does not pass its check, or nothing that can be
-  // told, or cannot be read (`into` is all zeros then): in the active file, and in one that nobody can read any
-  // more. Errors: not_found: there is none.
+  // told, or cannot be read (`into` is all zeros then): in the active file, in one that nobody can read any
+  // more, and in those of a fresh queue. Errors: not_found: there is none.
   struct Place {
     unsigned file = 0;
     std::uint32_t slot = 0;
@@ -241,6 +245,7 @@ class Queue {
   void find_doubtful(const Scan& scan);
   Lsn* newest_in(std::uint32_t block);
   bool is_damaged(Place place, Bytes block) const;  // queue_life.cpp
+  bool is_begun(unsigned file) const { return generation_ == 0 && generation_of_[file] != 0; }
   // queue_heads.cpp
   Result<bool> holds_something(unsigned which, std::uint32_t from, std::uint32_t looks, BadBlocks policy);
   void skip_what_was_lost();
