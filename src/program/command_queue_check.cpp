@@ -151,7 +151,7 @@ Exit check_queue(const Arguments& arguments, const Config* config) {
     out.text(found.unreadable ? "no queue can be read in its files: look at the medium\n"
              : begun          ? "an empty queue that was begun\n"
                               : "an empty queue\n");
-    write_blocks(report, damage ? "" : " (a first start that was cut off, or damage)", out);
+    if (begun) write_blocks(report, " (a first start that was cut off, or damage)", out);
     print(out.view());
     return damage ? Exit::bad_data : Exit::done;
   }
