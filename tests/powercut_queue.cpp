@@ -53,7 +53,7 @@ void workload(Disk& disk, Model& model) {
 std::string recover(Disk disk, Model model, unsigned cut_at, Disk* left = nullptr, Model* knows = nullptr,
                     unsigned* calls = nullptr) {
   disk.cut_at = cut_at;
-  Life life(disk, 2);
+  Life life(disk, cut_at == 0 ? 4 : 2);  // two starts that follow each other have other randomness
   const Status loaded = life.load();
   if (!loaded.ok()) return "Q6: it does not start";
   if (life.found.damaged > 0) return "Q6: damage is told where only the power was gone";

@@ -156,6 +156,53 @@ TEST(queue_forget_cut_at_any_call_goes_on_with_the_next_start) {
   CHECK(cuts > 10);
 }
 
+// Starts that were cut off right behind their first sync use up the slots, and then one writes over a seal that
+// nothing vouches for, while the old file may be zeros already: there are more copies of that seal by then.
+TEST(queue_forget_cut_and_starts_cut_behind_their_first_sync_until_no_slot_is_left_lose_nothing) {
+  unsigned starts = 0;
+  for (unsigned call = 1;; ++call) {
+    Disk disk(8);
+    std::uint32_t waiting = 0;
+    {
+      Process run(disk);
+      run.start();
+      fill(run);
+      const auto pushed = run.push(1, "still to be sent");
+      CHECK_OK(pushed);
+      waiting = pushed.value().first_number;
+      run.settle();
+      forget_all(run);
+      disk.cut_at = disk.calls + call;
+      finish(run);
+      if (disk.power) break;
+    }
+    Disk left = disk.image(0);
+    for (unsigned n = 0; n < 8; ++n, ++starts) {
+      for (unsigned calls = 1;; ++calls) {
+        Disk cut = left;
+        cut.syncs = 0;
+        cut.cut_at = calls;
+        {
+          Process run(cut);
+          run.start(2, 7, 99);
+        }
+        for (unsigned which = 0; which < cut.images(); ++which) {
+          check::at("call=%u start=%u calls=%u image=%u", call, n, calls, which);
+          Disk after = cut.image(which);
+          Process again(after);
+          CHECK_OK(again.load());
+          CHECK(the_index.find(waiting) != nullptr);
+          CHECK(!ended(the_index.find(waiting)->state));
+        }
+        if (cut.syncs == 0 && !cut.power) continue;
+        left = cut.image(0);
+        break;
+      }
+    }
+  }
+  CHECK(starts > 100);
+}
+
 // Zeros are being written to the file that the copy is to go to, and only a part of it has them, when the active
 // file is full and goes over by itself. `before`: how full that was. Whether it came to that.
 bool turns_while_it_wipes(unsigned before) {

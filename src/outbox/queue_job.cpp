@@ -197,8 +197,7 @@ void Queue::job_done() {
         seal_safe_ = true;
         failing_ = false;
       }
-      synced_lsn_ = job_lsn_;
-      synced_ceiling_ = job_ceiling_;
+      job_is_on_medium();
       for (std::size_t i = 0; i < job_blocks_; ++i)
         slot_of_[placed_[i].block] = static_cast<std::uint16_t>(placed_[i].slot);
       log_.synced = log_.used;
@@ -213,14 +212,21 @@ void Queue::job_done() {
       }
       break;
     case Phase::sealing:
-      synced_lsn_ = job_lsn_;
-      synced_ceiling_ = job_ceiling_;
       turn_done();
+      job_is_on_medium();
       turned_in_vain_ = true;
       break;
     case Phase::closed:
     case Phase::broken: TOCSIN_ASSERT(false);
   }
+}
+
+// A seal that only itself tells of is in doubt at the next start, which may write over it where there is no other
+// slot: a cut then leaves the file before it, and what that reserves.
+void Queue::job_is_on_medium() {
+  const bool vouched_for = synced_lsn_ >= first_lsn_;
+  if (vouched_for || job_ceiling_ < synced_ceiling_) synced_ceiling_ = job_ceiling_;
+  synced_lsn_ = job_lsn_;
 }
 
 // The job's records are on the medium: their entries point there now, their staging memory is free.

@@ -315,6 +315,7 @@ void Queue::finish_load(Scan& into) {
 // What no later record vouches for may be in the page cache only, and there for clean, if its sync failed.
 // Before the seal was written everything else of its file had been synced.
 void Queue::find_doubtful(const Scan& scan) {
+  first_lsn_ = scan.first_lsn;
   seal_safe_ = scan.synced >= scan.first_lsn;
   vouched_lsn_ = seal_safe_ ? scan.synced : scan.seal_lsn - 1;
   rescue_from_ = rescue_end_ = 0;

@@ -49,7 +49,7 @@ void Queue::turn_begin() {
   FileHead head;
   head.generation = moved_generation_;
   head.salt = salt_;
-  head.first_lsn = next_lsn_;
+  head.first_lsn = moved_first_lsn_ = next_lsn_;
   head.block = kBlock;
   encode_file_head(head, head_buffer_);
 }
@@ -211,6 +211,7 @@ void Queue::turn_seal() {
 void Queue::turn_done() {
   active_ ^= 1;
   generation_ = moved_generation_;
+  first_lsn_ = moved_first_lsn_;
   log_ = moved_;
   for (std::uint32_t block = 1; block < log_.next_block; ++block)
     slot_of_[block] = static_cast<std::uint16_t>(block);

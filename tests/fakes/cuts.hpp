@@ -32,8 +32,8 @@ class Cuts final : public Medium::Watch {
     ledger_->note(*process_);
     const Medium& medium = process_->medium;
     const bool anew = ledger_->version != version_;
-    // Behind a sync as much may be pending as before it. Elsewhere than on flash such points are passed over as yet.
-    const bool synced_since = medium.is_flash() && medium.calls >= calls_ + 2;
+    // Behind a sync as much may be pending as before it.
+    const bool synced_since = medium.calls >= calls_ + 2;
     if (!anew && medium.pending.size() <= pending_ && !synced_since) return;
     tried_.clear();
     ++points;

@@ -299,6 +299,7 @@ class Queue {
   void begin_job(Store::Sync sync);
   void build(Instant now);
   void job_done();
+  void job_is_on_medium();
   void place_staged();
   void stage_unsaved();
   void job_failed(Instant now, std::int32_t error);
@@ -330,6 +331,7 @@ class Queue {
   std::uint32_t rescue_end_ = 0;
   Lsn vouched_lsn_ = 0;            // records up to this one are on the medium
   bool seal_safe_ = true;          // false: perhaps the other file is the truth if the power goes
+  Lsn first_lsn_ = 0;              // of this generation
   unsigned rescue_tries_ = 0;      // that failed while it was
   Log found_log_;                  // as it was before the first of them
 
@@ -381,6 +383,7 @@ class Queue {
   // The turn to the other file.
   Log moved_;
   std::uint32_t moved_generation_ = 0;
+  Lsn moved_first_lsn_ = 0;
   static constexpr std::size_t kTurnCopied = static_cast<std::size_t>(-1);
   std::size_t turn_at_ = 0;              // what is copied next: run, tally, entries, then alarms
   std::size_t turn_entries_ = 0;         // when it began: later ones are staged
