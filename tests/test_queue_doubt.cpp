@@ -199,6 +199,41 @@ TEST(queue_records_of_the_last_sync_before_a_kill_count_when_they_are_damaged_af
   CHECK_EQ(next.copies_left(first), 1);
 }
 
+TEST(queue_damage_in_a_copy_of_which_only_the_seal_vouches_is_told) {
+  unsigned looked_at = 0;
+  for (unsigned call = 1;; ++call) {
+    Disk disk(8);
+    disk.cut_at = call;
+    {
+      Process run(disk);
+      run.start();
+      for (unsigned i = 0; disk.power && run.queue.turns() < 3; ++i) {
+        const auto pushed = run.push(1, std::string(300, 'x'));
+        run.settle();
+        if (i > 3 && pushed.ok()) run.end(pushed.value().first_number).status().ignore();
+      }
+    }
+    if (disk.power) break;
+    const Disk left = disk.image(0);
+    const Layout layout = layout_of(left);
+    Piece newest;
+    for (const Piece& p : layout.pieces)
+      if (p.head.lsn > newest.head.lsn) newest = p;
+    if (newest.head.kind != RecordKind::seal || layout.pieces.size() < 6) continue;
+    for (const Piece& p : layout.pieces) {
+      if (p.head.lsn == newest.head.lsn || layout.copies(p.head.lsn) > 1) continue;
+      check::at("call=%u lsn=%u", call, p.head.lsn);
+      Disk hit = left;
+      hit.seen(layout.active)[p.at + 24] ^= 1;
+      Process next(hit);
+      CHECK_OK(next.load());
+      CHECK_EQ(next.found.damaged, 1);
+      ++looked_at;
+    }
+  }
+  CHECK(looked_at > 10);
+}
+
 TEST(queue_start_that_failed_once_promises_nothing_of_its_first_try) {
   Disk disk(8);
   {

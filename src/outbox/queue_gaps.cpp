@@ -59,9 +59,12 @@ Status Queue::look_into_gaps(unsigned which, BadBlocks policy, Scan& into) {
       offset = record.ok() ? offset + record.value().space : next_mark(log_.key, bytes, offset + 8);
     }
   }
+  // The seal came behind a sync, whatever it tells of one: it knows of those in the file before.
+  const Lsn before_seal = into.sealed ? into.seal_lsn - 1 : 0;
+  const Lsn promised = into.synced > before_seal ? into.synced : before_seal;
   for (std::size_t i = 0; i < into.gaps; ++i) {
     const Gap& gap = gaps()[i];
-    for (Lsn lsn = gap.from; lsn <= gap.to && lsn <= into.synced; ++lsn) {
+    for (Lsn lsn = gap.from; lsn <= gap.to && lsn <= promised; ++lsn) {
       if (gap.excuses(lsn)) continue;
       ++into.found.damaged;
       if (lsn < gap.to) into.doubtful_below = lsn + 1;
