@@ -60,8 +60,7 @@ Status Queue::look_into_gaps(unsigned which, BadBlocks policy, Scan& into) {
     }
   }
   // The seal came behind a sync, whatever it tells of one: it knows of those in the file before.
-  const Lsn before_seal = into.sealed ? into.seal_lsn - 1 : 0;
-  const Lsn promised = into.synced > before_seal ? into.synced : before_seal;
+  const Lsn promised = into.synced > into.copied ? into.synced : into.copied;
   for (std::size_t i = 0; i < into.gaps; ++i) {
     const Gap& gap = gaps()[i];
     for (Lsn lsn = gap.from; lsn <= gap.to && lsn <= promised; ++lsn) {

@@ -158,7 +158,7 @@ void Queue::build(Instant now) {
     // The sync failed that was to put it on the medium, and its page is gone from the cache. What the file had
     // before it is on the medium; a turn finds out what else is gone, before anything is called safe.
     std::uint32_t at = 0;
-    if (!append(RecordKind::seal, 0, {}, at)) {
+    if (!append(RecordKind::seal, 1, {}, at)) {
       rescue_tries_ = 0;  // a turn would write over what is the truth now: the next start begins with that
       return job_failed(now, kNoSpace);
     }

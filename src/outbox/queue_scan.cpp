@@ -197,6 +197,7 @@ void Queue::apply(const Record& record, std::uint32_t at, Scan& into) {
     case RecordKind::seal:
       into.sealed = true;
       into.seal_lsn = head.lsn;
+      if (head.number == 0) into.copied = head.lsn - 1;
       return;
     case RecordKind::event: {
       Event& event = into.event;

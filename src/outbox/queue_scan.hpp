@@ -19,6 +19,7 @@ struct Queue::Scan {
   std::uint32_t last_at = 0;  // where it lies
   Lsn synced = 0;         // everything up to here had been on the medium
   Lsn seal_lsn = 0;
+  Lsn copied = 0;         // by the turn that made this file, up to here
   Lsn run_lsn = 0;
   Lsn tally_lsn = 0;
   Lsn doubtful_below = 0;  // nobody knows what some lost record said, of which this is behind the last
