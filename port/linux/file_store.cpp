@@ -9,6 +9,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "port/linux/file_lock.hpp"
 #include "port/linux/system.hpp"
 
 namespace tocsin {
@@ -88,13 +89,41 @@ Status into_halves(Fd& device, std::uint64_t half, StoreFile (&into)[2]) {
   return {};
 }
 
+Status is_held(std::uint32_t holder, TextWriter& why) {
+  why.text("it is held by ");
+  write_holder(holder, why);
+  why.text(": stop that first, or name another one here");
+  return Code::busy;
+}
+
+// To write. Where another process has it for itself, that may have locked it, and then is known.
+Status open_to_write(const Path& path, int flags, Fd& into, TextWriter& why) {
+  into.reset(::open(path.c_str(), O_RDWR | O_CLOEXEC | flags));
+  if (into.is_open()) return {};
+  const Status failure = last_error();
+  struct stat about = {};
+  if (failure.detail() != EBUSY || ::stat(path.c_str(), &about) != 0) return failure;
+  const std::uint32_t holder = find_holder(about);
+  return holder == 0 ? failure : is_held(holder, why);
+}
+
+// Before anybody looks at what lies there.
+Status lock_device(const Fd& device, TextWriter& why) {
+  std::uint32_t holder = 0;
+  const Status locked = lock_file(device.number(), holder);
+  return locked.code() == Code::busy ? is_held(holder, why) : locked;
+}
+
 constexpr std::uint32_t kLeastGroups = 4;  // of a half: a copy and the head leave one free for what comes
 
 Status open_flash(const Path& path, Access access, StoreFile (&into)[2], TextWriter& why) {
   const bool writes = access == Access::write;
-  Fd device{::open(path.c_str(), (writes ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK)};
+  Fd device;
+  if (writes) TRY(open_to_write(path, O_NONBLOCK, device, why));
+  if (!writes) device.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!device.is_open()) return last_error();
   TRY_LET(flash, look_at_flash(device.number(), writes ? FlashUse::write : FlashUse::read, why));
+  if (writes) TRY(lock_device(device, why));
   const auto most = static_cast<std::uint32_t>((kMaxBlocks - 1) / flash.together + 1);
   const std::uint32_t groups = flash.groups / 2 < most ? flash.groups / 2 : most;
   if (groups < kLeastGroups || flash.blocks_in(groups) * kBlock < kLeastStore) {
@@ -228,8 +257,12 @@ Status open_store_device(std::string_view path, Access access, StoreFile (&into)
     why.text("it is neither a partition nor a plain file");
     return Code::bad_value;
   }
-  const int how = access == Access::read ? O_RDONLY : is_block ? O_RDWR | O_EXCL : O_RDWR;
-  Fd first{::open(spelled.c_str(), how | O_CLOEXEC)};
+  Fd first;
+  if (access == Access::write) {
+    TRY(open_to_write(spelled, is_block ? O_EXCL : 0, first, why));
+    TRY(lock_device(first, why));
+  }
+  if (access == Access::read) first.reset(::open(spelled.c_str(), O_RDONLY | O_CLOEXEC));
   if (!first.is_open()) return last_error();
   std::uint64_t size = static_cast<std::uint64_t>(about.st_size);
   if (is_block && ::ioctl(first.number(), BLKGETSIZE64, &size) != 0) return last_error();

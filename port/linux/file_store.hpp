@@ -56,9 +56,10 @@ Status open_stores(int dir_fd, const std::string_view (&names)[2], std::uint32_t
                    StoreChanges& changes);
 
 // A partition, a plain file of a fixed size or bare flash as two stores: its first and its second half, 16 MiB of
-// each at most. To write, a partition or a UBI volume is opened for this process alone: one that is mounted, or that
-// another process has opened like this, is busy; nobody is kept out of an MTD device. Errors, nothing is open then: io; bad_value: it cannot serve, and
-// `why` says for what reason.
+// each at most. To write, it is locked (file_lock.hpp), which keeps out whoever opens it like this and nobody else;
+// the lock ends when both stores are closed. A partition or a UBI volume is opened for this process alone besides:
+// one that is mounted is io with EBUSY. Errors, nothing is open then: io; busy and bad_value, and `why` says who has
+// it, or for what reason it cannot serve.
 enum class Access : std::uint8_t { write, read };
 Status open_store_device(std::string_view path, Access access, StoreFile (&into)[2], TextWriter& why);
 

@@ -4,8 +4,9 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
+
+#include "port/linux/file_lock.hpp"
 
 namespace tocsin {
 namespace {
@@ -22,46 +23,6 @@ Status make_directory(std::string_view path) {
   const Fd above{::open(Path{parent}.c_str(), kOpenDirectory)};
   if (!above.is_open() || ::fsync(above.number()) != 0) return last_error();
   return {};
-}
-
-// The process id in this line of /proc/locks, "1: FLOCK  ADVISORY  WRITE 4129 fe:00:10969125 0 EOF", when
-// it is about `file` ("fe:00:10969125"); else 0.
-std::uint32_t holder_in(std::string_view line, std::string_view file) {
-  std::string_view words[6];
-  for (std::string_view& word : words) {
-    line = trim(line);
-    word = take_until(line, ' ');
-  }
-  if (words[1] != "FLOCK" || words[5] != file) return 0;
-  const auto pid = parse_number(words[4], INT32_MAX);
-  return pid.ok() ? static_cast<std::uint32_t>(pid.value()) : 0;
-}
-
-// Who holds the lock on this file; 0 when the kernel does not say (an overlay shows another inode).
-// Asked of the kernel, not written into the file: a write would wait for a medium that hangs.
-std::uint32_t find_holder(int fd) {
-  struct stat info {};
-  const Fd locks{::open("/proc/locks", O_RDONLY | O_CLOEXEC)};
-  if (!locks.is_open() || ::fstat(fd, &info) != 0) return 0;
-  char memory[64];
-  TextWriter file{memory};
-  file.hex(major(info.st_dev), 2).text(":").hex(minor(info.st_dev), 2).text(":").number(info.st_ino);
-  char line[160];
-  std::size_t size = 0;
-  for (;;) {
-    std::uint8_t bytes[512];
-    const auto n = read_whole(locks.number(), bytes);
-    if (!n.ok() || n.value() == 0) return 0;
-    for (std::size_t at = 0; at < n.value(); ++at) {
-      const char c = static_cast<char>(bytes[at]);
-      if (c != '\n') {
-        if (size < sizeof line) line[size++] = c;
-        continue;
-      }
-      if (const std::uint32_t pid = holder_in({line, size}, file.view()); pid != 0) return pid;
-      size = 0;
-    }
-  }
 }
 
 }  // namespace
@@ -86,20 +47,12 @@ Status StateDir::open_lock_file(Fd& into) {
 }
 
 Status StateDir::lock() {
-  holder_ = 0;
   Fd file;
   TRY(open_lock_file(file));
-  if (::flock(file.number(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return last_error();
-    holder_ = find_holder(file.number());
-    return Code::busy;
-  }
+  TRY(lock_file(file.number(), holder_));
   // The directory too: somebody may have removed the file under the process that holds it. A file system
   // that locks files only (NFS) does without.
-  if (::flock(dir_.number(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-    holder_ = find_holder(dir_.number());
-    return Code::busy;
-  }
+  if (lock_file(dir_.number(), holder_).code() == Code::busy) return Code::busy;
   lock_.reset(file.release());
   return {};
 }
@@ -118,11 +71,7 @@ Status StateDir::lock_beside(const StateDir& held) {
     lock_.reset(::fcntl(held.lock_.number(), F_DUPFD_CLOEXEC, 0));
     return lock_.is_open() ? Status{} : last_error();
   }
-  if (::flock(file.number(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return last_error();
-    holder_ = find_holder(file.number());
-    return Code::busy;
-  }
+  TRY(lock_file(file.number(), holder_));
   lock_.reset(file.release());
   return {};
 }

@@ -93,7 +93,8 @@ Exit as_owner(const Call& call, const ControlRequest& request, bool& met_owner) 
     }
   }
   owner.close(kCloseWithin);
-  if (handed_over) exit = watch_files(call.config, posted.pushed.first_number, posted.count, until);
+  if (handed_over) exit = Exit::later;  // the daemon gets the lock when this process ends
+  if (handed_over && owner.has_let_go()) exit = watch_files(call.config, posted.pushed.first_number, posted.count, until);
   if (!why.view().empty()) complain(why.view());
   return exit;
 }

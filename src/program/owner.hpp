@@ -51,7 +51,8 @@ class Owner final : public Observer {
   Exit open_streams(TextWriter& why);
   // GPIO lines. Errors: config (unknown line), line_busy; the other lines work all the same.
   Exit open_lines(TextWriter& why);
-  // Lets go in good order: what was begun is finished, the last record written, at most `most` long.
+  // Lets go in good order: what was begun is finished, the last record written, at most `most` long. What the medium
+  // has not answered by then stays locked until the process ends: it may be written yet.
   void close(Millis most);
 
   static constexpr std::size_t kMaxHandles = kMaxControlClients + kMaxStreams + kMaxAlarms + 3;
@@ -83,6 +84,7 @@ class Owner final : public Observer {
   // open() met an owner that answers at the control socket: ask it instead.
   bool met_owner() const { return met_owner_; }
   bool gave_way() const { return gave_way_; }
+  bool has_let_go() const { return let_go_; }  // in close(): somebody else can own the queue now
 
   // Why the medium does not take anything; nothing while it works.
   void write_medium_reason(Instant now, TextWriter& into) const;
@@ -124,12 +126,14 @@ class Owner final : public Observer {
 
   // owner_open.cpp
   Status lock_state(TextWriter& why);
+  Status open_stores(TextWriter& why);
   bool is_served(TextWriter& why);
   void open_files();
   Status load_queue();
   void take_found(const Queue::Found& found);
   void write_unreadable(Status failure, TextWriter& into) const;
   void begin_run();
+  void let_go();
   void begin_outbox();
   // owner_memory.cpp
   void begin_in_memory(Status failure, std::string_view why);
@@ -197,6 +201,7 @@ class Owner final : public Observer {
   Waiting waiting_[kMaxControlClients];
   bool gave_way_ = false;
   bool closing_ = false;
+  bool let_go_ = false;
   bool met_owner_ = false;
   MediumNews medium_news_;
   std::uint32_t messages_ended_ = 0;

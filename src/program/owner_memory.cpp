@@ -23,9 +23,9 @@ void Owner::begin_in_memory(Status failure, std::string_view why) {
   in_memory_ = true;
   medium_news_.told_trouble();
   memory_reason_.assign_cut(why);
-  state_.close();
   even_.open(no_file(failure));
   odd_.open(no_file(failure));
+  state_.close();  // behind the files of the stores
   const auto found = queue_.load();
   TOCSIN_ASSERT(found.ok());  // a store without a file reads zeros: a queue that is empty
   found_ = {};

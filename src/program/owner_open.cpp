@@ -9,6 +9,7 @@
 
 #include "port/linux/clock.hpp"
 #include "port/linux/entropy.hpp"
+#include "port/linux/file_lock.hpp"
 #include "port/linux/secret_file.hpp"
 #include "src/program/owner.hpp"
 #include "tocsin/base/crc32.hpp"
@@ -18,6 +19,7 @@ namespace {
 
 constexpr std::size_t kStreamArena = 40 * 1024;
 constexpr Millis kLockPatience = seconds(5);
+constexpr Millis kEndPatience = seconds(1);
 constexpr Millis kGuestLooks = milliseconds(50);
 constexpr Millis kDaemonLooks = milliseconds(5);  // many guests in a row must not keep it out
 
@@ -66,16 +68,35 @@ Status Owner::lock_state(TextWriter& why) {
       met_owner_ = reply.ok();
       if (met_owner_) return Code::busy;
     } else if (reply.ok() && reply.value().exit != Exit::done) {
-      why.text("another tocsin (process ").number(state_.holder()).text(") runs on ").text(device.state);
+      why.text("another tocsin (");
+      write_holder(state_.holder(), why);
+      why.text(") runs on ").text(device.state);
       why.text(": stop it first");
       return Code::busy;
     }
     if (read_clocks().now >= until) {
-      why.text("the queue in ").text(device.state).text(" is locked by process ").number(state_.holder());
+      why.text("the queue in ").text(device.state).text(" is locked by ");
+      write_holder(state_.holder(), why);
       why.text(", which does not answer: nothing was stored; look at that process");
       return Code::busy;
     }
     wait_a_little(role_ == Role::daemon ? kDaemonLooks : kGuestLooks);
+  }
+}
+
+// A command with another `state` may have the device for a moment, and a process that ends lets go of one thing after
+// the other. Errors: as StateFiles::open_stores(); busy is said in `why`.
+Status Owner::open_stores(TextWriter& why) {
+  const Instant begun = read_clocks().now;
+  for (;;) {
+    const Status opened = files_.open_stores(config_->device);
+    const bool is_held = opened.code() == Code::busy;
+    const bool may_pass = is_held || (opened.code() == Code::io && opened.detail() == EBUSY);
+    if (!may_pass || read_clocks().now >= begun + (is_held ? kLockPatience : kEndPatience)) {
+      if (is_held) why.text(files_.why());
+      return opened;
+    }
+    wait_a_little(kGuestLooks);
   }
 }
 
@@ -170,7 +191,8 @@ Exit Owner::open(const Config& config, Role role, TextWriter& why) {
     write_errno(started.detail(), why);
     return Exit::internal;
   }
-  if (state.ok()) state = files_.open_stores(config.device);
+  if (state.ok()) state = open_stores(why);
+  if (state.code() == Code::busy) return Exit::later;
   char words[400];
   TextWriter reason(words);
   Exit failure = Exit::cannot_create;
@@ -288,7 +310,16 @@ void Owner::close(Millis most) {
     log_line(LogLevel::error, line.text(" in memory only, as the medium fails: lost now").view());
   }
   control_.close();
-  if (!in_memory_ && files_.poll().code() != Code::again) state_.unlock();  // else it is the storage worker's
+  let_go();
+}
+
+// The stores first: who waits for the lock opens them at once, and perhaps for itself alone.
+void Owner::let_go() {
+  if (in_memory_ || !queue_.resting() || files_.poll().code() == Code::again) return;  // it is the storage worker's
+  even_.close();
+  odd_.close();
+  state_.unlock();
+  let_go_ = true;
 }
 
 }  // namespace tocsin

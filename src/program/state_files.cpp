@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "port/linux/entropy.hpp"
+#include "port/linux/file_lock.hpp"
 #include "tocsin/wire/record.hpp"
 
 namespace tocsin {
@@ -94,7 +95,8 @@ Status StateFiles::not_locked(Status locked, const StateDir& dir) {
   if (locked.code() != Code::busy) return failed(locked, "cannot lock ", file.view(), "");
   char text[400];
   TextWriter words(text);
-  words.text(file.view()).text(" is held by process ").number(dir.holder());
+  words.text(file.view()).text(" is held by ");
+  write_holder(dir.holder(), words);
   why_.assign_cut(words.view());
   return locked;
 }
@@ -109,7 +111,7 @@ Status StateFiles::open_stores(const DeviceConfig& device) {
     if (opened.ok()) return mark_device(device);
     if (opened.code() == Code::io)
       return failed(opened, "cannot use state_device ", device.state_device,
-                    opened.detail() == EBUSY ? ": it is mounted, or another process has it" : "");
+                    opened.detail() == EBUSY ? ": it is mounted, or another process has it for itself" : "");
     char line[400];
     TextWriter words(line);
     words.text("cannot use state_device ").text(device.state_device).text(": ").text(reason.view());

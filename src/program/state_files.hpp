@@ -21,10 +21,11 @@ class StateFiles final : private StorageJob {
   StateFiles(StorageWorker& worker, StateDir& dir) : StorageJob(worker, carry_out), dir_(dir) {}
   ~StateFiles() { drop(); }
 
-  // Each: io, busy (the lock), bad_value (a mistake of the configuration); why() has a line for a technician.
+  // Each: io, busy (a lock), bad_value (a mistake of the configuration); why() has a line for a technician.
   Status open_directory(const DeviceConfig& device);
   Status lock(const DeviceConfig& device);  // without waiting
-  // Under the lock. A device that holds something else is refused and not changed; an empty one is marked.
+  // Under the lock; a device has one of its own besides. One that holds something else is refused and not changed; an
+  // empty one is marked.
   Status open_stores(const DeviceConfig& device);
 
   // All three, and then every block is read once, so that finding the queue in them waits for nothing.

@@ -98,6 +98,21 @@ class Frozen(MediumCase):
         self.assertEqual(sh("fsfreeze", "-u", str(mount)).returncode, 0)
         self.assertEqual(device.gone(), 0)
 
+    def test_daemon_that_ended_on_a_frozen_medium_has_the_lock_until_its_write_is_through(self):
+        # It let go of the lock, and what it had begun to write could have landed on what the next one wrote.
+        mount = self.medium()
+        device = self.device(self.service(), state=mount / "state").start()
+        self.assertEqual(sh("fsfreeze", "-f", str(mount)).returncode, 0)
+        sent = device.run("send", "--to", "anna", "--class", "critical", "before")
+        self.assertEqual(sent.exit, 74)
+        device.process.send_signal(signal.SIGTERM)
+        device.log.wait("stopped")
+        refused = device.finish(device.begin("send", "--to", "anna", "after"))
+        self.one_line(refused, 75, f"is locked by process {device.process.pid}, which does not answer")
+        self.assertEqual(sh("fsfreeze", "-u", str(mount)).returncode, 0)
+        self.assertEqual(device.gone(), 0)
+        device.send("with room for it")
+
     def test_many_alarms_while_the_medium_is_frozen_are_never_lost(self):
         mount = self.medium()
         service = self.service()

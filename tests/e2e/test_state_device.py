@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import unittest
 
-from device import Runner
+from device import Runner, wait_until
 from medium import MediumCase, sh
 
 
@@ -70,14 +70,68 @@ class OnADevice(MediumCase):
         self.assertGreater(whole["ended"], 0)
         (device.folder / "moved.conf").rename(device.config)
 
+    def gives_way(self, place):
+        """`send --wait` lives on for a while when a daemon has taken over: lock and device are the daemon's then."""
+        service = self.service(start=False)
+        device = self.device(service, device={"state_device": place, "queue_size": None})
+        waiting = device.begin("send", "--to", "anna", "--wait", "60", "handed over")
+        wait_until(lambda: (device.folder / "control").exists(), "the control socket of `send --wait`")
+        wait_until(lambda: device.queue(), "its message")
+        device.start()
+        self.assertIsNone(waiting.poll())
+        service.start()
+        done = device.finish(waiting)
+        self.assertEqual(done.exit, 0, done)
+        self.assertEqual(service.report(expect=done.out.split())["lost"], [])
+        device.stop()
+
+    def test_two_daemons_on_one_device(self):
+        # Each had a `state` and a lock of its own: both acknowledged, and wrote over what the other one had.
+        place = self.partition()
+        first, other = (self.device(device={"state_device": place, "queue_size": None}) for _ in range(2))
+        first.start()
+        held = first.send("to the one that has it")
+        for words in (("run",), ("send", "--to", "anna", "x")):
+            self.one_line(other.run(*words), 75, str(place), f"process {first.process.pid}: stop that first")
+        self.assertEqual(other.message(held[0])["text"], "to the one that has it")  # reading goes on
+        self.assertIn(held[0], other.ok("queue", "show", held[0]).out)
+        other.ok("queue", "check")
+        held += first.send("it goes on")
+        first.kill()  # leaves no lock behind
+        other.start()
+        held += other.send("to the next one")
+        self.one_line(first.run("run"), 75, str(place), f"process {other.process.pid}: stop that first")
+        self.assertEqual(other.stop(), 0)
+        first.start()
+        held += first.send("to the first one again")
+        self.assertEqual([m["id"] for m in first.queue()], held)
+
+    def test_send_wait_gives_way_to_a_starting_daemon(self):
+        self.gives_way(self.partition())
+
+    def test_command_waits_while_another_one_has_the_device(self):
+        # Two scripts at the same time, each with a `state` of its own.
+        place = self.partition()
+        devices = [self.device(device={"state_device": place, "queue_size": None}) for _ in range(2)]
+        ids = []
+        for _ in range(4):
+            sending = [device.begin("send", "--to", "anna", "x") for device in devices]
+            done = [device.finish(process) for device, process in zip(devices, sending)]
+            self.assertEqual([r.exit for r in done], [0, 0], done)
+            ids += [r.out.strip() for r in done]
+        self.assertEqual(sorted(m["id"] for m in devices[0].queue()), sorted(ids))
+
     def test_block_device(self):
         place = self.loop_device()
         device = self.works(place)
         # Nobody else takes it meanwhile, whatever its `state` is.
-        device.write_config(
-            device={"state_device": place, "state": device.folder / "other", "control": device.folder / "other-control"}
-        )
-        self.one_line(device.run("send", "--to", "anna", "x"), 73, place, "mounted, or another process has it")
+        other = self.device(device={"state_device": place})
+        self.one_line(other.run("send", "--to", "anna", "x"), 75, place, f"process {device.process.pid}: stop that")
+        device.stop()
+        self.gives_way(place)
+        # A program that has it for itself, and no lock.
+        with open(os.open(place, os.O_RDWR | os.O_EXCL), "rb"):
+            self.one_line(device.run("send", "--to", "anna", "x"), 73, place, "mounted, or another process has it")
 
     def test_mounted_one_is_refused(self):
         place = self.loop_device()

@@ -175,6 +175,26 @@ TEST(open_store_device_is_two_halves_that_do_not_touch_each_other) {
   CHECK_EQ(open_store_device(scratch::path("none"), Access::write, halves, why).detail(), ENOENT);
 }
 
+TEST(open_store_device_to_write_is_for_one_until_both_halves_are_closed) {
+  // Two daemons with a `state` of their own each wrote over what the other one had acknowledged.
+  const std::string path = scratch::path("one-writer");
+  scratch::write_file(path, std::string(32 * kBlock, '\0'));
+  StoreFile mine[2], theirs[2];
+  char words[300];
+  TextWriter why(words);
+  CHECK_OK(open_store_device(path, Access::write, mine, why));
+  CHECK_CODE(open_store_device(path, Access::write, theirs, why), Code::busy);
+  CHECK_TEXT(why.view(), "it is held by process " + std::to_string(::getpid()) +
+                             ": stop that first, or name another one here");
+  CHECK_OK(open_store_device(path, Access::read, theirs, why));
+  for (const StoreFile& half : theirs) ::close(half.fd);
+  ::close(mine[1].fd);
+  CHECK_CODE(open_store_device(path, Access::write, theirs, why), Code::busy);
+  ::close(mine[0].fd);
+  CHECK_OK(open_store_device(path, Access::write, theirs, why));
+  for (const StoreFile& half : theirs) ::close(half.fd);
+}
+
 TEST(open_store_device_of_many_gigabytes_uses_32_mebibytes) {
   const std::string path = scratch::path("large");
   scratch::write_file(path, "");
