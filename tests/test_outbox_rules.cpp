@@ -21,10 +21,28 @@ TEST(rules_message_expires_when_the_device_was_on_for_so_long_and_not_before) {
   CHECK(b->run(minutes(2)));
   CHECK(b->state(number) == State::expired);
   CHECK(fakes::has(b.reason(number), "in the time that its class gives it"));
+  // It named no cause.
+  CHECK(fakes::has(b.reason(number), "not sent in the time that its class gives it, 2h: "));
+  CHECK(!b->sender.reason().empty());
+  CHECK(fakes::has(b.reason(number), std::string(b->sender.reason()).substr(0, 50).c_str()));
   CHECK(b->state(kept) == State::queued);
   b->stream.refuse = {};
   CHECK(b->run(hours(1)));
   CHECK_EQ(total_copies(b.service), 1);
+}
+
+TEST(rules_message_that_the_budget_kept_back_until_it_expired_says_so) {
+  Bench b;
+  b.of(Class::warning).expire = minutes(10);
+  b.of(Class::warning).per_hour = 1;
+  b.begin();
+  b->stream.refuse = {};
+  CHECK(b->run(minutes(1)));
+  b->post(Class::warning, 1, "goes");
+  const auto number = b->post(Class::warning, 1, "waits");
+  CHECK(b->run(minutes(11)));
+  CHECK(b->state(number) == State::expired);
+  CHECK(fakes::has(b.reason(number), "gives it, 10m: its class has sent as many as it may"));
 }
 
 TEST(rules_age_goes_on_over_power_cuts_and_time_off_does_not_count) {

@@ -60,6 +60,20 @@ TEST(sender_held_for_days_over_many_restarts_still_loses_nothing) {
   CHECK_EQ(total_copies(b.service), 6);
 }
 
+TEST(sender_held_says_in_the_life_of_its_messages_why) {
+  Bench b;
+  b.service.script = [](const Request&) { return answer(403, "{\"message\":\"Not authenticated\"}"); };
+  b.start();
+  const auto number = b->post(Class::warning, 1, "kept");
+  CHECK(b->run(hours(3)));
+  CHECK_TEXT(std::string(b->record(number).reason), "403: Not authenticated");
+  CHECK(b.service.request_count > 10);
+  b.boot();
+  b.start();
+  Queue::LifeStep steps[4];
+  CHECK_EQ(b->queue.find_life(number, Span<Queue::LifeStep>{steps, 4}), 1);  // said once
+}
+
 TEST(sender_held_or_told_later_asks_again_with_one_message) {
   for (const unsigned status : {401U, 429U, 521U}) {
     check::at("status=%u", status);

@@ -34,6 +34,19 @@ std::string duration(std::int64_t ms) {
   return text([ms](TextWriter& into) { write_duration({ms}, into); });
 }
 
+TEST(time_to_wait_is_told_in_the_unit_a_person_would_take) {
+  const auto wait = [](std::int64_t ms) { return text([ms](TextWriter& into) { write_wait({ms}, into); }); };
+  CHECK_TEXT(wait(0), "1 min");
+  CHECK_TEXT(wait(1), "1 min");
+  CHECK_TEXT(wait(60'000), "1 min");
+  CHECK_TEXT(wait(60'001), "2 min");
+  CHECK_TEXT(wait(120 * 60'000), "120 min");
+  CHECK_TEXT(wait(120 * 60'000 + 1), "3 h");
+  CHECK_TEXT(wait(24 * 3'600'000), "24 h");  // was "1440 min"
+  CHECK_TEXT(wait(48 * 3'600'000), "48 h");
+  CHECK_TEXT(wait(48 * 3'600'000 + 1), "3 d");
+}
+
 TEST(time_known_moments_have_their_known_dates) {
   CHECK_TEXT(rfc3339(0), "1970-01-01T00:00:00.000Z");
   CHECK_TEXT(rfc3339(951'782'399'999), "2000-02-28T23:59:59.999Z");

@@ -86,4 +86,15 @@ void write_duration(Millis duration, TextWriter& into) {
   }
 }
 
+void write_wait(Millis wait, TextWriter& into) {
+  const auto begun = [&](std::int64_t unit) { return (wait.count + unit - 1) / unit; };
+  if (begun(60'000) <= 120) {
+    into.signed_number(wait.count < 60'000 ? 1 : begun(60'000)).text(" min");
+  } else if (begun(3'600'000) <= 48) {
+    into.signed_number(begun(3'600'000)).text(" h");
+  } else {
+    into.signed_number(begun(kDayMs)).text(" d");
+  }
+}
+
 }  // namespace tocsin

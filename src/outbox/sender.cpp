@@ -255,8 +255,8 @@ bool Sender::compose(const Clocks& clocks) {
 }
 
 // Nothing of the batch left the device.
-void Sender::take_back(Instant due, const Clocks& clocks) {
-  for (std::size_t i = 0; i < batch_size_; ++i) outbox_.not_sent(batch_[i], due, clocks);
+void Sender::take_back(Instant due, const Clocks& clocks, std::string_view reason) {
+  for (std::size_t i = 0; i < batch_size_; ++i) outbox_.not_sent(batch_[i], due, clocks, reason);
   batch_size_ = 0;
 }
 

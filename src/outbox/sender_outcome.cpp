@@ -65,7 +65,7 @@ void Sender::judge_answer(const Clocks& clocks, std::uint32_t random) {
 
   switch (judgement.whole) {
     case Whole::held:
-      take_back(clocks.now, clocks);
+      take_back(clocks.now, clocks, reason);
       return hold(answer.status, reason, clocks, random);
     case Whole::halve:
       blame(clocks.now);

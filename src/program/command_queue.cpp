@@ -68,7 +68,7 @@ std::string_view reason_of(const Reader::Message& message, Where where, const Re
   // What it waits for now comes before what its last record tells.
   if (where == Where::in_files && !reasons.of_files().empty()) return reasons.of_files();
   const Event& event = message.body.event;
-  for (const std::string_view reason : {reasons.of(event.cls), recorded, reasons.of(event.stream)})
+  for (const std::string_view reason : {reasons.of(event.cls), reasons.of(event.stream), recorded})
     if (!reason.empty()) return reason;
   return reasons.of_medium();
 }
@@ -158,7 +158,7 @@ class Life {
     if (ended(step_.state)) return word(step_.state);
     if (is_again_) return "waits again";
     if (sends_ > before_ && step_.reason.empty()) return "is being sent";
-    if (sends_ < before_) return "came to nothing";
+    if (sends_ < before_ || (sends_ == 0 && step_.attempts > 0)) return "came to nothing";
     return step_.attempts == 0 ? "waits" : "not known to have arrived";
   }
 
@@ -359,6 +359,10 @@ Exit show_message(const Call& call) {
   if (place == Where::in_memory) out.text("\nmedium    in memory only: a power cut would lose it");
   out.text("\nlife");
   write_life(in_place<Life>(reader, number, m.id.view()), out);
+  if (!ended(m.state.state)) {
+    out.text("\n          now: waits");
+    if (!reason.empty()) out.text(": ").text(reason);
+  }
   print(out.text("\n").view());
   return Exit::done;
 }

@@ -164,8 +164,15 @@ void Owner::budget_spent(Class cls, Instant until) {
   line.text("class ").text(tocsin::word(cls));
   note_self(SelfKind::budget, line.view());
   line.text(" has sent as many messages as it may: the others wait ");
-  line.number(whole_minutes(wait)).text(" min; see [class ");
+  write_wait(wait, line);
+  line.text("; see [class ");
   log_line(LogLevel::error, line.text(tocsin::word(cls)).text("] in the configuration").view());
+}
+
+std::string_view Owner::trouble_of(std::uint32_t stream) const {
+  for (std::size_t i = 0; i < stream_count_; ++i)
+    if (name_hash(senders_[i]->name()) == stream) return senders_[i]->reason();
+  return {};
 }
 
 void Owner::write_medium_reason(Instant now, TextWriter& into) const {

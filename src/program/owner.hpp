@@ -30,11 +30,6 @@
 
 namespace tocsin {
 
-// Begun ones count.
-constexpr std::uint64_t whole_minutes(Millis time) {
-  return static_cast<std::uint64_t>(time.count / 60'000 + 1);
-}
-
 enum class Role : std::uint8_t { daemon, guest };  // a guest gives way to a daemon
 
 class Owner final : public Observer {
@@ -109,6 +104,7 @@ class Owner final : public Observer {
                      std::string_view reason) override;
   void stream_changed(std::string_view stream, std::string_view condition, std::string_view reason) override;
   void budget_spent(Class cls, Instant until) override;
+  std::string_view trouble_of(std::uint32_t stream) const override;
 
  private:
   struct Waiting {

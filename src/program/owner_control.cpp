@@ -19,7 +19,8 @@ std::string_view in_memory_words(Ask ask) {
 
 void Owner::write_budget_spent(Class cls, Millis wait, TextWriter& into) {
   into.text("class ").text(tocsin::word(cls)).text(" has sent as many messages as it may: the next in ");
-  into.number(whole_minutes(wait)).text(" min; see [class ").text(tocsin::word(cls)).text("] in the configuration");
+  write_wait(wait, into);
+  into.text("; see [class ").text(tocsin::word(cls)).text("] in the configuration");
 }
 
 bool Owner::medium_works(Instant now) const {

@@ -173,7 +173,8 @@ void write_status(const Config& config, const Queue& queue, const Index& index, 
     const Millis wait = owner != nullptr ? owner->budget_wait(cls, clocks.now) : Millis{0};
     if (wait.count == 0) continue;
     into.text("class    ").text(word(cls)).text(" has sent as many messages as it may, the next in ");
-    into.number(whole_minutes(wait)).text(" min\n");
+    write_wait(wait, into);
+    into.text("\n");
   }
   for (std::size_t i = 0; i < config.stream_count; ++i) {
     into.text("stream   ").text(config.streams[i].name).text(" at ").text(config.streams[i].host);

@@ -46,6 +46,19 @@ class Queue(Case):
         self.assertRegex(shown, r"attempt 3: unknown: .*524")
         self.assertRegex(shown, r"\(start 1, up \d+ s\)")
 
+    def test_life_of_a_held_message_says_what_holds_it(self):
+        # "not known to have arrived" was said of one that the service had refused to take, with no reason.
+        service = self.service()
+        device = self.device(service).start()
+        service.rule("status", code=403)
+        [identifier] = device.send("x")
+        wait_until(lambda: "403" in str((device.message(identifier) or {})["reason"]), "held")
+        shown = device.ok("queue", "show", identifier).out
+        self.assertRegex(shown, r"attempt 1: came to nothing: .*403")
+        self.assertRegex(shown, r"\n +now: waits: .*403.*tocsin token set sms")
+        device.stop()
+        self.assertIn("now: waits: no daemon is running", device.ok("queue", "show", identifier).out)
+
     def test_message_that_was_being_sent_when_the_daemon_was_killed_is_said_once(self):
         # One line of the log had "it may have arrived" twice.
         service = self.service()

@@ -90,6 +90,7 @@ class Agent final : public tocsin::Observer {
     for (tocsin::ClassRules& of : rules.of) of.expire = {}, of.per_hour = of.per_day = 0;
     return rules;
   }
+  std::string_view trouble_of(std::uint32_t) const override { return sender.reason(); }
   static tocsin::Index& index() {
     static tocsin::Index index;
     return index;

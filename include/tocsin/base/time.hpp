@@ -64,5 +64,8 @@ void write_date(UnixMillis at, TextWriter& into);
 Result<Millis> parse_duration(std::string_view text);
 // The same form back, exact, in the largest unit that divides it: 90s, not 1.5m.
 void write_duration(Millis duration, TextWriter& into);
+// As a person says how long there is to wait: "5 min", "24 h", "3 d"; a minute, from two hours on an hour, from two
+// days on a day that is begun counts.
+void write_wait(Millis wait, TextWriter& into);
 
 }  // namespace tocsin

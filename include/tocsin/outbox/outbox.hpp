@@ -42,6 +42,8 @@ class Observer {
                               std::string_view reason) = 0;
   // The class has sent what it may; the others of it wait until then.
   virtual void budget_spent(Class cls, Instant until) = 0;
+  // Asked, for the record: why the stream of that name's hash does not send now; empty: it does, or nobody knows.
+  virtual std::string_view trouble_of(std::uint32_t) const { return {}; }
 
  protected:
   ~Observer() = default;
@@ -171,6 +173,7 @@ class Outbox {
   const Spent& spent(Class cls) const { return tally_.spent[static_cast<std::size_t>(cls)]; }
   // outbox_room.cpp
   void expire(const Clocks& clocks);
+  void write_expired(const Entry& entry, Instant now, TextWriter& into) const;
   std::uint32_t next_note_s(Instant now) const;
   std::uint32_t forget_old(std::uint32_t now_s);
   enum class Why : std::uint8_t { stays, older_news, lower };

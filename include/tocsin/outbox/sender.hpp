@@ -96,7 +96,7 @@ class Sender {
   Status receive();
   void look_at_connection();
   void disconnect();
-  void take_back(Instant due, const Clocks& clocks);
+  void take_back(Instant due, const Clocks& clocks, std::string_view reason = {});
   // sender_outcome.cpp
   std::string_view words_for(Status failure) const;
   void judge_answer(const Clocks& clocks, std::uint32_t random);
