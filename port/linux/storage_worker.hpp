@@ -57,7 +57,8 @@ class StorageWorker {
   // process has no threads. Errors: io.
   Status start();
 
-  // Readable as long as a finished job's outcome was not told. -1 before start().
+  // Readable as long as a finished job's outcome was not told, from a moment after outcome() knows of it on. -1 before
+  // start().
   int handle() const { return handle_; }
 
   // Waits until handle() is readable: for commands and tests, never for the loop. Errors: timeout, io.
