@@ -22,8 +22,7 @@ struct RulesBench : Bench {
     CHECK(agent->run(seconds(1)));
   }
   void cut_power() {
-    boot();
-    clock = Instant{1000};  // as long as the new boot has lasted
+    cut_to_new_clock();
     begin();
   }
   ClassRules& of(Class cls) { return rules.of[static_cast<std::size_t>(cls)]; }

@@ -28,6 +28,12 @@ struct Bench {
     agent = std::make_unique<Agent>(disk, service, clock, ++boots);
     return *agent;
   }
+  // A power cut, and the clock begins anew: it tells how long the boot has lasted.
+  Agent& cut_to_new_clock() {
+    boot();
+    clock = Instant{1000};
+    return *agent;
+  }
   // The configuration is set between boot() and here.
   Agent& start() {
     CHECK(agent->start());

@@ -20,8 +20,7 @@ struct Bench : fakes::Bench {
     CHECK(agent->run(seconds(1)));
   }
   void cut_power() {
-    boot();
-    clock = Instant{1000};  // as long as the new boot has lasted
+    cut_to_new_clock();
     begin();
   }
   bool on_medium(std::string_view text) {
