@@ -168,12 +168,19 @@ Exit check_configuration(const Call& call) {
   TextWriter state(words);
   const Exit usable = check_state(call.config.device, state);
   if (exit == Exit::done) exit = usable;
+  char problem[400];
+  TextWriter control(problem);
+  if (!check_control_place(call.config.device.control, control).ok()) {
+    complain(control.text(control.view().empty() ? "" : "; look at `control` in [device]").view());
+    if (exit == Exit::done) exit = Exit::config;
+  }
   if (call.arguments.json) {
     JsonWriter json({memory, sizeof memory - 1});
     json.open_object();
     json.field("file", call.config_path);
     json.field("good", exit == Exit::done);
     json.field("state", state.view());
+    json.text_or_null("control", control.view());
     json.close_object();
     print_json(json, memory);
   } else if (exit == Exit::done) {

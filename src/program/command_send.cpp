@@ -60,7 +60,7 @@ Exit as_owner(const Call& call, const ControlRequest& request, bool& met_owner) 
   const Owner::Posted posted = owner.act(request, why);
   exit = posted.exit;
   if (exit == Exit::done && posted.pushed.ticket == 0)
-    why.text(request.subject).text(" is in that state already: nothing changed");
+    Owner::write_unchanged(request, why);
   if (exit == Exit::done && posted.pushed.ticket != 0) {
     exit = owner.settle(posted.pushed.ticket);
     if (exit == Exit::medium) {

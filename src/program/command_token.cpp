@@ -20,13 +20,11 @@ constexpr std::size_t kMaxRaw = kMaxToken + 64;  // with what surrounds a token 
 const StreamConfig* find_stream(const Call& call) {
   const std::size_t at = call.config.find_stream(call.arguments.subject);
   if (at != kNotFound) return &call.config.streams[at];
-  char words[200];
+  char words[400];
   TextWriter why(words);
-  complain(why.text("there is no [stream ")
-               .text(call.arguments.subject)
-               .text("] in ")
-               .text(call.config_path)
-               .view());
+  why.text("there is no [stream ").text(call.arguments.subject).text("] in ").text(call.config_path).text(": ");
+  write_streams(call.config, why);
+  complain(why.view());
   return nullptr;
 }
 

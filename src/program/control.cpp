@@ -2,6 +2,7 @@
 #include "src/program/control.hpp"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -30,12 +31,23 @@ const sockaddr* as_sockaddr(const sockaddr_un& address) {
   return reinterpret_cast<const sockaddr*>(&address);
 }
 
-// The folder of the socket, made when only it is missing.
-Status make_folder(std::string_view path, TextWriter& why) {
+Status too_long(TextWriter& why) {
+  why.text("the path of the control socket has more than ").number(kMaxControlPath).text(" bytes: set a shorter ");
+  why.text("`control` in [device]");
+  return Code::too_big;
+}
+
+// Empty: the one where the program is, or the root.
+std::string_view folder_of(std::string_view path) {
   std::size_t slash = path.size();
   while (slash > 0 && path[slash - 1] != '/') --slash;
-  if (slash <= 1) return {};
-  const std::string_view folder = head(path, slash - 1);
+  return head(path, slash <= 1 ? 0 : slash - 1);
+}
+
+// The folder of the socket, made when only it is missing.
+Status make_folder(std::string_view path, TextWriter& why) {
+  const std::string_view folder = folder_of(path);
+  if (folder.empty()) return {};
   const Path name{folder};
   struct stat info {};
   if (::stat(name.c_str(), &info) == 0) return {};  // not a folder: bind() says so
@@ -43,14 +55,17 @@ Status make_folder(std::string_view path, TextWriter& why) {
   return failed(why, "cannot make the folder of the control socket, ", folder, last_error());
 }
 
+bool is_socket(const sockaddr_un& address, const struct stat& info, TextWriter& why) {
+  if (S_ISSOCK(info.st_mode)) return true;
+  why.text(address.sun_path).text(" is not a socket: remove it, or set `control` in [device]");
+  return false;
+}
+
 // Takes away a socket that nobody serves any more.
 Status clear_place(const sockaddr_un& address, TextWriter& why) {
   struct stat info {};
   if (::lstat(address.sun_path, &info) != 0) return {};  // nothing there, or bind() says why not
-  if (!S_ISSOCK(info.st_mode)) {
-    why.text(address.sun_path).text(" is not a socket: remove it, or set `control` in [device]");
-    return Code::bad_value;
-  }
+  if (!is_socket(address, info, why)) return Code::bad_value;
   const Fd probe{::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
   if (!probe.is_open()) return failed(why, "cannot make a socket for ", address.sun_path, last_error());
   if (::connect(probe.number(), as_sockaddr(address), sizeof address) == 0 || errno == EAGAIN) {
@@ -80,13 +95,7 @@ bool has_asked(const Fd& fd) {
 Status ControlServer::open(std::string_view path, TextWriter& why) {
   close();
   sockaddr_un address;
-  if (!make_address(path, address)) {
-    why.text("the path of the control socket has more than ")
-        .number(kMaxControlPath)
-        .text(" bytes: set a shorter ");
-    why.text("`control` in [device]");
-    return Code::too_big;
-  }
+  if (!make_address(path, address)) return too_long(why);
   TRY(make_folder(path, why));
   TRY(clear_place(address, why));
 
@@ -110,6 +119,22 @@ Status ControlServer::open(std::string_view path, TextWriter& why) {
   path_.assign(path).ignore();  // fits: make_address measured it
   listener_.reset(listener.release());
   return {};
+}
+
+Status check_control_place(std::string_view path, TextWriter& why) {
+  sockaddr_un address;
+  if (!make_address(path, address)) return too_long(why);
+  struct stat info {};
+  if (::lstat(address.sun_path, &info) == 0 && !is_socket(address, info, why)) return Code::bad_value;
+  std::string_view folder = folder_of(path);
+  const bool made = !folder.empty() && ::stat(Path{folder}.c_str(), &info) != 0 && errno == ENOENT;
+  if (made) folder = folder_of(folder);
+  const std::string_view tried = !folder.empty() ? folder : path.front() == '/' ? "/" : ".";
+  if (::faccessat(AT_FDCWD, Path{tried}.c_str(), W_OK | X_OK, AT_EACCESS) != 0)
+    return failed(why, made ? "cannot make the folder of the control socket in " : "cannot make the control socket in ", tried,
+                  last_error());
+  if (::stat(Path{tried}.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return {};
+  return failed(why, "cannot make the control socket in ", tried, Status{Code::io, ENOTDIR});
 }
 
 void ControlServer::close() {

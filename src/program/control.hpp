@@ -139,6 +139,10 @@ class ControlServer {
   std::uint8_t packet_[kMaxControlRequest];
 };
 
+// Whether ControlServer::open() could make its socket at `path`, as far as can be seen without changing anything; one
+// that is served already is right. Errors, with `why`: as open(), but busy.
+Status check_control_place(std::string_view path, TextWriter& why);
+
 // The caller's side: asks whoever serves `path` and waits for the reply, whose views point into `memory`
 // (kMaxControlReply bytes). Errors: not_found (nobody serves it, or ended before it read this), timeout, closed (gone before it
 // replied: nobody knows what it did), protocol (not a reply), too_big, io.

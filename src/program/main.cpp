@@ -98,6 +98,17 @@ Exit ask_running(const Arguments& arguments, std::string_view control, bool& ans
   return reply.value().exit;
 }
 
+// "`token set` needs STREAM ...": and which there are, where the configuration can be read.
+void write_choice(const Arguments& arguments, TextWriter& why) {
+  const bool of_token = arguments.command == Command::token_set || arguments.command == Command::token_show;
+  if (!of_token || arguments.json || !arguments.subject.empty()) return;
+  auto& file = in_place<ConfigFile>();
+  const std::string_view path = config_path(arguments, ::getenv("TOCSIN_CONFIG"));
+  if (!load_config(path, file, in_place<ConfigErrors>()).ok()) return;
+  why.text("; ").text(path).text(": ");
+  write_streams(file.config, why);
+}
+
 Exit with_configuration(const Arguments& arguments, char** words) {
   auto& file = in_place<ConfigFile>();
   auto& errors = in_place<ConfigErrors>();
@@ -166,6 +177,7 @@ int run_program(int argc, char** argv) {
   TextWriter why(words);
   const Exit parsed = parse_arguments({argv, static_cast<std::size_t>(argc)}, arguments, why);
   if (parsed != Exit::done) {
+    write_choice(arguments, why);
     complain(why.view());
     return number(parsed);
   }

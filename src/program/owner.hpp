@@ -65,6 +65,7 @@ class Owner final : public Observer {
     std::size_t count = 0;
   };
   Posted act(const ControlRequest& request, TextWriter& why);  // send, raise, clear, retry, drop, purge
+  static void write_unchanged(const ControlRequest& request, TextWriter& into);  // of a raise or clear
   Exit purged(const Posted& posted, TextWriter& out, TextWriter& why) const;
   bool on_medium(Queue::Ticket ticket) const { return queue_.on_medium(ticket); }
   // Waits until it is on the medium, or 2 s and a little: done, or medium.
@@ -139,6 +140,8 @@ class Owner final : public Observer {
   bool looks_whether_gone() const;
   void look_at_files(Instant now);
   void touch_files();
+  bool is_lost(const Entry& entry) const;
+  void write_lost(std::size_t count, TextWriter& into);
   void move_to_state(Instant now);
   void renew_queue();
   void begin_ballast();

@@ -116,7 +116,7 @@ void Owner::answer(ControlServer::Client client, Instant now) {
       return reply(client, Exit::medium, {}, why.view(), now);
     }
     if (posted.exit == Exit::done)
-      why.text(request.subject).text(" is in that state already: nothing changed");
+      write_unchanged(request, why);
     return reply(client, posted.exit, {}, why.view(), now);
   }
   for (Waiting& waiting : waiting_) {
@@ -189,7 +189,8 @@ Owner::Posted Owner::post(const ControlRequest& request, TextWriter& why) {
   Posted posted;
   const std::size_t stream = request.stream.empty() ? 0 : config_->find_stream(request.stream);
   if (config_->stream_count == 0 || stream == kNotFound) {
-    why.text("there is no [stream ").text(request.stream).text("] in the configuration");
+    why.text("there is no [stream ").text(request.stream).text("] in the configuration: ");
+    write_streams(*config_, why);
     posted.exit = Exit::bad_data;
     return posted;
   }

@@ -47,10 +47,33 @@ StoreFile Owner::no_file(Status failure) const {
 std::size_t Owner::only_in_memory() const {
   if (!in_memory_ && !queue_.stalled(read_clocks().now)) return carried_.messages();
   std::size_t count = carried_.messages();
-  const bool all = files_are_gone();
-  for (std::size_t at = 0; at < index_.size(); ++at)
-    count += !ended(index_[at].state) && (all || index_[at].body_staged) ? 1U : 0U;
+  for (std::size_t at = 0; at < index_.size(); ++at) count += is_lost(index_[at]) ? 1U : 0U;
   return count;
+}
+
+// With this process, while the medium fails.
+bool Owner::is_lost(const Entry& entry) const {
+  return !ended(entry.state) && (entry.body_staged || files_are_gone());
+}
+
+// The first of only_in_memory() by their ids, at the very end: they are taken from what is carried.
+void Owner::write_lost(std::size_t count, TextWriter& into) {
+  constexpr std::size_t kMost = 8;
+  std::size_t named = 0;
+  const auto name = [&](std::string_view prefix, std::uint32_t number) {
+    if (named < kMost) into.text(named == 0 ? "" : ", ").text(message_id(prefix, number).view());
+    if (named < kMost) ++named;
+  };
+  for (Carried::Front front; named < kMost && carried_.front(front); carried_.pop())
+    for (std::size_t i = 0; i < front.count; ++i) name(front.event.id_prefix, front.messages[i].number);
+  alignas(8) std::uint8_t scratch[kBlock];
+  const bool works = !in_memory_ && !queue_.stalled(read_clocks().now);
+  for (std::size_t at = 0; !works && at < index_.size() && named < kMost; ++at) {
+    if (!is_lost(index_[at])) continue;
+    const auto body = queue_.read_body(index_[at], scratch);
+    if (body.ok()) name(body.value().event.id_prefix, index_[at].number);
+  }
+  if (count > named) into.text(" and ").number(count - named).text(" more");
 }
 
 // Without a state, or where its files are gone, everything, also what has ended; where the medium is only slow or

@@ -24,6 +24,11 @@ Owner::Posted Owner::act(const ControlRequest& request, TextWriter& why) {
   return {};
 }
 
+void Owner::write_unchanged(const ControlRequest& request, TextWriter& into) {
+  into.text(request.subject).text(request.ask == Ask::raise ? " is active already" : " is not active");
+  into.text(": nothing changed");
+}
+
 Owner::Posted Owner::change_message(const ControlRequest& request, TextWriter& why) {
   Posted posted;
   const Entry* entry = queue_.find(request.subject);

@@ -72,6 +72,10 @@ class CommandLine(Case):
                 (["send", "--to", "anna", "--stream", "fax", "x"], 65, "fax"),
                 (["token", "show", "fax"], 78, "fax"),
                 (["token", "set", "fax", "-"], 78, "fax"),
+                (["token", "set", "fax", "-"], 78, f"in {device.config}: it has sms"),
+                (["token", "set"], 64, f"needs STREAM: see `tocsin help token set`; {device.config}: it has sms"),
+                (["send", "--to", "anna", "--stream", "fax", "x"], 65, "it has sms"),
+                (["clear", "high-level"], 0, "high-level is not active: nothing changed"),
             ):
                 with self.subTest(words=words, daemon=daemon):
                     self.one_line(device.run(*words, stdin=""), status, shown)

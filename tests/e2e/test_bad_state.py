@@ -266,6 +266,28 @@ class Checked(Case):
         self.assertEqual(found["good"], False)
         self.assertIn("the file system is read-only", found["state"])
 
+    def test_control_socket_that_cannot_be_made(self):
+        # All of these were "good", and the daemon then ran without a socket.
+        device = self.device()
+        (device.folder / "file").write_text("mine\n")
+        for control, shown in (
+            (device.folder / "none" / "deeper" / "control", f"cannot make the folder of the control socket in {device.folder / 'none'}: "),
+            (device.folder / "file" / "control", "cannot make the control socket in "),
+            (device.folder / "file", "is not a socket"),
+        ):
+            with self.subTest(control=control):
+                device.write_config(device={"control": control})
+                self.one_line(device.run("check"), 78, shown, "`control` in [device]")
+                found = json.loads(device.run("check", "--json").out)
+                self.assertFalse(found["good"])
+                self.assertIn(shown, found["control"])
+        device.write_config(device={"control": device.folder / "made" / "control"})
+        self.assertEqual(json.loads(device.ok("check", "--json").out)["control"], None)
+        self.assertFalse((device.folder / "made").exists())
+        device.write_config()
+        device.start()
+        device.ok("check")  # it is there, and served
+
     def test_state_that_cannot_be_used(self):
         for state, shown in (
             ("file", "ot a directory"),

@@ -160,9 +160,21 @@ class Absent(MediumCase):
         device = self.device(self.service(start=False))
         device.write_config(device={"state": device.folder / "none" / "state"})
         device.start()
-        self.assertEqual(device.run("send", "--to", "anna,ben", "in memory").exit, 74)
+        ids = device.run("send", "--to", "anna,ben", "in memory").out.split()
+        self.assertEqual(len(ids), 2)
         self.assertEqual(device.stop(), 0)
-        self.assertIn("2 messages were in memory only", device.log.wait("lost now"))
+        line = device.log.wait("lost now")
+        self.assertIn("2 messages were in memory only", line)
+        self.assertTrue(line.endswith("lost now: " + ", ".join(ids)), line)  # it was said how many, not which
+
+    def test_stop_names_the_first_of_many_that_are_lost(self):
+        device = self.device(self.service(start=False))
+        device.write_config(device={"state": device.folder / "none" / "state"})
+        device.start()
+        ids = [device.run("send", "--to", "oncall", f"in memory {n}").out.split() for n in range(4)]
+        self.assertEqual(device.stop(), 0)
+        first = ", ".join(sum(ids, [])[:8])
+        self.assertTrue(device.log.wait("lost now").endswith(f"lost now: {first} and 12 more"), device.log.lines)
 
 
 class OddFiles(MediumCase):
