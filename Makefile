@@ -122,7 +122,8 @@ $(PROGRAM_TESTS:%=$(CHECK)/%): $(CHECK)/%: $(CHECK)/%.o $(TEST_LIBS) \
 	$(call link_test,$(TLS_LIBS))
 
 # Objects. Portable code sees nothing but include/ (and cJSON); the rest sees its neighbours too.
-scope = $(if $(filter src/base/% src/wire/% src/outbox/% src/alarm/%,$1),$(JSON_CPP),$(if $(filter tests/%,$1),$(OUTER_TEST),$(OUTER)))
+scope = $(if $(filter src/base/% src/wire/% src/outbox/% src/alarm/%,$1),$(JSON_CPP),$\
+        $(if $(filter tests/%,$1),$(OUTER_TEST),$(OUTER)))
 $(SHIP)/%.o: %.cpp $(SHIP)/flags | $(DEPS_READY)
 	@mkdir -p $(@D)
 	$(call say,CXX,$@)
@@ -133,7 +134,8 @@ $(CHECK)/%.o: %.cpp $(CHECK)/flags | $(DEPS_READY)
 	$(Q)$(CHECK_CXX) $(CHECK_FLAGS) $(call scope,$<) -MMD -MP -c -o $@ $<
 
 # These two files change only when the flags or the list of sources do; what depends on them is then built anew.
-FLAGS_NOW := $(CC) $(CXX) $(CHECK_CXX) $(SHIP_FLAGS) $(CHECK_FLAGS) $(OUTER_TEST) $(JSON_CPP) $(LDFLAGS_T) $(TLS_LIBS) $(JSON_LIBS)
+FLAGS_NOW := $(CC) $(CXX) $(CHECK_CXX) $(SHIP_FLAGS) $(CHECK_FLAGS) $(OUTER_TEST) $(JSON_CPP) $(LDFLAGS_T) \
+             $(TLS_LIBS) $(JSON_LIBS)
 $(SHIP)/flags $(CHECK)/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(FLAGS_NOW)' | cmp -s - $@ || echo '$(FLAGS_NOW)' > $@
@@ -182,7 +184,8 @@ test-programs: $(TEST_PROGRAMS)        ## builds every test program, runs none
 GATES := layers faults headers clang nocompile size gate-selftest fuzz-replay
 PORTABLE_OBJ := $(call objects,$(SHIP),$(foreach layer,$(ALL_LAYERS),$(sort $(wildcard src/$(layer)/*.cpp))))
 OUTER_OBJ    := $(call objects,$(SHIP),$(PROGRAM_SRC) $(PORT_SRC))
-COMPILE_ONLY  = COMPILERS='$(CXX) $(if $(CROSS),,clang++)' FLAGS='$(CORE) $(WARN) $(OUTER_TEST)' python3 tests/gates/compiles.py
+COMPILE_ONLY  = COMPILERS='$(CXX) $(if $(CROSS),,clang++)' FLAGS='$(CORE) $(WARN) $(OUTER_TEST)' \
+                python3 tests/gates/compiles.py
 
 .PHONY: $(GATES)
 layers:                                ## checks the direction of every include
@@ -203,7 +206,8 @@ gate-selftest: $(BUILD)/deps/test.ok   ## shows that every gate can fail
 	$(Q)sh tests/gates/selftest.sh
 	$(Q)python3 tests/gates/selftest_runner.py
 
-MUTANT_TESTS := $(addprefix $(CHECK)/tests/,$(sort $(shell sed -n 's/^fails \([^ ]*\).*/\1/p' tests/mutants/faults.txt)))
+MUTANT_NAMES := $(sort $(shell sed -n 's/^fails \([^ ]*\).*/\1/p' tests/mutants/faults.txt))
+MUTANT_TESTS := $(addprefix $(CHECK)/tests/,$(MUTANT_NAMES))
 .PHONY: mutants
 mutants: $(MUTANT_TESTS)               ## seeded faults: each must make the test fail that it names [T=part of a name]
 	$(Q)CHECK='$(CHECK)' CXX='$(CHECK_CXX)' FLAGS='$(CHECK_FLAGS) $(JSON_CPP) $(OUTER)' SANITIZER='$(ARCH) $(SANITIZER)' \
@@ -244,7 +248,8 @@ $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%): $(BUILD)/fuzz/%: $(BUILD)/fuzz/tests/fuzz/%.o
 fuzz: $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%)     ## looks for new inputs: make fuzz [T=judge] [SECONDS=60], that long for each
 	$(Q)set -e; for name in $(or $(T),$(FUZZERS)); do \
 	  mkdir -p $(BUILD)/fuzz/found/$$name; dict=tests/fuzz/$$name.dict; echo "== $$name"; \
-	  $(BUILD)/fuzz/fuzz_$$name -max_total_time=$(SECONDS) -max_len=17000 -print_final_stats=1 -artifact_prefix=$(BUILD)/fuzz/ \
+	  $(BUILD)/fuzz/fuzz_$$name -max_total_time=$(SECONDS) -max_len=17000 -print_final_stats=1 \
+	    -artifact_prefix=$(BUILD)/fuzz/ \
 	    $$(test ! -f $$dict || echo -dict=$$dict) $(BUILD)/fuzz/found/$$name tests/fuzz/corpus/$$name; done
 fuzz-replay: $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%)  ## every kept input once more
 	$(Q)set -e; for name in $(FUZZERS); do \
@@ -304,7 +309,8 @@ bench-board: $(BUILD)/deps/bench.ok $(BOARD)  ## how long the emulated ARM board
 CUT_FS       := $(subst $(comma), ,$(or $(FS),ext4$(comma)vfat$(comma)jffs2$(comma)ubifs$(comma)mtd$(comma)ubi))
 CUT_IMAGES   := $(sort $(patsubst mtd,jffs2,$(patsubst ubi,ubifs,$(CUT_FS))))  # flash with and without a file system
 CUT_NEEDS    := $(patsubst %,$(BUILD)/deps/powercut/%/version,$(filter vfat jffs2 ubifs,$(CUT_IMAGES)))
-CUT_PROGRAMS := $(if $(filter ext4 vfat,$(CUT_FS)),aarch64) $(if $(filter jffs2,$(CUT_IMAGES)),musl) $(if $(filter ubifs,$(CUT_IMAGES)),armhf)
+CUT_PROGRAMS := $(if $(filter ext4 vfat,$(CUT_FS)),aarch64) $(if $(filter jffs2,$(CUT_IMAGES)),musl) \
+                $(if $(filter ubifs,$(CUT_IMAGES)),armhf)
 $(BUILD)/deps/powercut/%/version: tests/powercut/fetch.sh $(BOARD) $(BUILD)/deps/%.ok
 	@echo '  DEPS  power cuts: $*'
 	$(Q)tests/powercut/fetch.sh $(BUILD)/deps $*

@@ -33,9 +33,9 @@ void workload(Disk& disk, Model& model) {
   const auto schedule = static_cast<unsigned>(check::option("schedule", 97));  // of sizes
   for (unsigned op = 0; op < 44 && disk.power; ++op) {
     const bool alarm = op % 5 == 2;
-    const std::uint32_t first =
-        model.push(life, op % 4 == 1 ? 3 : 1, 400 + op * schedule % 600, static_cast<Class>(op % 3), alarm ? "pump" : "",
-                   alarm ? (op % 2 != 0 ? Transition::raised : Transition::cleared) : Transition::none);
+    const std::uint32_t first = model.push(
+        life, op % 4 == 1 ? 3 : 1, 400 + op * schedule % 600, static_cast<Class>(op % 3), alarm ? "pump" : "",
+        alarm ? (op % 2 != 0 ? Transition::raised : Transition::cleared) : Transition::none);
     if (first != 0)
       for (std::uint32_t i = 0; i < (op % 4 == 1 ? 3U : 1U) && n < 64; ++i) waiting[n++] = first + i;
     if (op % 3 != 0) life.settle();  // otherwise it shares a sync with what follows
@@ -236,7 +236,8 @@ std::string live_on(Disk disk, Model model) {
   std::uint32_t oldest = 0;
   for (unsigned op = 0; op < 60; ++op) {
     model.push(life, 1 + op % 3, 300 + op * 61 % 500);
-    for (auto it = model.messages.upper_bound(oldest); it != model.messages.end() && life.queue->live_bytes() > 4000; ++it) {
+    for (auto it = model.messages.upper_bound(oldest);
+         it != model.messages.end() && life.queue->live_bytes() > 4000; ++it) {
       oldest = it->first;
       if (it->second.over == 0 && !it->second.gone) model.end(life, oldest, State::failed);
     }
@@ -255,8 +256,10 @@ std::string live_on(Disk disk, Model model) {
     std::string wrong;
     for (const auto& [number, m] : model.messages) {
       const Entry* entry = index.find(number);
-      if (m.over_safe && entry != nullptr && !ended(entry->state)) wrong = "Q2: " + std::to_string(number) + " waits again";
-      if (m.safe && m.over == 0 && (entry == nullptr || ended(entry->state))) wrong = "Q1: " + std::to_string(number) + " is lost";
+      if (m.over_safe && entry != nullptr && !ended(entry->state))
+        wrong = "Q2: " + std::to_string(number) + " waits again";
+      if (m.safe && m.over == 0 && (entry == nullptr || ended(entry->state)))
+        wrong = "Q1: " + std::to_string(number) + " is lost";
     }
     index = kept;
     if (!wrong.empty()) return wrong;

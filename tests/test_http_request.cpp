@@ -89,10 +89,13 @@ TEST(http_request_bytes_that_could_inject_are_refused_everywhere) {
     CHECK_EQ(accepted(request), visible && c != '#');
     request = simple();
     request.host = odd;
-    CHECK_EQ(accepted(request), visible && std::string_view("/?#@\\,\"<>").find(static_cast<char>(c)) == std::string_view::npos);
+    CHECK_EQ(accepted(request),
+             visible && std::string_view("/?#@\\,\"<>").find(static_cast<char>(c)) == std::string_view::npos);
     request = simple();
     request.method = odd;
-    CHECK_EQ(accepted(request), visible && std::string_view("\"(),/:;<=>?@[\\]{}").find(static_cast<char>(c)) == std::string_view::npos);
+    CHECK_EQ(accepted(request),
+             visible && std::string_view("\"(),/:;<=>?@[\\]{}").find(static_cast<char>(c)) ==
+                            std::string_view::npos);
   }
 }
 

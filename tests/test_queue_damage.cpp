@@ -21,8 +21,8 @@
 //
 // Reported (Found::damaged) if a later record knows that it had been synced - so not when the last sync of
 // all wrote it - and no start excuses it: a start cannot know whether what the last sync before it wrote had
-// been promised, but for the records right before it, which it found and wrote again. A stop that is gone is reported as unclean.
-// A head is not reported. In no case is a number given out that was told to anybody, nor an id.
+// been promised, but for the records right before it, which it found and wrote again. A stop that is gone is
+// reported as unclean. A head is not reported. In no case is a number given out that was told to anybody, nor an id.
 //
 //   queue_any_bit* all=1                             every bit, not a slice
 //   queue_any_bit* sample=1 file=1 at=4130 bit=3     one case, as a failure prints it

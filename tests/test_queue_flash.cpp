@@ -76,8 +76,9 @@ TEST(queue_on_flash_goes_on_where_writes_fail) {
   }
 }
 
-// Found by a random life: the sync of the seal failed, and the seal was on the medium all the same. The next turn went to
-// that file again and erased its first records with the head, when the other head still vouched for them.
+// Found by a random life: the sync of the seal failed, and the seal was on the medium all the same. The next
+// turn went to that file again and erased its first records with the head, when the other head still vouched
+// for them.
 TEST(queue_on_flash_whose_seal_seemed_to_fail_is_cut_off_while_it_turns_again) {
   const auto fill = [](World& world) {  // so much waits that its copy is longer than a group
     for (unsigned i = 0; i < 12; ++i) CHECK(world.ledger.push(*world.process, 1, 1900) != 0), world.operate('S');

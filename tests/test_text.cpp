@@ -92,9 +92,10 @@ TEST(utf8_of_every_code_point_has_its_length) {
 }
 
 TEST(utf8_overlong_and_stray_bytes_are_none) {
-  for (const char* wrong : {"\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80",
-                            "\xf5\x80\x80\x80", "\xf8\x88\x80\x80\x80", "\xff", "\xfe", "\xc3(", "\xe2\x82(", "\xe2(\xac",
-                            "\xf0\x9f\x9a(", "\xf0\x9f(\xa8", "\xf0(\x9a\xa8"}) {
+  for (const char* wrong :
+       {"\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80",
+        "\xf5\x80\x80\x80", "\xf8\x88\x80\x80\x80", "\xff", "\xfe", "\xc3(", "\xe2\x82(", "\xe2(\xac",
+        "\xf0\x9f\x9a(", "\xf0\x9f(\xa8", "\xf0(\x9a\xa8"}) {
     CHECK_EQ(utf8_length(wrong), 0);
     CHECK(!is_utf8(wrong));
     CHECK(!is_utf8(std::string("before ") + wrong + " after"));

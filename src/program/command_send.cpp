@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// `tocsin send`, `raise`, `clear`, `queue retry`, `drop` and `purge`: through the owner when there is one, else by being the owner for a
-// moment.
+// `tocsin send`, `raise`, `clear`, `queue retry`, `drop` and `purge`: through the owner when there is one,
+// else by being the owner for a moment.
 #include <poll.h>
 
 #include "port/linux/clock.hpp"
@@ -94,7 +94,8 @@ Exit as_owner(const Call& call, const ControlRequest& request, bool& met_owner) 
   }
   owner.close(kCloseWithin);
   if (handed_over) exit = Exit::later;  // the daemon gets the lock when this process ends
-  if (handed_over && owner.has_let_go()) exit = watch_files(call.config, posted.pushed.first_number, posted.count, until);
+  if (handed_over && owner.has_let_go())
+    exit = watch_files(call.config, posted.pushed.first_number, posted.count, until);
   if (!why.view().empty()) complain(why.view());
   return exit;
 }

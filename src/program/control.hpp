@@ -144,8 +144,8 @@ class ControlServer {
 Status check_control_place(std::string_view path, TextWriter& why);
 
 // The caller's side: asks whoever serves `path` and waits for the reply, whose views point into `memory`
-// (kMaxControlReply bytes). Errors: not_found (nobody serves it, or ended before it read this), timeout, closed (gone before it
-// replied: nobody knows what it did), protocol (not a reply), too_big, io.
+// (kMaxControlReply bytes). Errors: not_found (nobody serves it, or ended before it read this), timeout,
+// closed (gone before it replied: nobody knows what it did), protocol (not a reply), too_big, io.
 Result<ControlReply> call_control(std::string_view path, const ControlRequest& request, Millis timeout,
                                   MutBytes memory);
 

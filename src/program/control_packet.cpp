@@ -117,7 +117,9 @@ Status take_value(Tag tag, Bytes value, ControlRequest& into, TextWriter& why) {
       into.cls = static_cast<Class>(value[0]);
       return {};
     case Tag::stream: into.stream = as_text(value); return bad_name(why, value, kMaxName);
-    case Tag::subject: into.subject = as_text(value); return bad_name(why, value, kMaxId);  // or shorter: nothing of that name is found
+    case Tag::subject:
+      into.subject = as_text(value);
+      return bad_name(why, value, kMaxId);  // or shorter: nothing of that name is found
     case Tag::text:
       into.text = as_text(value);
       return check_text(into.text, why) == Exit::done ? Status{} : Code::bad_value;

@@ -93,7 +93,8 @@ void Owner::poll() {
 }
 
 Instant Owner::wake() const {
-  Instant at = earlier(earlier(earlier(earlier(queue_.wake(), outbox_.wake()), look_at_kept_), log_.due()), retry_lines_);
+  Instant at = earlier(earlier(earlier(earlier(queue_.wake(), outbox_.wake()), look_at_kept_), log_.due()),
+                       retry_lines_);
   if (in_memory_) at = earlier(at, look_at_state_);
   if (files_are_gone()) at = earlier(at, look_at_files_);
   if (looks_whether_gone()) at = earlier(at, look_whether_gone_);

@@ -120,7 +120,9 @@ void Owner::keep_damage(Instant now) {
   if (found_.unreadable) {
     line.text("queue.0 and queue.1 held no queue that can be read: an empty one is begun");
   } else if (begun) {
-    line.text("queue.").number(found_.unsealed).text(" was begun and never finished, and has blocks that are no records: ");
+    line.text("queue.")
+        .number(found_.unsealed)
+        .text(" was begun and never finished, and has blocks that are no records: ");
     line.text("a first start that was cut off, or damage");
   } else if (found_.heads == Queue::Heads::unknown) {
     line.text("queue.").number(queue_.active_file() ^ 1);

@@ -54,7 +54,8 @@ void Owner::begin_self() {
     if (index_[at].alarm != name_hash(kSelfAlarm)) continue;
     const auto body = queue_.read_body(index_[at], scratch);
     if (!body.ok()) continue;
-    const std::uint64_t until_ms = body.value().event.queued.on_ms() + static_cast<std::uint64_t>(SelfAlarms::kEvery.count);
+    const std::uint64_t until_ms =
+        body.value().event.queued.on_ms() + static_cast<std::uint64_t>(SelfAlarms::kEvery.count);
     if (until_ms <= on_ms) continue;
     for (std::size_t i = 0; i < kSelfKinds; ++i) {
       const auto kind = static_cast<SelfKind>(i);

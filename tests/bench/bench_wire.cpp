@@ -33,9 +33,10 @@ namespace {
 
 // ---- row 9 ----
 
-constexpr OutgoingText kAlarm{"pump-7f3a-000123", "TOCSIN", "447700900123",
-                              "ALARM critical: pump room 2, water level above 1.20 m since 08:39:00 UTC. Call the night "
-                              "desk and say which pump stands still. Acknowledge with: tocsin ack pump_room_2."};
+constexpr OutgoingText kAlarm{
+    "pump-7f3a-000123", "TOCSIN", "447700900123",
+    "ALARM critical: pump room 2, water level above 1.20 m since 08:39:00 UTC. Call the night "
+    "desk and say which pump stands still. Acknowledge with: tocsin ack pump_room_2."};
 // The same through something the optimizer cannot see through, as every peer gets it.
 const OutgoingText* volatile alarm_text = &kAlarm;
 char body[4096];
@@ -83,7 +84,9 @@ template <typename Writer, typename Buffer>
 void rapidjson_body(const OutgoingText& m, Buffer& buffer) {
   buffer.Clear();
   Writer writer(buffer);
-  const auto text = [&writer](std::string_view t) { writer.String(t.data(), static_cast<rapidjson::SizeType>(t.size())); };
+  const auto text = [&writer](std::string_view t) {
+    writer.String(t.data(), static_cast<rapidjson::SizeType>(t.size()));
+  };
   writer.StartObject();
   writer.Key("messages", 8);
   writer.StartArray();

@@ -145,7 +145,8 @@ class Agent final : public tocsin::Observer {
       return clock;  // a store's handle would wake the loop
     if (faults.whim()) return clock;
     if (stream.readable() && sender.want() == tocsin::Want::readable) return clock;
-    tocsin::Instant next = earlier(earlier(earlier(queue.wake(), outbox.wake()), sender.wake()), earlier(even.event(), odd.event()));
+    tocsin::Instant next = earlier(earlier(earlier(queue.wake(), outbox.wake()), sender.wake()),
+                                   earlier(even.event(), odd.event()));
     if (next <= clock) ++spins;
     return earlier(next, stream.event());
   }

@@ -174,10 +174,12 @@ class Model {
       const tocsin::MessageId id = tocsin::message_id(event.id_prefix, entry.number);
       if (std::string(id.view()) != m.id) return name + " has another id";
       if (m.over_safe && !tocsin::ended(entry.state)) return "Q2: " + name + " had ended and waits again";
-      if (m.over == 0 && !m.maybe_over && tocsin::ended(entry.state)) return "Q1: " + name + " has not ended and does not wait";
+      if (m.over == 0 && !m.maybe_over && tocsin::ended(entry.state))
+        return "Q1: " + name + " has not ended and does not wait";
     }
     for (const auto& [number, m] : messages) {
-      if (m.safe && m.over == 0 && !m.maybe_over && found.count(number) == 0) return "Q1: message " + std::to_string(number) + " is lost";
+      if (m.safe && m.over == 0 && !m.maybe_over && found.count(number) == 0)
+        return "Q1: message " + std::to_string(number) + " is lost";
       if (m.gone) continue;
       std::size_t there = 0;
       for (std::uint32_t i = 0; i < m.group; ++i) there += found.count(m.first + i);
@@ -220,7 +222,8 @@ class Model {
     for (auto it = messages.begin(); it != messages.end();) {
       if (found.count(it->first) == 0) {
         if (!it->second.safe) unsettled.insert(*it);
-        it = it->second.over != 0 || it->second.maybe_over ? (it->second.gone = true, std::next(it)) : messages.erase(it);
+        it = it->second.over != 0 || it->second.maybe_over ? (it->second.gone = true, std::next(it))
+                                                           : messages.erase(it);
         continue;
       }
       // Found as it is: from now on that is what must stay.

@@ -65,7 +65,8 @@ TEST(supervisor_watchdog_of_another_process_is_left_alone) {
 
 TEST(supervisor_that_is_not_there_or_has_an_odd_address_is_told_nothing) {
   const std::string too_long = "/" + std::string(200, 'x');
-  for (const char* address : {static_cast<const char*>(nullptr), "", "@", "relative", "/nowhere/notify", too_long.c_str()}) {
+  for (const char* address :
+       {static_cast<const char*>(nullptr), "", "@", "relative", "/nowhere/notify", too_long.c_str()}) {
     Supervisor supervisor;
     supervisor.open(address, "x", nullptr);
     supervisor.ready(Instant{1000});

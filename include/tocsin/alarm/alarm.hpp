@@ -25,8 +25,8 @@ struct AlarmRule {
 
 bool is_raised(const Queue& queue, std::string_view alarm);
 
-// Makes the transition, whose edge came `edge_before` ago: {time} is then. Errors: empty (it is in that state already, nothing to do); as Outbox::post():
-// nothing changed then, and the same call later makes up for it.
+// Makes the transition, whose edge came `edge_before` ago: {time} is then. Errors: empty (it is in that state
+// already, nothing to do); as Outbox::post(): nothing changed then, and the same call later makes up for it.
 Result<Queue::Pushed> change_alarm(Outbox& outbox, const AlarmRule& rule, Transition to,
                                    std::string_view device_name, const Clocks& clocks,
                                    Millis edge_before = Millis{0});
