@@ -66,7 +66,10 @@ class Absent(MediumCase):
         ids, waits = self.in_memory(device, service, "no such file")
         # `queue list` said that the queue is empty, beside a message that only the daemon's memory had.
         listed = device.ok("queue", "list")
-        self.assertEqual(listed.err, "")
+        self.assertEqual(
+            listed.err,
+            "tocsin: the daemon cannot use its state and has everything in memory only: see `tocsin status`\n",
+        )
         self.assertRegex(listed.out, rf"(?m)^{waits}  queued  info  \d+  waits in memory\n    in memory only: .")
         self.assertEqual({m["id"]: m["state"] for m in device.queue()}, {**{i: "accepted" for i in ids}, waits: "queued"})
         self.assertEqual({m["memory_only"] for m in device.queue()}, {True})
