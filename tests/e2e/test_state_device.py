@@ -104,6 +104,10 @@ class OnADevice(MediumCase):
         self.assertEqual(other.stop(), 0)
         first.start()
         held += first.send("to the first one again")
+        said = len(first.log.lines)
+        first.hang_up()  # the program that comes takes over what this one lets go of
+        first.log.wait("running as", after=said)
+        held += first.send("after a new start")
         self.assertEqual([m["id"] for m in first.queue()], held)
 
     def test_send_wait_gives_way_to_a_starting_daemon(self):
