@@ -74,7 +74,8 @@ bool Queue::is_damaged(Place place, Bytes block) const {
 Result<Queue::Place> Queue::next_damaged(Place from, MutBytes into) const {
   for (; from.file < 2; from = {from.file + 1, 0}) {
     Store& store = *store_[from.file];
-    if (!told_nothing_[from.file] && !is_begun(from.file) && (generation_ == 0 || from.file != active_)) continue;
+    const bool is_used = generation_ != 0 && from.file == active_;
+    if (!told_nothing_[from.file] && !is_begun(from.file) && !is_used) continue;
     for (; from.slot <= slots(store); ++from.slot) {
       const bool read = store.read(from.slot * kBlock, into.first(kBlock)).ok();
       if (!read) std::memset(into.data(), 0, kBlock);

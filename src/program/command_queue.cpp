@@ -229,7 +229,7 @@ bool find_in_memory(const Call& call, MemoryList::Files files, Reader::Message& 
 
 alignas(8) std::uint8_t body_memory[kBlock], state_memory[kBlock];
 
-// Where the files of a daemon were removed, what it says of a message counts; what is left of them may know it as well.
+// Where the files of a daemon were removed, what it says of a message counts; what is left of them may know it too.
 Where where(const Reader::Message& message, Reader& reader) {
   const std::uint32_t asked = reader.find(message.id.view());
   std::uint32_t number = asked;

@@ -131,8 +131,8 @@ Status check_control_place(std::string_view path, TextWriter& why) {
   if (made) folder = folder_of(folder);
   const std::string_view tried = !folder.empty() ? folder : path.front() == '/' ? "/" : ".";
   if (::faccessat(AT_FDCWD, Path{tried}.c_str(), W_OK | X_OK, AT_EACCESS) != 0)
-    return failed(why, made ? "cannot make the folder of the control socket in " : "cannot make the control socket in ", tried,
-                  last_error());
+    return failed(why, made ? "cannot make the folder of the control socket in " : "cannot make the control socket in ",
+                  tried, last_error());
   if (::stat(Path{tried}.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return {};
   return failed(why, "cannot make the control socket in ", tried, Status{Code::io, ENOTDIR});
 }

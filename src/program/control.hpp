@@ -42,7 +42,8 @@ enum class Ask : std::uint8_t {
   retry = 9,         // subject: id of a message, or its number
   drop = 10,         // the same
   purge = 11,
-  in_memory = 12,    // messages that only memory has (memory_list.hpp): from; or only subject, as for retry; files_gone
+  in_memory = 12,    // messages that only memory has (memory_list.hpp): from; or only subject, as for retry;
+                     // files_gone
 };
 
 struct ControlRequest {
@@ -139,8 +140,8 @@ class ControlServer {
   std::uint8_t packet_[kMaxControlRequest];
 };
 
-// Whether ControlServer::open() could make its socket at `path`, as far as can be seen without changing anything; one
-// that is served already is right. Errors, with `why`: as open(), but busy.
+// Whether ControlServer::open() could make its socket at `path`, as far as can be seen without changing anything;
+// one that is served already is right. Errors, with `why`: as open(), but busy.
 Status check_control_place(std::string_view path, TextWriter& why);
 
 // The caller's side: asks whoever serves `path` and waits for the reply, whose views point into `memory`
