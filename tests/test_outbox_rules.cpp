@@ -42,7 +42,7 @@ TEST(rules_message_that_the_budget_kept_back_until_it_expired_says_so) {
   const auto number = b->post(Class::warning, 1, "waits");
   CHECK(b->run(minutes(11)));
   CHECK(b->state(number) == State::expired);
-  CHECK(fakes::has(b.reason(number), "gives it, 10m: its class has sent as many as it may"));
+  CHECK(fakes::has(b.reason(number), "gives it, 10m: its budget was spent"));
 }
 
 TEST(rules_age_goes_on_over_power_cuts_and_time_off_does_not_count) {

@@ -88,14 +88,10 @@ void Outbox::expire(const Clocks& clocks) {
 void Outbox::write_expired(const Entry& entry, Instant now, TextWriter& into) const {
   alignas(8) std::uint8_t scratch[kBlock];
   into.text(entry.sends == 0 ? "not sent" : "not known to have arrived").text(" in the time that its class gives it");
-  if (const auto body = queue_.read_body(entry, scratch); body.ok()) {
-    const std::uint64_t queued_s = body.value().event.queued.on_ms() / 1000;
-    into.text(", ");
-    write_duration(seconds(static_cast<std::int64_t>(entry.expires_s - queued_s)), into);
-  }
+  write_duration(rules_[entry.cls].expire, into.text(", "));
   const auto last = queue_.read_state(entry, scratch);
-  const std::string_view recorded = last.ok() ? last.value().reason : std::string_view{};
-  std::string_view why = free_at(entry.cls, now) > now ? "its class has sent as many as it may" : recorded;
+  std::string_view why = last.ok() ? last.value().reason : std::string_view{};
+  if (free_at(entry.cls, now) > now) why = "its budget was spent";
   if (why.empty()) why = observer_.trouble_of(entry.stream);
   if (why.empty() && queue_.stalled(now)) why = "the medium fails";
   if (!why.empty()) into.text(": ").text(why);

@@ -171,7 +171,7 @@ Exit check_configuration(const Call& call) {
   char problem[400];
   TextWriter control(problem);
   if (!check_control_place(call.config.device.control, control).ok()) {
-    complain(control.text(control.view().empty() ? "" : "; look at `control` in [device]").view());
+    complain(control.text("; look at `control` in [device]").view());
     if (exit == Exit::done) exit = Exit::config;
   }
   if (call.arguments.json) {

@@ -230,13 +230,10 @@ bool find_in_memory(const Call& call, MemoryList::Files files, Reader::Message& 
 alignas(8) std::uint8_t body_memory[kBlock], state_memory[kBlock];
 
 // Where the files of a daemon were removed, what it says of a message counts; what is left of them may know it too.
-Where where(const Reader::Message& message, Reader& reader) {
-  const std::uint32_t asked = reader.find(message.id.view());
-  std::uint32_t number = asked;
-  if (asked == 0) return Where::in_memory;
-  const auto found = reader.from(number, body_memory, state_memory);
-  const bool is_same = found.ok() && number == asked && found.value().state.state == message.state.state &&
-                       found.value().attempts == message.attempts;
+Where where(const Reader::Message& message, const Reader& reader) {
+  const Entry* const entry = reader.queue().find(message.id.view());
+  const bool is_same =
+      entry != nullptr && entry->state == message.state.state && entry->attempts == message.attempts;
   return is_same ? Where::in_files : Where::in_memory;
 }
 

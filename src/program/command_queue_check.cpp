@@ -107,7 +107,7 @@ Exit check_queue(const Arguments& arguments, const Config* config) {
     report = look(reader);
   }
   const std::string_view missing = reader.is_there() ? reader.missing() : removed ? "queue.0 and queue.1" : "";
-  const bool damage = !missing.empty() || found.damaged > 0 || found.bad_blocks > 0 ||
+  const bool damage = removed || !missing.empty() || found.damaged > 0 || found.bad_blocks > 0 ||
                       found.unreadable || report.unreadable > 0;
   static char text[2048];
   if (arguments.json) {
@@ -137,7 +137,7 @@ Exit check_queue(const Arguments& arguments, const Config* config) {
     return Exit::done;
   }
   if (removed) {
-    out.text(missing).text(reader.is_there() ? " is" : " are").text(" not there; ").text(of_daemon);
+    out.text(missing).text(missing.empty() ? "empty; " : " missing; ").text(of_daemon);
     print(out.text("\n").view());
     return Exit::bad_data;
   }
@@ -149,9 +149,8 @@ Exit check_queue(const Arguments& arguments, const Config* config) {
   if (found.fresh) {
     const bool begun = found.unsealed != Queue::Found::kNoFile && report.broken_count > 0;
     out.text(found.unreadable ? "no queue can be read in its files: look at the medium\n"
-             : begun          ? "an empty queue that was begun\n"
                               : "an empty queue\n");
-    if (begun) write_blocks(report, " (a first start that was cut off, or damage)", out);
+    if (begun) write_blocks(report, " (a start that was cut off, or damage)", out);
     print(out.view());
     return damage ? Exit::bad_data : Exit::done;
   }

@@ -216,7 +216,7 @@ std::string_view nearest(std::string_view word, Span<const std::string_view> kno
 void write_streams(const Config& config, TextWriter& into) {
   into.text("it has ");
   for (std::size_t i = 0; i < config.stream_count; ++i)
-    into.text(i == 0 ? "" : i + 1 == config.stream_count ? " and " : ", ").text(config.streams[i].name);
+    into.text(i == 0 ? "" : ", ").text(config.streams[i].name);
 }
 
 }  // namespace tocsin

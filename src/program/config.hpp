@@ -168,7 +168,7 @@ std::string_view nearest(std::string_view word, Span<const std::string_view> kno
 // text.
 void write_quoted(std::string_view written, TextWriter& into);
 
-// "it has sms and fax"
+// "it has sms, fax"
 void write_streams(const Config& config, TextWriter& into);
 
 }  // namespace tocsin

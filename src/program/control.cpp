@@ -127,14 +127,10 @@ Status check_control_place(std::string_view path, TextWriter& why) {
   struct stat info {};
   if (::lstat(address.sun_path, &info) == 0 && !is_socket(address, info, why)) return Code::bad_value;
   std::string_view folder = folder_of(path);
-  const bool made = !folder.empty() && ::stat(Path{folder}.c_str(), &info) != 0 && errno == ENOENT;
-  if (made) folder = folder_of(folder);
-  const std::string_view tried = !folder.empty() ? folder : path.front() == '/' ? "/" : ".";
-  if (::faccessat(AT_FDCWD, Path{tried}.c_str(), W_OK | X_OK, AT_EACCESS) != 0)
-    return failed(why, made ? "cannot make the folder of the control socket in " : "cannot make the control socket in ",
-                  tried, last_error());
-  if (::stat(Path{tried}.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return {};
-  return failed(why, "cannot make the control socket in ", tried, Status{Code::io, ENOTDIR});
+  if (::stat(Path{folder}.c_str(), &info) != 0 && errno == ENOENT) folder = folder_of(folder);  // open() makes one
+  if (folder.empty()) folder = path.front() == '/' ? "/" : ".";
+  if (::faccessat(AT_FDCWD, Path{folder}.c_str(), W_OK | X_OK, AT_EACCESS) == 0) return {};
+  return failed(why, "cannot make the control socket ", path, last_error());
 }
 
 void ControlServer::close() {

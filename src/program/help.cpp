@@ -132,9 +132,8 @@ constexpr Help kHelp[] = {
     {"check",
      "tocsin check\n"
      "\n"
-     "Reads the configuration and shows every mistake as FILE:LINE: what is wrong: what to do. Looks at\n"
-     "tokens, authorities, the state and the place of the control socket, too. Exit status 78 when there\n"
-     "is a mistake, 73 when the state cannot be used.\n"
+     "Reads the configuration and shows every mistake as FILE:LINE: what is wrong: what to do. Exit\n"
+     "status 78 when there is one.\n"
      "\n"
      "  tocsin -c new.conf check\n"},
     {"version",

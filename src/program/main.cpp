@@ -98,22 +98,36 @@ Exit ask_running(const Arguments& arguments, std::string_view control, bool& ans
   return reply.value().exit;
 }
 
+struct Loaded {
+  std::string_view path;
+  ConfigFile& file;
+  ConfigErrors& errors;
+  bool good;
+};
+
+Loaded load(const Arguments& arguments) {
+  auto& file = in_place<ConfigFile>();
+  auto& errors = in_place<ConfigErrors>();
+  const std::string_view path = config_path(arguments, ::getenv("TOCSIN_CONFIG"));
+  return {path, file, errors, load_config(path, file, errors).ok()};
+}
+
 // "`token set` needs STREAM ...": and which there are, where the configuration can be read.
 void write_choice(const Arguments& arguments, TextWriter& why) {
   const bool of_token = arguments.command == Command::token_set || arguments.command == Command::token_show;
   if (!of_token || arguments.json || !arguments.subject.empty()) return;
-  auto& file = in_place<ConfigFile>();
-  const std::string_view path = config_path(arguments, ::getenv("TOCSIN_CONFIG"));
-  if (!load_config(path, file, in_place<ConfigErrors>()).ok()) return;
-  why.text("; ").text(path).text(": ");
-  write_streams(file.config, why);
+  const Loaded loaded = load(arguments);
+  if (!loaded.good) return;
+  why.text("; ").text(loaded.path).text(": ");
+  write_streams(loaded.file.config, why);
 }
 
 Exit with_configuration(const Arguments& arguments, char** words) {
-  auto& file = in_place<ConfigFile>();
-  auto& errors = in_place<ConfigErrors>();
-  const std::string_view path = config_path(arguments, ::getenv("TOCSIN_CONFIG"));
-  if (!load_config(path, file, errors).ok()) {
+  const Loaded loaded = load(arguments);
+  auto& file = loaded.file;
+  auto& errors = loaded.errors;
+  const std::string_view path = loaded.path;
+  if (!loaded.good) {
     if (arguments.command == Command::raise || arguments.command == Command::clear ||
         arguments.command == Command::status) {
       bool answered = false;

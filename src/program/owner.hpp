@@ -141,7 +141,7 @@ class Owner final : public Observer {
   void look_at_files(Instant now);
   void touch_files();
   bool is_lost(const Entry& entry) const;
-  void write_lost(std::size_t count, TextWriter& into);
+  void write_lost(std::size_t count, TextWriter& into) const;
   void move_to_state(Instant now);
   void renew_queue();
   void begin_ballast();

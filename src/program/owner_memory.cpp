@@ -56,24 +56,18 @@ bool Owner::is_lost(const Entry& entry) const {
   return !ended(entry.state) && (entry.body_staged || files_are_gone());
 }
 
-// The first of only_in_memory() by their ids, at the very end: they are taken from what is carried.
-void Owner::write_lost(std::size_t count, TextWriter& into) {
+// The first of only_in_memory() by their ids; of those that wait for room only how many.
+void Owner::write_lost(std::size_t count, TextWriter& into) const {
   constexpr std::size_t kMost = 8;
   std::size_t named = 0;
-  const auto name = [&](std::string_view prefix, std::uint32_t number) {
-    if (named < kMost) into.text(named == 0 ? "" : ", ").text(message_id(prefix, number).view());
-    if (named < kMost) ++named;
-  };
-  for (Carried::Front front; named < kMost && carried_.front(front); carried_.pop())
-    for (std::size_t i = 0; i < front.count; ++i) name(front.event.id_prefix, front.messages[i].number);
   alignas(8) std::uint8_t scratch[kBlock];
-  const bool works = !in_memory_ && !queue_.stalled(read_clocks().now);
-  for (std::size_t at = 0; !works && at < index_.size() && named < kMost; ++at) {
+  for (std::size_t at = 0; count > carried_.messages() && at < index_.size() && named < kMost; ++at) {
     if (!is_lost(index_[at])) continue;
     const auto body = queue_.read_body(index_[at], scratch);
-    if (body.ok()) name(body.value().event.id_prefix, index_[at].number);
+    if (!body.ok()) continue;
+    into.text(named++ == 0 ? ": " : ", ").text(message_id(body.value().event.id_prefix, index_[at].number).view());
   }
-  if (count > named) into.text(" and ").number(count - named).text(" more");
+  if (named > 0 && count > named) into.text(" and ").number(count - named).text(" more");
 }
 
 // Without a state, or where its files are gone, everything, also what has ended; where the medium is only slow or
@@ -84,11 +78,11 @@ std::size_t Owner::list_memory(const ControlRequest& request, MutBytes into, Tex
     remark.number(carried_.messages()).text(carried_.messages() == 1 ? " message" : " messages")
         .text(" from memory wait for room in the queue and are not listed");
   if (request.files_gone && role_ == Role::daemon) {
-    remark.text(remark.view().empty() ? "the daemon " : "; the daemon ");
+    remark.text(remark.view().empty() ? "" : "; ").text("the daemon ");
     if (in_memory_) remark.text("cannot use its state and has everything in memory only: see `tocsin status`");
     else
       remark.text("has files in ").text(config_->device.state)
-          .text(" open that are not there any more, and makes them anew at once: look again in a moment");
+          .text(" open that were removed, and makes them anew: look again");
   }
   if (!in_memory_ && !request.files_gone && !queue_.stalled(read_clocks().now)) return 0;
   const Entry* const asked = request.subject.empty() ? nullptr : queue_.find(request.subject);

@@ -307,7 +307,7 @@ void Owner::close(Millis most) {
     char text[Log::kMaxLine];
     TextWriter line(text);
     line.number(lost).text(lost == 1 ? " message was" : " messages were");
-    line.text(" in memory only, as the medium fails: lost now: ");
+    line.text(" in memory only, as the medium fails: lost now");
     write_lost(lost, line);
     log_line(LogLevel::error, line.view());
   }

@@ -100,12 +100,12 @@ void Owner::keep_damage(Instant now) {
   char text[Log::kMaxLine];
   TextWriter line(text);
   const bool unsealed = found_.unsealed != Queue::Found::kNoFile;
-  if (unsealed && !found_.fresh) {
-    write_unsealed(found_.unsealed, line);
+  const bool begun = unsealed && found_.fresh;  // by a start; else by a turn
+  if (unsealed) write_unsealed(found_.unsealed, line);
+  if (unsealed && !begun) {
     log_line(LogLevel::warning, line.view());
     line.clear();
   }
-  const bool begun = found_.fresh && unsealed;
   if (found_.damaged == 0 && found_.bad_blocks == 0 && !found_.unreadable && !begun) return;
   alignas(8) std::uint8_t block[kBlock];
   if (begun && !queue_.next_damaged({}, block).ok()) return;
@@ -118,16 +118,12 @@ void Owner::keep_damage(Instant now) {
     copy(into, block);
   }
   if (found_.unreadable) {
+    line.clear();
     line.text("queue.0 and queue.1 held no queue that can be read: an empty one is begun");
-  } else if (begun) {
-    line.text("queue.")
-        .number(found_.unsealed)
-        .text(" was begun and never finished, and has blocks that are no records: ");
-    line.text("a first start that was cut off, or damage");
   } else if (found_.heads == Queue::Heads::unknown) {
     line.text("queue.").number(queue_.active_file() ^ 1);
     line.text(" cannot be read at all: what waits in the other file may have been sent, and is sent once more at most");
-  } else {
+  } else if (!begun) {
     line.number(found_.damaged).text(" records of the queue in ").text(config_->device.place());
     line.text(" are damaged and left out");
   }

@@ -52,9 +52,8 @@ Status check_queue_places(int dir_fd, std::string_view directory, TextWriter& wh
 }
 
 void write_unsealed(unsigned file, TextWriter& into) {
-  into.text(kQueueFiles[file % 2])
-      .text(" has a newer head and no seal: a turn to it goes on or was cut off, then nothing is ");
-  into.text("missing; or all that came to it is damaged, and lost");
+  into.text(kQueueFiles[file % 2]).text(" has no seal: a turn to it goes on or was cut off, and nothing is ");
+  into.text("missing; or it is damaged, and what only it had is lost");
 }
 
 Status check_lock_place(int dir_fd, std::string_view directory, TextWriter& why) {

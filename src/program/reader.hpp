@@ -32,9 +32,11 @@ class Reader {
   const Queue::Found& found() const { return found_; }
   bool is_there() const { return even_.capacity() > 0; }
   std::string_view missing() const { return missing_; }  // the one file that is not there; empty: none
-  // One of them, or both. Beside a daemon that has a state they were removed under it.
+  // One of them, or both, or both are empty. Beside a daemon that has a state they were removed under it, or it has
+  // just made them anew.
   bool is_missing(const DeviceConfig& device) const {
-    return device.state_device.empty() && (!is_there() || !missing_.empty());
+    const bool is_new = found_.fresh && !found_.unreadable;
+    return device.state_device.empty() && (!is_there() || !missing_.empty() || is_new);
   }
 
   // Everything that is on record of one message.
