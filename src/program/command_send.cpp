@@ -60,7 +60,7 @@ Exit as_owner(const Call& call, const ControlRequest& request, bool& met_owner) 
   const Owner::Posted posted = owner.act(request, why);
   exit = posted.exit;
   if (exit == Exit::done && posted.pushed.ticket == 0)
-    Owner::write_unchanged(request, why);
+    owner.write_unchanged(posted, why);
   if (exit == Exit::done && posted.pushed.ticket != 0) {
     exit = owner.settle(posted.pushed.ticket);
     if (exit == Exit::medium) {
@@ -76,7 +76,9 @@ Exit as_owner(const Call& call, const ControlRequest& request, bool& met_owner) 
         exit = owner.purged(posted, out, why);
       } else {
         owner.write_ids(posted, out);
-        if (!waits && request.ask != Ask::drop) why.text("stored; nothing sends until `tocsin run` does");
+        owner.write_unchanged(posted, why);
+        if (!waits && request.ask != Ask::drop && posted.unchanged == kNotFound)
+          why.text("stored; nothing sends until `tocsin run` does");
       }
       print(out.view());
     }

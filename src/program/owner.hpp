@@ -63,9 +63,10 @@ class Owner final : public Observer {
     Exit exit = Exit::done;
     Queue::Pushed pushed;
     std::size_t count = 0;
+    std::size_t unchanged = kNotFound;  // the alarm that is in that state already
   };
   Posted act(const ControlRequest& request, TextWriter& why);  // send, raise, clear, retry, drop, purge
-  static void write_unchanged(const ControlRequest& request, TextWriter& into);  // of a raise or clear
+  void write_unchanged(const Posted& posted, TextWriter& into) const;  // of a raise or clear
   Exit purged(const Posted& posted, TextWriter& out, TextWriter& why) const;
   bool on_medium(Queue::Ticket ticket) const { return queue_.on_medium(ticket); }
   // Waits until it is on the medium, or 2 s and a little: done, or medium.
@@ -169,6 +170,7 @@ class Owner final : public Observer {
   bool post_self(SelfKind kind, const Clocks& clocks);
   // owner_lines.cpp
   Posted change(std::string_view alarm, Transition to, TextWriter& why, Instant edge = Instant{0});
+  bool is_safe(std::string_view alarm) const;
   void poll_lines(Instant now);
   Exit not_posted(Code code, std::string_view what, TextWriter& why) const;
   void hurry(std::string_view stream, Class cls, Instant now);

@@ -115,8 +115,7 @@ void Owner::answer(ControlServer::Client client, Instant now) {
       why.text(" is active: in memory only, cleared when the medium works again");
       return reply(client, Exit::medium, {}, why.view(), now);
     }
-    if (posted.exit == Exit::done)
-      write_unchanged(request, why);
+    if (posted.exit == Exit::done) write_unchanged(posted, why);
     return reply(client, posted.exit, {}, why.view(), now);
   }
   for (Waiting& waiting : waiting_) {
@@ -180,6 +179,7 @@ void Owner::look_after(Waiting& waiting, Instant now) {
     exit = purged(waiting.posted, out, why);
   } else if (waiting.ask != Ask::purge) {
     write_ids(waiting.posted, out);
+    if (exit == Exit::done) write_unchanged(waiting.posted, why);
   }
   reply(waiting.client, exit, out.view(), why.view(), now);
   waiting.used = false;

@@ -79,6 +79,14 @@ void Owner::hurry(std::string_view stream, Class cls, Instant now) {
     if (senders_[i]->name() == stream) senders_[i]->urgent(now);
 }
 
+// Its state is on the medium. One that nobody ever changed has nothing there.
+bool Owner::is_safe(std::string_view name) const {
+  const Queue::Alarm* alarm = queue_.alarm(name);
+  if (alarm == nullptr) return true;
+  return queue_.settled() && alarm->safe_last == alarm->last && alarm->safe_since.boot == alarm->since.boot &&
+         alarm->safe_since.on_ms() == alarm->since.on_ms();
+}
+
 Owner::Posted Owner::change(std::string_view name, Transition to, TextWriter& why, Instant edge) {
   Posted posted;
   const std::size_t at = config_->find_alarm(name);
@@ -98,7 +106,12 @@ Owner::Posted Owner::change(std::string_view name, Transition to, TextWriter& wh
   const AlarmRule rule_of_it = rule(alarm, phones);
   const Millis edge_before = edge.ms != 0 && edge < clocks.now ? clocks.now - edge : Millis{0};
   const auto pushed = change_alarm(outbox_, rule_of_it, to, config_->device.name, clocks, edge_before);
-  if (pushed.code() == Code::empty) return posted;
+  if (pushed.code() == Code::empty) {
+    posted.unchanged = at;
+    // Who asked for it before may still wait for the medium, which may fail it.
+    if (!is_safe(name)) posted.pushed.ticket = queue_.newest();
+    return posted;
+  }
   if (!pushed.ok()) {
     posted.exit = not_posted(pushed.code(), name, why);
     return posted;

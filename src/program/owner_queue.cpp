@@ -24,8 +24,10 @@ Owner::Posted Owner::act(const ControlRequest& request, TextWriter& why) {
   return {};
 }
 
-void Owner::write_unchanged(const ControlRequest& request, TextWriter& into) {
-  into.text(request.subject).text(request.ask == Ask::raise ? " is active already" : " is not active");
+void Owner::write_unchanged(const Posted& posted, TextWriter& into) const {
+  if (posted.unchanged == kNotFound) return;
+  const std::string_view alarm = config_->alarms[posted.unchanged].name;
+  into.text(alarm).text(is_raised(queue_, alarm) ? " is active already" : " is not active");
   into.text(": nothing changed");
 }
 

@@ -34,6 +34,19 @@ class Frozen(MediumCase):
         device.wait_ended()
         self.assertEqual(sum(m["text"] in texts for m in service.messages()), 2)
 
+    def test_who_raises_what_another_still_waits_for_waits_for_the_medium_too(self):
+        mount = self.medium()
+        device = self.device(self.service(), state=mount / "state").start()
+        device.wait_state(device.send("before")[0], "accepted")
+        self.assertEqual(sh("fsfreeze", "-f", str(mount)).returncode, 0)
+        first = device.begin("raise", "high-level")
+        device.log.wait("high-level raised")
+        self.one_line(device.run("raise", "high-level"), 74, "memory only")
+        self.assertEqual(sh("fsfreeze", "-u", str(mount)).returncode, 0)
+        self.assertEqual(device.finish(first).exit, 74)
+        device.wait_ended()
+        self.assertIn("is active already: nothing changed", device.ok("raise", "high-level").err)
+
     def test_alarm_while_the_medium_is_frozen(self):
         mount = self.medium()
         service = self.service()
@@ -269,6 +282,10 @@ class Failing(MediumCase):
         self.assertTrue(service.wait(distinct=7))
         device.log.wait("fails (")
         self.assertEqual(device.status()["medium"], "failing")
+        # What is in memory only is said as often as it is asked for.
+        again = device.run("raise", "high-level")
+        self.one_line(again, 74, "memory only")
+        self.assertEqual([device.run("clear", "high-level").exit for _ in range(2)], [74, 74])
         self.assertEqual(service.report()["duplicates"], 0)
         if FREEZE_S >= 30:
             self.assertEqual(device.end(signal.SIGTERM), 0)  # after 8 s of trying: it does not wait for ever
