@@ -65,7 +65,8 @@ Status lengthen(int fd, off_t from, std::uint32_t to) {
 }
 
 bool is_no_room(Status status) {
-  return status.code() == Code::io && (status.detail() == ENOSPC || status.detail() == EDQUOT);
+  if (status.code() != Code::io) return false;
+  return status.detail() == ENOSPC || status.detail() == EDQUOT || status.detail() == EFBIG;
 }
 
 Result<StoreFile> measured(Fd& file) {

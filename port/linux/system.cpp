@@ -57,6 +57,7 @@ void write_errno(int error, TextWriter& into) {
       {EISDIR, "is a directory"},
       {ENOSPC, "no space left"},
       {EDQUOT, "no space left (quota)"},
+      {EFBIG, "a limit on the size of files (ulimit -f) is below what is needed"},
       {EROFS, "the file system is read-only"},
       {EIO, "input/output error (the medium or its driver)"},
       {EMFILE, "too many open files"},

@@ -186,6 +186,7 @@ int run_program(int argc, char** argv) {
   open_standard_files();
   ::prctl(PR_SET_DUMPABLE, 0);  // no core with a token in it
   ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);  // a limit on the size of files is an error of the write, with words
   auto& arguments = in_place<Arguments>();
   char words[500];
   TextWriter why(words);

@@ -12,6 +12,14 @@
 namespace tocsin {
 namespace {
 
+std::string_view advice_for_room(std::int32_t error) {
+  switch (error) {
+    case ENOSPC: return ": free some space, or make queue_size in [device] smaller";
+    case EFBIG: return ": raise that limit, or make queue_size in [device] smaller";
+    default: return "";
+  }
+}
+
 // What makes a device empty; no file grows by it.
 void write_emptying(const StoreFile& last, std::string_view device, TextWriter& into) {
   switch (last.flash.kind) {
@@ -45,6 +53,7 @@ bool is_of_medium(Status failure) {
     case EIO:
     case ENOSPC:
     case EDQUOT:
+    case EFBIG:  // a limit that whoever started this has set
     case EROFS:
     case ENOENT:  // not mounted yet
     case ENODEV:
@@ -133,7 +142,7 @@ Status StateFiles::open_stores(const DeviceConfig& device) {
   what.text(" KiB each)");
   if (opened.code() == Code::io)
     return failed(opened, "cannot make ", what.view(),
-                  opened.detail() == ENOSPC ? ": free some space, or make queue_size in [device] smaller" : "");
+                  advice_for_room(opened.detail()));
   why_.assign_cut("queue.0 or queue.1 has a size that cannot be: move both away");
   return Code::bad_value;
 }

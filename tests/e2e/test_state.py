@@ -2,7 +2,9 @@
 """A state directory that is not there yet, cannot be used, has odd files, or goes away. Needs root (a loop mount)."""
 import json
 import os
+import resource
 import shutil
+import subprocess
 import unittest
 
 from device import Runner, wait_until
@@ -52,6 +54,26 @@ class Absent(MediumCase):
         device.start()
         self.assertEqual(device.run("raise", "high-level").out, "", "its alarm is on record as active")
         return now
+
+    def test_limit_on_the_size_of_files_below_the_queue(self):
+        # SIGXFSZ ended the daemon, and `send`, without a word.
+        unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+
+        def limit():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (4096, unlimited))
+
+        service = self.service()
+        device = self.device(service)
+        said = subprocess.run(
+            device.command("send", "--to", "anna", "x"), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            preexec_fn=limit,
+        )
+        self.assertEqual((said.returncode, said.stdout, len(said.stderr.splitlines())), (73, "", 1), said)
+        self.assertIn("(ulimit -f)", said.stderr)
+        device.start(preexec_fn=limit)
+        _, waits = self.in_memory(device, service, "(ulimit -f)", "raise that limit")
+        resource.prlimit(device.process.pid, resource.RLIMIT_FSIZE, (unlimited, unlimited))
+        self.taken_over(device, service, waits, 7)
 
     def test_state_that_is_not_mounted_yet(self):
         # The daemon ended with 73: a device whose disk came late, or never, told nobody anything.
