@@ -78,6 +78,7 @@ void KeptAside::poll() {
   const Status done = outcome();
   if (done.code() == Code::again) return;
   busy_ = false;
+  files_ = files_after_;
   if (on_s_ != 0) count_ = 0;
   if (!again_) return;
   again_ = false;
@@ -86,9 +87,39 @@ void KeptAside::poll() {
 
 Status KeptAside::carry_out(StorageJob& job) {
   auto& self = static_cast<KeptAside&>(job);
-  if (self.on_s_ != 0) return self.write();
-  self.remove_old();
-  return {};
+  Status done;
+  if (self.on_s_ != 0) {
+    done = self.write();
+  } else {
+    self.remove_old();
+  }
+  self.files_after_ = find(self.dir_fd_);
+  return done;
+}
+
+unsigned KeptAside::find(int dir_fd) {
+  unsigned files = 0;
+  for (unsigned which = 0; which < kFiles; ++which) {
+    char name[10];
+    write_name(which, name);
+    if (is_there(dir_fd, name)) files |= 1U << which;
+  }
+  return files;
+}
+
+unsigned KeptAside::find_in(std::string_view directory) {
+  const Fd dir{::open(Path{directory}.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  return dir.is_open() ? find(dir.number()) : 0;
+}
+
+void KeptAside::write_files(unsigned files, std::string_view directory, TextWriter& into) {
+  bool first = true;
+  for (unsigned which = 0; which < kFiles; ++which) {
+    if ((files & 1U << which) == 0) continue;
+    if (first) into.text(directory).text("/");
+    into.text(first ? "" : ", ").text("damaged.").number(which);
+    first = false;
+  }
 }
 
 void KeptAside::remove_old() const {

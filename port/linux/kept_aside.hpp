@@ -11,6 +11,7 @@
 
 #include "port/linux/storage_worker.hpp"
 #include "tocsin/base/bytes.hpp"
+#include "tocsin/base/text.hpp"
 #include "tocsin/limits.hpp"
 
 namespace tocsin {
@@ -31,6 +32,13 @@ class KeptAside final : private StorageJob {
   void forget(int dir_fd, std::uint32_t before_s);
   // Looks after the job. Call it when the worker's handle is readable.
   void poll();
+  // Which of the files there are: bit 0 is damaged.0. As look() found them, or the last job left them.
+  unsigned files() const { return files_; }
+  void look(int dir_fd) { files_ = find(dir_fd); }
+  static unsigned find(int dir_fd);
+  static unsigned find_in(std::string_view directory);  // for who does not own the queue
+  // "STATE/damaged.0, damaged.1".
+  static void write_files(unsigned files, std::string_view directory, TextWriter& into);
 
  private:
   static Status carry_out(StorageJob& self);
@@ -45,6 +53,7 @@ class KeptAside final : private StorageJob {
   std::uint32_t forget_before_s_ = 0;
   std::uint32_t wanted_before_s_ = 0;
   std::size_t count_ = 0;
+  unsigned files_ = 0, files_after_ = 0;  // the running job
   char bytes_[kLine + kMost * (kLine + kBlock)];
 };
 

@@ -3,6 +3,7 @@
 // another machine, without a configuration.
 #include <sys/stat.h>
 
+#include "port/linux/kept_aside.hpp"
 #include "port/linux/system.hpp"
 #include "src/program/commands.hpp"
 #include "src/program/control.hpp"
@@ -109,6 +110,10 @@ Exit check_queue(const Arguments& arguments, const Config* config) {
   const std::string_view missing = reader.is_there() ? reader.missing() : removed ? "queue.0 and queue.1" : "";
   const bool damage = removed || !missing.empty() || found.damaged > 0 || found.bad_blocks > 0 ||
                       found.unreadable || report.unreadable > 0;
+  const unsigned kept = KeptAside::find_in(device.state);
+  char names[kMaxPath + 64];
+  TextWriter kept_files(names);
+  KeptAside::write_files(kept, device.state, kept_files);
   static char text[2048];
   if (arguments.json) {
     JsonWriter json({text, sizeof text - 1});
@@ -122,6 +127,7 @@ Exit check_queue(const Arguments& arguments, const Config* config) {
     json.field("unreadable_blocks", found.bad_blocks);
     json.field("unreadable_messages", report.unreadable);
     json.field("blocks_to_look_at", std::uint64_t{report.broken_count});
+    json.text_or_null("damaged_kept", kept_files.view());
     json.field("waiting", report.waiting);
     json.field("ended", report.ended);
     json.field("clean_end", !found.unclean);
@@ -177,6 +183,10 @@ Exit check_queue(const Arguments& arguments, const Config* config) {
   } else {
     out.number(found.damaged).text(" records lost, ").number(found.bad_blocks).text(" blocks not readable, ");
     out.number(report.unreadable).text(" messages without a text: look at the medium\n");
+  }
+  if (kept != 0) {
+    KeptAside::write_files(kept, device.state, out.text("kept       "));
+    out.text(", with blocks that were found damaged before\n");
   }
   print(out.view());
   return damage ? Exit::bad_data : Exit::done;

@@ -98,6 +98,7 @@ class Owner final : public Observer {
   const Queue& queue() const { return queue_; }
   const Index& index() const { return index_; }
   const Queue::Found& found() const { return found_; }
+  unsigned kept_files() const { return kept_aside_.files(); }
   std::size_t stream_count() const { return stream_count_; }
   const Sender& sender(std::size_t at) const { return *senders_[at]; }
   std::uint32_t messages_ended() const { return messages_ended_; }  // in this run

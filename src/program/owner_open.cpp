@@ -170,7 +170,9 @@ void Owner::begin_run() {
   const Queue::Start start = this_start();
   random_state_ = start.random[0] | 1;
   queue_.start(start);
-  if (!in_memory_) keep_damage(start.clocks.now);
+  if (in_memory_) return;
+  kept_aside_.look(state_.fd());  // the worker has nothing to do yet
+  keep_damage(start.clocks.now);
 }
 
 void Owner::begin_outbox() {
@@ -213,6 +215,7 @@ Exit Owner::open(const Config& config, Role role, TextWriter& why) {
   settle(queue_.start_ticket());  // a medium that hangs is said below and everywhere; the work goes on
   begin_outbox();
   begin_self();
+  if (role == Role::guest) poll_self(read_clocks());  // it may not take another turn
   if (in_memory_) self_.keep_quiet(read_clocks().now + SelfAlarms::kQuiet);
   TextWriter problem(words);
   const Status served = control_.open(config.device.control, problem);

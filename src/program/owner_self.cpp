@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the device says about itself: [alarm self]. Only the daemon does; without that section there is the log.
+// What the device says about itself: [alarm self]; without that section there is the log. Commands that own the queue
+// for a moment tell damage alone, which nobody finds again.
 #include "port/linux/clock.hpp"
 #include "src/program/owner.hpp"
 
@@ -29,7 +30,8 @@ void write_self_text(std::string_view text, std::string_view device, std::string
 }  // namespace
 
 void Owner::note_self(SelfKind kind, std::string_view words, std::uint32_t times) {
-  if (role_ == Role::daemon && config_->find_alarm(kSelfAlarm) != kNotFound) self_.note(kind, words, times);
+  const bool is_mine = role_ == Role::daemon || kind == SelfKind::damage;
+  if (is_mine && config_->find_alarm(kSelfAlarm) != kNotFound) self_.note(kind, words, times);
 }
 
 // What was found, and what the runs before have told already: a device that starts again and again says it

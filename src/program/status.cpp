@@ -35,6 +35,11 @@ std::string_view medium_word(const Queue& queue, const Owner* owner, Instant now
   return queue.stalled(now) ? "not answering" : "working";
 }
 
+// Found by any owner, and kept for whoever looks at the medium.
+unsigned kept_files(const Config& config, const Owner* owner) {
+  return owner != nullptr ? owner->kept_files() : KeptAside::find_in(config.device.state);
+}
+
 void write_json(const Config& config, const Queue& queue, const Index& index, const Queue::Found& found,
                 const Owner* owner, const Clocks& clocks, TextWriter& into) {
   static char text[12'288];
@@ -65,6 +70,10 @@ void write_json(const Config& config, const Queue& queue, const Index& index, co
   json.field("waiting_bytes_limit", std::uint64_t{queue.live_limit()});
   json.field("damaged_records", found.damaged);
   json.field("unreadable_messages", queue.lost());
+  char kept[kMaxPath + 64];
+  TextWriter files(kept);
+  KeptAside::write_files(kept_files(config, owner), config.device.state, files);
+  json.text_or_null("damaged_kept", files.view());
   json.field("boot", queue.run().boot);
   json.field("run", queue.run().run);
   json.field("written_bytes", queue.written_bytes());
@@ -157,6 +166,8 @@ void write_status(const Config& config, const Queue& queue, const Index& index, 
   }
   if (found.damaged > 0) into.text(", ").number(found.damaged).text(" damaged records left out");
   if (queue.lost() > 0) into.text(", ").number(queue.lost()).text(" messages could not be read back");
+  if (const unsigned kept = kept_files(config, owner); kept != 0)
+    KeptAside::write_files(kept, config.device.state, into.text("\n         found damaged before, and kept in "));
   into.text("\nqueue    ")
       .number(counts.total())
       .text(" waiting (")

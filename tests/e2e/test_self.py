@@ -72,6 +72,32 @@ class SelfAlarm(Case):
         device.wait_state(device.send("ever after")[0], "accepted")
         self.assertEqual(len(self.own(device)), 1)
 
+    def test_damage_that_a_command_without_a_daemon_finds_is_told_by_the_next_daemon(self):
+        # It was on the stderr of that command, and nowhere else.
+        service = self.service()
+        device = self.device(service, more=SELF).start()
+        device.wait_state(device.send("a text that will be damaged")[0], "accepted")
+        device.kill()
+        self.assertIsNone(device.status()["damaged_kept"])
+        for name in ("queue.0", "queue.1"):
+            file = device.state / name
+            file.write_bytes(file.read_bytes().replace(b"that will be damaged", b"that HAS BEEN damaged"[:20]))
+        self.assertEqual(device.run("queue", "drop", "77").exit, 65)
+        [own] = self.own(device)
+        self.assertEqual((own["state"], own["text"]), ("queued", "dev: the queue was damaged: 1 record is lost"))
+        kept = f"{device.state}/damaged.0"
+        self.assertEqual(device.status()["damaged_kept"], kept)
+        self.assertIn(f"found damaged before, and kept in {kept}\n", device.ok("status").out)
+        self.assertIn(f"kept       {kept}, with blocks", device.ok("queue", "check").out)
+        device.start()
+        device.log.wait(f"found damaged before are in {kept}: look at the medium")
+        self.wait_said(service, own["text"])
+        self.assertEqual(device.status()["damaged_kept"], kept)
+        self.assertIn(f"found damaged before, and kept in {kept}\n", device.ok("status").out)
+        device.wait_ended()
+        device.ok("queue", "purge")
+        wait_until(lambda: device.status()["damaged_kept"] is None, "forgotten with the others")
+
     def test_held_stream_is_told_by_another_one(self):
         first, second = self.service(), self.service(token="another-tkn-8820xyz")
         device = self.device(first)
