@@ -107,6 +107,51 @@ TEST(room_full_queue_lets_a_newer_message_of_an_alarm_take_the_place_of_an_older
   CHECK_EQ(b.alarm(Class::critical, "roof", "447700900100", std::string(300, '5')), 0);
 }
 
+TEST(room_full_queue_of_an_earlier_run_lets_newer_news_of_an_alarm_in) {
+  // A restart in an outage: "the queue is full: nothing was stored", whatever the alarm had to say.
+  Bench b(8);
+  b.begin();
+  const auto other = b.alarm(Class::critical, "door", "447700900100", std::string(300, '3'));
+  const auto older = b.alarm(Class::critical, "pump", "447700900100", std::string(300, '1'));
+  b.fill(Class::critical);
+  b.cut_power();
+  CHECK(b->run(minutes(10)));  // tried, in vain
+  CHECK(b->state(older) == State::queued);
+  for (std::size_t size = 300; size > 0; --size)  // to the last byte
+    while (b->post(Class::critical, 1, std::string(size, 'x')) != 0) CHECK(b->run(milliseconds(1)));
+  const auto id_of_older = b->id(older);
+  const auto newer = b.alarm(Class::critical, "pump", "447700900100", std::string(300, '4'));
+  CHECK(newer != 0);
+  CHECK(b->state(older) == State::merged);
+  CHECK(b->state(other) == State::queued);
+  CHECK(b->run(seconds(1)));
+  b.cut_power();
+  b->stream.refuse = {};
+  b->sender.resume();
+  CHECK(b->run(hours(1)));
+  CHECK_EQ(b.service.copies[id_of_older], 0);
+  CHECK_EQ(b.service.copies[b->id(newer)], 1);
+  CHECK_EQ(b.service.copies[b->id(other)], 1);
+}
+
+TEST(room_message_of_an_earlier_run_that_is_on_record_as_sent_does_not_give_way) {
+  Bench b(8);
+  b.begin();
+  const auto older = b.alarm(Class::critical, "pump", "447700900100", std::string(300, '1'));
+  b.service.script = [](const fakes::Request& r) { return fakes::accept_but(r, fakes::answer(500)); };
+  b->stream.refuse = {};
+  b->sender.resume();
+  for (unsigned n = 0; n < 10'000 && total_copies(b.service) == 0; ++n) CHECK(b->run(milliseconds(10)));
+  b->stream.refuse = {Code::io, 111};
+  CHECK(b->run(seconds(1)));
+  CHECK_EQ(b.service.copies[b->id(older)], 1);
+  CHECK(b->state(older) == State::queued);
+  b.cut_power();
+  b.fill(Class::critical);
+  CHECK_EQ(b.alarm(Class::critical, "pump", "447700900100", std::string(300, '4')), 0);
+  CHECK(b->state(older) == State::queued);
+}
+
 TEST(room_nothing_gives_way_for_one_that_finds_no_room_all_the_same) {
   Bench b(8);
   b.begin();

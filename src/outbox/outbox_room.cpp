@@ -147,9 +147,16 @@ void Outbox::make_room(const Event& event, std::uint32_t first_number, const Clo
     give(Why::lower, cls, State::evicted, "the queue was full: a message of a higher class took its place");
 }
 
-// Whether it says something older of the same alarm to a phone that gets the new event, and was never sent.
+// As far as the records tell. load() counts one sending of a message of an earlier run in case there was one: such a
+// message takes the room of newer news no less than another.
+bool Outbox::is_known_unsent(const Entry& entry) {
+  const bool counted_by_load = !entry.this_run && !entry.repeat && entry.sends == 1;
+  return entry.sends == 0 || (counted_by_load && entry.on_unknown == OnUnknown::resend);
+}
+
+// Whether it says something older of the same alarm to a phone that gets the new event, and is on no record as sent.
 bool Outbox::is_older_news(const Entry& entry, const Event& event) const {
-  if (entry.sends > 0 || event.alarm.empty() || entry.alarm != name_hash(event.alarm)) return false;
+  if (!is_known_unsent(entry) || event.alarm.empty() || entry.alarm != name_hash(event.alarm)) return false;
   alignas(8) std::uint8_t scratch[kBlock];
   const auto body = queue_.read_body(entry, scratch);
   if (!body.ok() || body.value().event.alarm != event.alarm) return false;

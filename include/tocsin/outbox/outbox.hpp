@@ -14,7 +14,7 @@
 //   unknown, failed, expired, evicted, dropped -> queued   by hand                  [retry]
 //
 // A full queue makes room in this order: what has expired goes; then older messages of the same alarm to
-// the same phones, never sent so far; then messages of a lower class, the lowest first, the oldest first.
+// the same phones, on no record as sent; then messages of a lower class, the lowest first, the oldest first.
 // Nothing is given up unless that makes room enough. Otherwise post() says full.
 //
 // Never more than kMaxSends copies (class policy may say fewer), counted like this: `sends` are the
@@ -180,6 +180,7 @@ class Outbox {
   Why gives_way(Queue::Mates messages, const Event& event) const;
   Queue::Room may_give_way(const Event& event) const;
   void make_room(const Event& event, std::uint32_t first_number, const Clocks& clocks);
+  static bool is_known_unsent(const Entry& entry);
   bool is_older_news(const Entry& entry, const Event& event) const;
   void put_on_record(const Entry& entry, std::string_view reason, const Clocks& clocks);
   void put_doubt_on_record(const Entry& entry, const Clocks& clocks);
