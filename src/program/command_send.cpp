@@ -6,6 +6,7 @@
 #include "port/linux/clock.hpp"
 #include "src/program/commands.hpp"
 #include "src/program/in_place.hpp"
+#include "src/program/memory_list.hpp"
 #include "src/program/owner.hpp"
 #include "src/program/reader.hpp"
 
@@ -138,6 +139,35 @@ Exit through_owner(const Call& call, const ControlRequest& request) {
   return Exit::later;
 }
 
+// A daemon that cannot use its files has other messages in memory, under numbers that those in the files have, too.
+Exit is_meant(const Call& call, std::string_view id, TextWriter& why) {
+  static std::uint8_t memory[kMaxControlReply];
+  auto& request = in_place<ControlRequest, 4>();
+  request.ask = Ask::reasons;
+  const auto reply = call_control(call.config.device.control, request, seconds(2), memory);
+  bool without_files = false;
+  for (std::string_view rest = reply.ok() ? reply.value().out : std::string_view{}; !rest.empty();)
+    without_files = starts_with(take_until(rest, '\n'), "[files]") || without_files;
+  if (!without_files) return Exit::done;
+  Reader& reader = in_place<Reader>();
+  char words[300];
+  TextWriter ignored(words);
+  std::uint32_t number = reader.open(call.config, ignored) == Exit::done ? reader.find(id) : 0;
+  alignas(8) static std::uint8_t body[kBlock], state[kBlock];
+  const auto in_files = number == 0 ? Result<Reader::Message>{Code::not_found} : reader.from(number, body, state);
+  if (!in_files.ok()) return Exit::done;
+  Reader::Message in_memory;
+  if (in_place<MemoryList>(call.config.device.control, id).next(in_memory, number)) {
+    if (in_memory.id.view() == in_files.value().id.view()) return Exit::done;
+    why.text(id).text(" is ").text(in_memory.id.view()).text(" in memory and ").text(in_files.value().id.view());
+    why.text(" in files that the daemon cannot use now: name the one that is meant by its whole id");
+    return Exit::bad_data;
+  }
+  why.text("message ").text(in_files.value().id.view());
+  why.text(" is in files that the daemon cannot use now: see `tocsin status`");
+  return Exit::medium;
+}
+
 }  // namespace
 
 Exit send_message(const Call& call) {
@@ -181,6 +211,13 @@ Exit change_by_hand(const Call& call, Ask ask) {
     return Exit::bad_data;
   }
   if (ask == Ask::purge) request.wait = kPurgePatience;
+  char words[300];
+  TextWriter why(words);
+  const Exit meant = ask == Ask::retry || ask == Ask::drop ? is_meant(call, request.subject, why) : Exit::done;
+  if (meant != Exit::done) {
+    complain(why.view());
+    return meant;
+  }
   return through_owner(call, request);
 }
 

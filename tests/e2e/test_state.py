@@ -127,7 +127,7 @@ class Absent(MediumCase):
         service = self.service()
         mount = self.medium()
         device = self.device(service, state=mount / "state")
-        device.send("stored in good days")
+        [stored] = device.send("stored in good days")
         self.assertEqual(sh("mount", "-o", "remount,ro", str(mount)).returncode, 0)
         # A command by itself keeps nothing in memory: it says so, and why.
         self.one_line(device.run("send", "--to", "anna", "not stored"), 73, "read-only")
@@ -135,6 +135,14 @@ class Absent(MediumCase):
         _, waits = self.in_memory(device, service, "read-only")
         on_record = [(m["text"], m["reason"]) for m in device.queue() if not m["memory_only"]]
         self.assertEqual(on_record, [("stored in good days", "it is in files that the daemon cannot use now: see `tocsin status`")])
+        # Two messages have the number 1: `drop 1` took the one in memory, and no name reached the other.
+        [other] = [m["id"] for m in device.queue() if m["memory_only"] and m["id"].endswith("-1")]
+        self.assertTrue(stored.endswith("-1") and stored != other, (stored, other))
+        for order in ("drop", "retry"):
+            self.one_line(device.run("queue", order, "1"), 65, f"{other} in memory and {stored} in files that the daemon")
+            self.one_line(device.run("queue", order, stored), 74, f"message {stored} is in files that the daemon cannot use now")
+            self.one_line(device.run("queue", order, "77"), 65, "there is no message 77")
+        self.assertEqual(device.run("queue", "retry", waits).exit, 74)
         self.assertEqual(sh("mount", "-o", "remount,rw", str(mount)).returncode, 0)
         self.taken_over(device, service, waits, 8)
 
