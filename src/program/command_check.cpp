@@ -13,6 +13,7 @@
 #include "src/program/commands.hpp"
 #include "src/program/in_place.hpp"
 #include "src/program/queue_places.hpp"
+#include "src/program/state_files.hpp"
 
 namespace tocsin {
 namespace {
@@ -119,10 +120,21 @@ Status describe_device(const DeviceConfig& device, TextWriter& line) {
   const Status opened = open_store_device(device.state_device, Access::read, halves, line);
   if (opened.code() == Code::io) write_errno(opened.detail(), line);
   TRY(opened);
-  line.text("twice ");
-  write_size(halves[0].capacity, line);
+  const auto holds = look_at_device(halves);
+  Status good = holds.status();
+  if (!holds.ok()) {
+    write_errno(good.detail(), line);
+  } else if (holds.value() == DeviceHolds::something_else) {
+    line.clear();
+    write_something_else(halves, device.state_device, line.text("state_device ").text(device.state_device));
+    good = Code::bad_value;
+  } else {
+    line.text("twice ");
+    write_size(halves[0].capacity, line);
+    line.text(holds.value() == DeviceHolds::a_queue ? ", has a queue" : ", empty");
+  }
   for (const StoreFile& half : halves) ::close(half.fd);
-  return {};
+  return good;
 }
 
 // Adds to the texts of the two lines; complains of what is wrong.

@@ -275,6 +275,10 @@ Exit list_queue(const Call& call) {
     complain(why.view());
     return opened;
   }
+  if (!reasons.running() && !reader.is_there() && !Reader::can_be_made(call.config.device, why)) {
+    complain(why.view());
+    return Exit::cannot_create;
+  }
   const bool unreadable = !gone && reader.found().unreadable && reader.found().fresh;
   if (!call.arguments.json && empty && !unreadable) print("the queue is empty\n");
   if (unreadable) {

@@ -93,6 +93,10 @@ Exit check_queue(const Arguments& arguments, const Config* config) {
   const bool removed = !of_daemon.empty();
   // A device that was not started yet has none, and nothing is wrong with it.
   const bool not_yet = !reader.is_there() && config != nullptr && !removed;
+  if (not_yet && !runs && !Reader::can_be_made(device, why)) {
+    complain(why.view());
+    return Exit::cannot_create;
+  }
   if (!reader.is_there() && !not_yet && !removed) {
     why.text("there are no queue.0 and queue.1 in ").text(directory).text(": ");
     complain(why.text("name the directory that has both, or the copy of a state_device").view());

@@ -109,6 +109,17 @@ Status Reader::look() {
   return {};
 }
 
+bool Reader::can_be_made(const DeviceConfig& device, TextWriter& why) {
+  std::string_view folder = device.state;
+  while (folder.size() > 1 && folder.back() == '/') folder.remove_suffix(1);
+  while (!folder.empty() && folder.back() != '/') folder.remove_suffix(1);
+  if (folder.empty() || ::access(Path{folder}.c_str(), F_OK) == 0) return true;
+  why.text("cannot use the state directory ").text(device.state).text(": ");
+  write_errno(errno, why);
+  why.text(": look at `state` in [device]");
+  return false;
+}
+
 void Reader::close() {
   even_.close();
   odd_.close();

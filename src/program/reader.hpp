@@ -30,6 +30,8 @@ class Reader {
   const Queue& queue() const { return queue_; }
   const Index& index() const { return index_; }
   const Queue::Found& found() const { return found_; }
+  // Whether the state directory that is not there could be made; else `why` says what `send` would.
+  static bool can_be_made(const DeviceConfig& device, TextWriter& why);
   bool is_there() const { return even_.capacity() > 0; }
   std::string_view missing() const { return missing_; }  // the one file that is not there; empty: none
   // One of them, or both, or both are empty. Beside a daemon that has a state they were removed under it, or it has

@@ -147,10 +147,39 @@ Status StateFiles::open_stores(const DeviceConfig& device) {
   return Code::bad_value;
 }
 
+// Only the mark of an empty one may be found half written, and then all the rest is blank.
+Result<DeviceHolds> look_at_device(const StoreFile (&files)[2]) {
+  FileHead head;  // its first bytes are those of every head
+  std::uint8_t mark[kFileHeadBytes];
+  encode_file_head(head, mark);
+  alignas(8) std::uint8_t block[kBlock];
+  const auto is_begun_mark = [&](const StoreFile& file, std::uint32_t at) {
+    return &file == &files[1] && at == last_block(file) && may_become(mark, Bytes{block}, file.flash.page);
+  };
+  bool blank = true, marked = false;
+  for (const StoreFile& file : files)
+    for (const std::uint32_t at : {0U, last_block(file)}) {
+      TRY(read_store(file, at, block));
+      const auto found = decode_file_head(block);
+      marked = marked || found.ok() || found.code() == Code::bad_value;  // a newer version: its reader says so
+      blank = blank && (is_blank(block) || is_begun_mark(file, at));
+    }
+  if (marked) return DeviceHolds::a_queue;
+  for (const StoreFile& file : files)
+    for (std::uint32_t at = 0; blank && at < file.capacity; at += kBlock)
+      blank = read_store(file, at, block).ok() && (is_blank(block) || is_begun_mark(file, at));
+  return blank ? DeviceHolds::nothing : DeviceHolds::something_else;
+}
+
+void write_something_else(const StoreFile (&files)[2], std::string_view device, TextWriter& into) {
+  into.text(" holds something else and is not touched: if nothing on it is needed, `");
+  write_emptying(files[1], device, into);
+  into.text("` makes it empty");
+}
+
 // Nothing but an empty device or one of ours is ever written. The mark of ours is the head of a file that was
 // never sealed, in the very last block: it is on the medium before anything else is written, so that a cut
-// while the first turn writes its heads leaves a device that is known again. Only the mark itself may be
-// found half written, and then all the rest is blank.
+// while the first turn writes its heads leaves a device that is known again.
 Status StateFiles::mark_device(const DeviceConfig& device) {
   FileHead head;
   head.generation = 1;
@@ -159,33 +188,18 @@ Status StateFiles::mark_device(const DeviceConfig& device) {
   head.block = kBlock;
   std::uint8_t mark[kFileHeadBytes];
   encode_file_head(head, mark);
-  alignas(8) std::uint8_t block[kBlock];
-  const auto is_begun_mark = [&](const StoreFile& file, std::uint32_t at) {
-    return &file == &files_[1] && at == last_block(file) && may_become(mark, Bytes{block}, file.flash.page);
-  };
-  bool blank = true, marked = false;
-  for (const StoreFile& file : files_)
-    for (const std::uint32_t at : {0U, last_block(file)}) {
-      const Status read = read_store(file, at, block);
-      if (!read.ok()) {
-        drop();
-        return failed(read, "cannot read state_device ", device.state_device, "");
-      }
-      const auto found = decode_file_head(block);
-      marked = marked || found.ok() || found.code() == Code::bad_value;  // a newer version: its reader says so
-      blank = blank && (is_blank(block) || is_begun_mark(file, at));
-    }
-  if (marked) return {};
-  for (const StoreFile& file : files_)
-    for (std::uint32_t at = 0; blank && at < file.capacity; at += kBlock)
-      blank = read_store(file, at, block).ok() && (is_blank(block) || is_begun_mark(file, at));
-  if (!blank) {
+  const auto holds = look_at_device(files_);
+  if (!holds.ok()) {
+    drop();
+    return failed(holds.status(), "cannot read state_device ", device.state_device, "");
+  }
+  if (holds.value() == DeviceHolds::a_queue) return {};
+  if (holds.value() == DeviceHolds::something_else) {
     char text[400];
     TextWriter words(text);
-    words.text("state_device ").text(device.state_device).text(" holds something else and is not touched: ");
-    words.text("if nothing on it is needed, `");
-    write_emptying(files_[1], device.state_device, words);
-    why_.assign_cut(words.text("` makes it empty").view());
+    words.text("state_device ").text(device.state_device);
+    write_something_else(files_, device.state_device, words);
+    why_.assign_cut(words.view());
     drop();
     return Code::bad_value;
   }

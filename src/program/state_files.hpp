@@ -73,4 +73,11 @@ class StateFiles final : private StorageJob {
 // else is a mistake that somebody has to mend.
 bool is_of_medium(Status failure);
 
+// What lies on a state_device. Reads all of one that holds no queue. Errors: as read_store(), of its first and last
+// blocks.
+enum class DeviceHolds : std::uint8_t { nothing, a_queue, something_else };
+Result<DeviceHolds> look_at_device(const StoreFile (&files)[2]);
+// " holds something else and is not touched: ...", with the command that makes it empty.
+void write_something_else(const StoreFile (&files)[2], std::string_view device, TextWriter& into);
+
 }  // namespace tocsin

@@ -159,6 +159,13 @@ class Queue(Case):
         self.one_line(device.run("queue", "check", device.folder / "nowhere"), 65, "queue.0")
         (device.folder / "moved.conf").rename(device.config)
 
+    def test_state_whose_folder_is_not_there_is_no_empty_queue(self):
+        device = self.device(device={"state": "/nonexistent-folder/state"})
+        said = device.run("send", "--to", "anna", "x")
+        self.one_line(said, 73, "/nonexistent-folder/state: no such file: look at `state` in [device]")
+        for words in (("list",), ("list", "--json"), ("check",), ("check", "--json")):
+            self.assertEqual(device.run("queue", *words), said)
+
     def test_check_of_damaged_files_finds_it_and_changes_nothing(self):
         device = self.full(running=False)
         copy = device.folder / "copy"
