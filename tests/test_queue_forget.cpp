@@ -4,6 +4,7 @@
 #include <string>
 
 #include "queue_bench.hpp"
+#include "queue_sample.hpp"
 
 using namespace tocsin;
 using fakes::Disk;
@@ -201,6 +202,39 @@ TEST(queue_forget_cut_and_starts_cut_behind_their_first_sync_until_no_slot_is_le
     }
   }
   CHECK(starts > 100);
+}
+
+// The copy is sealed, its forerunner is zeros: one bit of the seal was the whole queue.
+TEST(queue_forget_wipes_no_file_that_a_damaged_seal_would_make_the_truth) {
+  unsigned seals = 0;
+  for (unsigned call = 1;; ++call) {
+    Disk disk(16);
+    std::uint32_t waiting = 0;
+    {
+      Process run(disk);
+      run.start();
+      fill(run);
+      waiting = run.push(1, "still to be sent").value().first_number;
+      run.settle();
+      forget_all(run);
+      disk.cut_at = disk.calls + call;
+      finish(run);
+      if (disk.power) break;
+    }
+    const Disk left = disk.image(0);
+    const fakes::Layout layout = fakes::layout_of(left);
+    for (const fakes::Piece& p : layout.pieces) {
+      if (p.head.kind != RecordKind::seal) continue;
+      check::at("call=%u seal at %u", call, p.at);
+      Disk hit = left;
+      hit.seen(layout.active)[p.at + 12] ^= 1;
+      Process next(hit);
+      CHECK_OK(next.load());
+      CHECK(the_index.find(waiting) != nullptr);
+      ++seals;
+    }
+  }
+  CHECK(seals > 20);
 }
 
 // Zeros are being written to the file that the copy is to go to, and only a part of it has them, when the active

@@ -36,7 +36,16 @@ Status write_zeros(int fd, std::uint32_t bytes) {
   return ::fdatasync(fd) == 0 ? Status{} : last_error();
 }
 
-Status make_file(int dir_fd, const Path& name, std::uint32_t bytes) {
+// A block of zeros with this at its front.
+Status write_mark(int fd, off_t at, std::string_view mark) {
+  alignas(8) std::uint8_t block[kBlock] = {};
+  copy(MutBytes{block}, as_bytes(mark));
+  if (::lseek(fd, at, SEEK_SET) < 0) return last_error();
+  TRY(write_whole(fd, Bytes{block}));
+  return ::fdatasync(fd) == 0 ? Status{} : last_error();
+}
+
+Status make_file(int dir_fd, const Path& name, std::uint32_t bytes, std::string_view mark) {
   char spelled[kMaxPath + 1];
   TextWriter temporary{spelled};
   temporary.text(name.view()).text(".new").character('\0');
@@ -47,6 +56,7 @@ Status make_file(int dir_fd, const Path& name, std::uint32_t bytes) {
   const Fd file{::openat(dir_fd, spelled, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR)};
   if (!file.is_open()) return last_error();
   Status made = write_zeros(file.number(), bytes);
+  if (made.ok() && !mark.empty()) made = write_mark(file.number(), static_cast<off_t>(kBlock), mark);
   if (made.ok() && ::renameat(dir_fd, spelled, dir_fd, name.c_str()) != 0) made = last_error();
   if (!made.ok()) {
     ::unlinkat(dir_fd, spelled, 0);  // gives the space back; the next making does it otherwise
@@ -56,12 +66,28 @@ Status make_file(int dir_fd, const Path& name, std::uint32_t bytes) {
 }
 
 // A file that was cut off by somebody, or is shorter than the other one, gets zeros behind what is left of it:
-// what was lost is lost, but the device starts. Where there is no room for them it is left as it was.
-Status lengthen(int fd, off_t from, std::uint32_t to) {
-  if (::lseek(fd, from, SEEK_SET) < 0) return last_error();
-  const Status filled = write_zeros(fd, to - static_cast<std::uint32_t>(from));
+// what was lost is lost, but the device starts. It has its whole size only with the mark at its end, as the next start
+// would not know it for one that was cut off. Where there is no room it is left as it was.
+Status lengthen(int fd, off_t from, std::uint32_t to, std::string_view mark) {
+  constexpr auto kSecond = static_cast<off_t>(kBlock);
+  const off_t last = static_cast<off_t>(to) - static_cast<off_t>(kBlock);
+  const off_t end = from < last ? from : last;
+  if (::lseek(fd, end, SEEK_SET) < 0) return last_error();
+  Status filled = write_zeros(fd, static_cast<std::uint32_t>(last - end));
+  if (filled.ok() && from <= kSecond && last > kSecond) filled = write_mark(fd, kSecond, mark);
+  if (filled.ok()) filled = write_mark(fd, last, mark);
   if (!filled.ok() && ::ftruncate(fd, from) != 0) return last_error();
   return filled;
+}
+
+// At its front, where whatever uses it begins.
+bool holds_something(int dir_fd, std::string_view name) {
+  const Fd file{open_quietly(dir_fd, Path{name}.c_str(), O_RDONLY)};
+  std::uint8_t front[64] = {};
+  if (!file.is_open() || !read_whole(file.number(), front).ok()) return false;
+  for (const std::uint8_t byte : front)
+    if (byte != 0) return true;
+  return false;
 }
 
 bool is_no_room(Status status) {
@@ -140,20 +166,20 @@ Status open_flash(const Path& path, Access access, StoreFile (&into)[2], TextWri
 
 }  // namespace
 
-Result<StoreFile> open_store(int dir_fd, std::string_view name, std::uint32_t bytes) {
+Result<StoreFile> open_store(int dir_fd, std::string_view name, std::uint32_t bytes, const Marks& marks) {
   const Path path{name};
   bytes -= bytes % static_cast<std::uint32_t>(kBlock);
   if (bytes == 0 || bytes > kMaxCapacity) return Code::bad_value;
   Fd file{open_quietly(dir_fd, path.c_str(), O_RDWR)};
   if (!file.is_open() && errno == ENOENT) {
-    TRY(make_file(dir_fd, path, bytes));
+    TRY(make_file(dir_fd, path, bytes, marks.made));
     file.reset(open_quietly(dir_fd, path.c_str(), O_RDWR));
   }
   if (!file.is_open()) return last_error();
   struct stat about = {};
   if (::fstat(file.number(), &about) != 0) return last_error();
   if (S_ISREG(about.st_mode) && bytes >= kLeastStore && about.st_size < static_cast<off_t>(kLeastStore))
-    TRY(lengthen(file.number(), about.st_size, bytes));
+    TRY(lengthen(file.number(), about.st_size, bytes, marks.lengthened));
   return measured(file);
 }
 
@@ -163,8 +189,8 @@ Result<StoreFile> open_store_to_read(int dir_fd, std::string_view name) {
   return measured(file);
 }
 
-Status open_stores(int dir_fd, const std::string_view (&names)[2], std::uint32_t bytes, StoreFile (&into)[2],
-                   StoreChanges& changes) {
+Status open_stores(int dir_fd, const std::string_view (&names)[2], std::uint32_t bytes, std::string_view mark,
+                   StoreFile (&into)[2], StoreChanges& changes) {
   changes = {};
   off_t longest = 0;
   for (std::size_t i = 0; i < 2; ++i) {
@@ -179,10 +205,13 @@ Status open_stores(int dir_fd, const std::string_view (&names)[2], std::uint32_t
   if (longest >= static_cast<off_t>(kLeastStore)) bytes = static_cast<std::uint32_t>(longest);
   bytes -= bytes % static_cast<std::uint32_t>(kBlock);
 
+  // A first start that was cut off leaves the first one without the second, and nothing in it.
+  const bool was_used = changes.made[1] && !changes.made[0] && holds_something(dir_fd, names[0]);
+  const Marks marks[2] = {{changes.made[1] ? std::string_view{} : mark, mark}, {was_used ? mark : std::string_view{}, mark}};
   const bool asked_anew = longest < static_cast<off_t>(kLeastStore);
   for (;;) {
-    const auto even = open_store(dir_fd, names[0], bytes);
-    const auto odd = even.ok() ? open_store(dir_fd, names[1], bytes) : even;
+    const auto even = open_store(dir_fd, names[0], bytes, marks[0]);
+    const auto odd = even.ok() ? open_store(dir_fd, names[1], bytes, marks[1]) : even;
     if (odd.ok()) {
       into[0] = even.value();
       into[1] = odd.value();
@@ -200,7 +229,7 @@ Status open_stores(int dir_fd, const std::string_view (&names)[2], std::uint32_t
   for (std::size_t i = 0; i < 2; ++i) {
     struct stat about = {};
     if (into[i].capacity >= bytes || ::fstat(into[i].fd, &about) != 0 || !S_ISREG(about.st_mode)) continue;
-    if (lengthen(into[i].fd, about.st_size, bytes).ok()) {
+    if (lengthen(into[i].fd, about.st_size, bytes, mark).ok()) {
       into[i].capacity = bytes;
       changes.lengthened[i] = true;
     } else {

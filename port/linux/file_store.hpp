@@ -36,7 +36,11 @@ Status sync_store(const StoreFile& file);
 // (rounded down to kBlock) of zeros under another name, synced, renamed, directory synced, so that a
 // power cut leaves none or a whole one. A file that exists keeps its size. Waits for the medium.
 // Errors: io; corrupt (the file has less than one block); bad_value (`bytes` is less than one block).
-Result<StoreFile> open_store(int dir_fd, std::string_view name, std::uint32_t bytes);
+struct Marks {
+  std::string_view made;        // goes to the second block of a file that is made; none when empty
+  std::string_view lengthened;  // to the last one of a file that was shorter than any queue, and is filled up
+};
+Result<StoreFile> open_store(int dir_fd, std::string_view name, std::uint32_t bytes, const Marks& marks = {});
 
 // The same file for a reader that does not own the queue; never makes it.
 // Errors: not_found, io, corrupt.
@@ -44,16 +48,16 @@ Result<StoreFile> open_store_to_read(int dir_fd, std::string_view name);
 
 // Opens two files that take turns, and makes what is missing. Both get the same size: that of the longer
 // one, or `bytes` each. Where there is no room for that, a file that has to be made gets half as much, again
-// and again, down to kLeastStore, and one that is too short stays so. Errors, nothing is open then: io,
-// corrupt, bad_value as above.
+// and again, down to kLeastStore, and one that is too short stays so. What has lost something that the
+// other one tells of gets `mark`, as Marks says. Errors, nothing is open then: io, corrupt, bad_value as above.
 inline constexpr std::uint32_t kLeastStore = 8 * kBlock;
 struct StoreChanges {
   bool made[2] = {};        // it was not there
   bool lengthened[2] = {};  // it was shorter than the other one, or than any queue
   bool smaller = false;     // there was no room for what was asked for
 };
-Status open_stores(int dir_fd, const std::string_view (&names)[2], std::uint32_t bytes, StoreFile (&into)[2],
-                   StoreChanges& changes);
+Status open_stores(int dir_fd, const std::string_view (&names)[2], std::uint32_t bytes, std::string_view mark,
+                   StoreFile (&into)[2], StoreChanges& changes);
 
 // A partition, a plain file of a fixed size or bare flash as two stores: its first and its second half, 16 MiB of
 // each at most. To write, it is locked (file_lock.hpp), which keeps out whoever opens it like this and nobody else;

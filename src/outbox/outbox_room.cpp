@@ -178,6 +178,7 @@ Status Outbox::drop(std::uint32_t number, const Clocks& clocks) {
 Status Outbox::retry(std::uint32_t number, const Clocks& clocks) {
   Entry* entry = index_.find(number);
   if (entry == nullptr) return Code::not_found;
+  const Entry before = *entry;
   switch (entry->state) {
     case State::accepted:
     case State::delivered:
@@ -206,7 +207,9 @@ Status Outbox::retry(std::uint32_t number, const Clocks& clocks) {
   }
   again.attempts = entry->attempts;
   again.reason = "asked for again by hand";
-  return queue_.update(number, again, clocks).status();
+  const Status asked = queue_.update(number, again, clocks).status();
+  if (asked.code() == Code::full) *entry = before;
+  return asked;
 }
 
 }  // namespace tocsin

@@ -62,6 +62,8 @@ void Queue::start(const Start& start) {
   if (fresh) turn_wanted_ = told_nothing_[0] || told_nothing_[1];
 }
 
+void Queue::renew_tag(std::uint64_t random) { make_tag(random, run_.tag); }
+
 Stamp Queue::at_on_ms(std::uint64_t on_ms) const {
   Stamp at;
   at.boot = run_.boot;
@@ -153,8 +155,9 @@ Result<Queue::Ticket> Queue::update(std::uint32_t number, const MessageState& st
   if (!ended(state.state) && entry->body_at == 0 && !entry->body_staged) return Code::not_found;
   // A turn may have passed it by already; it is over in a moment.
   const bool turning = phase_ == Phase::copying || phase_ == Phase::sealing;
-  if (turning && ended(entry->state) && !ended(state.state)) return Code::full;
-  if (ended(entry->state) && !ended(state.state) && number < settled_below_) settled_below_ = number;
+  const bool reopens = ended(entry->state) && !ended(state.state);
+  if (reopens && (turning || staged_ + staged_space(kMaxMessageStateBytes) > kStagingBytes)) return Code::full;
+  if (reopens && number < settled_below_) settled_below_ = number;
   const Mates event = mates(*entry);
   const bool waited = waits(event);
   const bool ends = ended(state.state) && !ended(entry->state);

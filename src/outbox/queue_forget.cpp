@@ -21,6 +21,9 @@ Status Queue::forget(std::uint32_t before_s) {
 
 // Called when nothing waits to be written. False: nothing to do at this moment.
 bool Queue::forget_step() {
+  // Until a record vouches for the seal, one bit of it makes the other file the truth.
+  const bool wipes = forget_ == Forget::wiping_copy || forget_ == Forget::wiping_old;
+  if (wipes && !vouched_) return stage_tally(tally_).ok();
   switch (forget_) {
     case Forget::nothing: return false;
     case Forget::wiping_copy:

@@ -93,7 +93,8 @@ void Queue::look_around(const RecordHead& head, const Scan& scan) {
     if (gap.to <= head.synced || gap.from >= head.lsn) continue;
     // But for those right before it that it had found, and written again before anything else.
     const Lsn last = head.number < head.lsn ? head.lsn - 1 - head.number : 0;
-    if (head.synced + 1 < gap.excused_from) gap.excused_from = head.synced + 1;
+    const Lsn known = head.synced > scan.copied ? head.synced : scan.copied;
+    if (known + 1 < gap.excused_from) gap.excused_from = known + 1;
     if (last > gap.excused_to) gap.excused_to = last;
   }
 }

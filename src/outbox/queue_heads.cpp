@@ -32,6 +32,19 @@ void Queue::skip_what_was_lost() {
   if (next_number_ < UINT32_MAX - 2 * kNumbersSkipped) next_number_ += kNumbersSkipped;
 }
 
+// Whether the file has lost the end that it had when this head was written: it is shorter now, or was filled up again.
+// Errors: io.
+Result<bool> Queue::is_cut_off(const Candidate& file, BadBlocks policy) {
+  Store& store = *store_[file.which];
+  const std::uint32_t blocks = file.head.blocks;
+  if (store.capacity() / kBlock < blocks) return true;
+  if (blocks == 0) return false;
+  const MutBytes end = MutBytes{buffers_[0]}.first(kFilledUp.size());
+  const Status read = store.read((blocks - 1) * kBlock, end);
+  if (!read.ok() && policy == BadBlocks::refuse) return read;
+  return read.ok() && as_text(Bytes{end}) == kFilledUp;
+}
+
 // The newest generation of which the file has a record, as its head would tell it; what this head does not
 // know is where the generation began: not above the lowest LSN that is found. Errors: empty: there is none; io.
 Result<FileHead> Queue::guess_head(unsigned which, const FileHead& other, BadBlocks policy) {
@@ -41,6 +54,7 @@ Result<FileHead> Queue::guess_head(unsigned which, const FileHead& other, BadBlo
   for (std::uint32_t i = 0; i < kKeys; ++i) keys[i] = file_key(other.salt, first + i);
   Store& store = *store_[which];
   FileHead head = other;
+  head.blocks = 0;
   std::uint32_t newest = kKeys;
   for (std::uint32_t slot = 1; slot < slots(store); ++slot) {
     const Status read = store.read(slot * kBlock, buffers_[0]);

@@ -224,8 +224,8 @@ void Queue::job_done() {
 // A seal that only itself tells of is in doubt at the next start, which may write over it where there is no other
 // slot: a cut then leaves the file before it, and what that reserves.
 void Queue::job_is_on_medium() {
-  const bool vouched_for = synced_lsn_ >= first_lsn_;
-  if (vouched_for || job_ceiling_ < synced_ceiling_) synced_ceiling_ = job_ceiling_;
+  vouched_ = synced_lsn_ >= first_lsn_;
+  if (vouched_ || job_ceiling_ < synced_ceiling_) synced_ceiling_ = job_ceiling_;
   synced_lsn_ = job_lsn_;
 }
 

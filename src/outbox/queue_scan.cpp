@@ -17,6 +17,9 @@ void see(std::uint8_t* bits, std::size_t at) {
 
 }  // namespace
 
+// No medium lives long enough for it, and those behind it would begin again at 0.
+constexpr std::uint32_t kNoGeneration = 0xFFFF0000;
+
 Result<Queue::Found> Queue::load(BadBlocks policy) {
   TOCSIN_ASSERT(phase_ == Phase::closed);
   Candidate candidates[2];
@@ -39,8 +42,9 @@ Result<Queue::Found> Queue::load(BadBlocks policy) {
       if (!read.ok()) continue;
       const auto head = decode_file_head(bytes);
       if (head.code() == Code::bad_value) return head.status();
-      if (head.code() == Code::corrupt) garbage = true;
-      if (!head.ok() || head.value().block != kBlock) continue;
+      const bool counts = head.ok() && head.value().block == kBlock && head.value().generation < kNoGeneration;
+      if (!counts && head.code() != Code::empty) garbage = true;
+      if (!counts) continue;
       if (n > 0 && candidates[n - 1].which == which) {
         // Two heads of one file may differ: a turn was cut off just when it began. The newer generation
         // has no seal then, and the older one was not the active file any more.
@@ -81,6 +85,7 @@ Result<Queue::Found> Queue::load(BadBlocks policy) {
     candidates[0] = candidates[1];
     candidates[1] = swapped;
   }
+  unsigned cut_off = Found::kNoFile;
   moved_generation_ = newest;  // a turn that was cut off may have left records of this generation
   for (std::size_t i = 0; i < n; ++i) {
     Scan scan;
@@ -89,6 +94,8 @@ Result<Queue::Found> Queue::load(BadBlocks policy) {
     tally_ = Tally{};
     newest_on_ms_ = 0;
     TRY(this->scan(candidates[i].which, candidates[i].head, policy, scan));
+    TRY_LET(is_cut, is_cut_off(candidates[i], policy));
+    if (is_cut) cut_off = candidates[i].which;
     // The seal itself may be damaged: a record that knows of a sync in this generation came after it.
     if (!scan.sealed && scan.synced < scan.first_lsn) continue;
     turn_wanted_ = false;
@@ -98,8 +105,10 @@ Result<Queue::Found> Queue::load(BadBlocks policy) {
     active_ = candidates[i].which;
     if (lost_heads_[active_] || told_nothing_[active_ ^ 1]) ++scan.found.damaged;
     if (lost_heads_[active_]) scan.found.heads = Heads::lost;
-    if (told_nothing_[active_ ^ 1]) {
-      scan.found.heads = Heads::unknown;
+    if (told_nothing_[active_ ^ 1]) scan.found.heads = Heads::unknown;
+    scan.found.cut_off = cut_off;
+    if (cut_off != Found::kNoFile) ++scan.found.damaged;
+    if (told_nothing_[active_ ^ 1] || cut_off != Found::kNoFile) {
       scan.doubtful_below = UINT32_MAX;
       new_tag_ = true;
     }

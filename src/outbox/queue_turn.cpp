@@ -51,6 +51,7 @@ void Queue::turn_begin() {
   head.salt = salt_;
   head.first_lsn = moved_first_lsn_ = next_lsn_;
   head.block = kBlock;
+  head.blocks = slots(*store_[active_ ^ 1]) + 1;
   encode_file_head(head, head_buffer_);
 }
 

@@ -280,13 +280,16 @@ Exit list_queue(const Call& call) {
     return Exit::cannot_create;
   }
   const bool unreadable = !gone && reader.found().unreadable && reader.found().fresh;
-  if (!call.arguments.json && empty && !unreadable) print("the queue is empty\n");
+  // A first start that was cut off leaves queue.0 alone, and nothing in it.
+  const bool is_missing = !gone && !reader.missing().empty() &&
+                          (!reader.found().fresh || reader.missing() == kQueueFiles[0]);
+  if (!call.arguments.json && empty && !unreadable && !is_missing) print("the queue is empty\n");
   if (unreadable) {
     why.text("no queue can be read in ").text(call.config.device.place());
     complain(why.text(": look at the medium, and see `tocsin queue check`").view());
     return Exit::bad_data;
   }
-  if (!gone && !reader.missing().empty() && !reader.found().fresh) {  // else a first start has made one of them so far
+  if (is_missing) {
     why.text(reader.missing()).text(" is not in ").text(call.config.device.place());
     complain(why.text(": what only it had is not listed; see `tocsin queue check`").view());
     return Exit::bad_data;

@@ -175,6 +175,11 @@ Exit check_queue(const Arguments& arguments, const Config* config) {
     write_unsealed(found.unsealed, out);
     out.text("\n");
   }
+  if (found.cut_off != Queue::Found::kNoFile) {
+    out.text("cut off    ");
+    write_cut_off(found.cut_off, out);
+    out.text("\n");
+  }
   if (found.heads != Queue::Heads::there) {
     const bool is_used = found.heads == Queue::Heads::lost;
     out.text("heads      queue.").number(is_used ? queue.active_file() : queue.active_file() ^ 1);

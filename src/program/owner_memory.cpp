@@ -5,6 +5,7 @@
 #include <new>
 
 #include "port/linux/clock.hpp"
+#include "port/linux/entropy.hpp"
 #include "src/program/memory_list.hpp"
 #include "src/program/owner.hpp"
 
@@ -256,6 +257,7 @@ void Owner::look_at_files(Instant now) {
     memory_reason_.clear();
     const bool were_gone = files_are_gone();
     if (files_.swap_directory()) begin_ballast();
+    if (files_.has(0) || files_.has(1)) queue_.renew_tag(random_number());
     char text[Log::kMaxLine];
     TextWriter line(text);
     line.text("the queue files in ").text(config_->device.state).text(" were gone: they are ");

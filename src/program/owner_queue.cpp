@@ -127,6 +127,8 @@ void Owner::keep_damage(Instant now) {
   if (found_.unreadable) {
     line.clear();
     line.text("queue.0 and queue.1 held no queue that can be read: an empty one is begun");
+  } else if (found_.cut_off != Queue::Found::kNoFile) {
+    write_cut_off(found_.cut_off, line);
   } else if (found_.heads == Queue::Heads::unknown) {
     line.text("queue.").number(queue_.active_file() ^ 1);
     line.text(" cannot be read at all: what waits in the other file may have been sent, and is sent once more at most");

@@ -56,6 +56,11 @@ void write_unsealed(unsigned file, TextWriter& into) {
   into.text("missing; or it is damaged, and what only it had is lost");
 }
 
+void write_cut_off(unsigned file, TextWriter& into) {
+  into.text(kQueueFiles[file % 2])
+      .text(" was cut off: what its end held is lost, and what waits may have been sent: it is sent once more at most");
+}
+
 Status check_lock_place(int dir_fd, std::string_view directory, TextWriter& why) {
   struct stat about = {};
   if (::fstatat(dir_fd, "lock", &about, AT_SYMLINK_NOFOLLOW) != 0) return {};

@@ -17,5 +17,7 @@ Status check_queue_places(int dir_fd, std::string_view directory, TextWriter& wh
 Status check_lock_place(int dir_fd, std::string_view directory, TextWriter& why);
 // Of Queue::Found::unsealed, beside a file that is used.
 void write_unsealed(unsigned file, TextWriter& into);
+// Of Queue::Found::cut_off.
+void write_cut_off(unsigned file, TextWriter& into);
 
 }  // namespace tocsin

@@ -134,7 +134,7 @@ Status StateFiles::open_stores(const DeviceConfig& device) {
     return Code::bad_value;
   }
   const Status opened =
-      tocsin::open_stores(dir_.fd(), kQueueFiles, device.queue_bytes / 2, files_, changes_);
+      tocsin::open_stores(dir_.fd(), kQueueFiles, device.queue_bytes / 2, kFilledUp, files_, changes_);
   if (opened.ok()) return {};
   char text[kMaxPath + 64];
   TextWriter what(text);

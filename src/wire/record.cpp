@@ -127,7 +127,7 @@ void encode_file_head(const FileHead& head, MutBytes into) {
   store64(p + 16, head.salt);
   store32(p + 24, head.first_lsn);
   store32(p + 28, head.block);
-  store32(p + 32, 0);
+  store32(p + 32, head.blocks);
   store32(p + 36, crc32(0, {p, 36}));
 }
 
@@ -143,6 +143,7 @@ Result<FileHead> decode_file_head(Bytes from) {
   head.salt = load64(p + 16);
   head.first_lsn = load32(p + 24);
   head.block = load32(p + 28);
+  head.blocks = load32(p + 32);
   return head;
 }
 

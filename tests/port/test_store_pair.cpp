@@ -27,7 +27,7 @@ struct Pair {
   StoreFile files[2];
   StoreChanges changes;
   Status opened;
-  explicit Pair(std::uint32_t bytes, int dir = folder_fd()) : opened(open_stores(dir, kNames, bytes, files, changes)) {
+  explicit Pair(std::uint32_t bytes, int dir = folder_fd()) : opened(open_stores(dir, kNames, bytes, "lost", files, changes)) {
     for (const StoreFile& file : files)
       if (file.fd >= 0) ::close(file.fd);
   }
@@ -36,6 +36,7 @@ struct Pair {
 void put(std::size_t which, std::size_t blocks, char with) {
   scratch::write_file(scratch::path(kPair[which]), std::string(blocks * kBlock, with));
 }
+std::string marked() { return "lost" + std::string(kBlock - 4, '\0'); }
 std::string got(std::size_t which) { return scratch::read_file(scratch::path(kPair[which])); }
 
 }  // namespace
@@ -65,7 +66,10 @@ TEST(open_stores_gives_both_files_the_size_of_the_longer_one) {
       CHECK_OK(pair.opened);
       CHECK_EQ(pair.files[0].capacity, 20 * kBlock);
       CHECK_EQ(pair.files[1].capacity, 20 * kBlock);
-      CHECK_TEXT(got(which), std::string(blocks * kBlock, 's') + std::string((20 - blocks) * kBlock, '\0'));
+      // The next start has to know that something is lost, and where from.
+      CHECK_TEXT(got(which).substr(0, blocks * kBlock), std::string(blocks * kBlock, 's'));
+      CHECK_TEXT(got(which).substr(19 * kBlock), marked());
+      CHECK_TEXT(got(which).substr(kBlock, kBlock), blocks == 0 ? marked() : std::string(kBlock, 's'));
       CHECK_TEXT(got(1 - which), std::string(20 * kBlock, 'l'));
       CHECK(pair.changes.lengthened[which]);
       CHECK(!pair.changes.lengthened[1 - which] && !pair.changes.made[0] && !pair.changes.made[1]);
@@ -79,6 +83,14 @@ TEST(open_stores_gives_both_files_the_size_of_the_longer_one) {
     CHECK_EQ(pair.files[which].capacity, 20 * kBlock);
     CHECK(pair.changes.made[which] && !pair.changes.made[1 - which]);
     CHECK_TEXT(got(1 - which), std::string(20 * kBlock, 'l'));
+    CHECK_TEXT(got(which), std::string(kBlock, '\0') + marked() + std::string(18 * kBlock, '\0'));
+  }
+  for (const std::size_t which : {0U, 1U}) {  // the other one was never used: only a first start is cut off behind the first
+    check::at("missing=%zu, the other unused", which);
+    put(1 - which, 20, '\0');
+    CHECK_EQ(::unlink(scratch::path(kPair[which]).c_str()), 0);
+    CHECK_OK(Pair(16 * kBlock).opened);
+    CHECK_TEXT(got(which).substr(kBlock, kBlock), which == 0 ? marked() : std::string(kBlock, '\0'));
   }
 }
 

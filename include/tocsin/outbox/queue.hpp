@@ -59,7 +59,7 @@ class Queue {
   // What load() found.
   struct Found {
     std::uint32_t records = 0;
-    std::uint32_t damaged = 0;   // records that had been synced and do not pass their check; heads that are lost: 1
+    std::uint32_t damaged = 0;   // records that had been synced and do not pass their check; heads that are lost: 1, an end: 1
     Heads heads = Heads::there;  // of the file that is used, or would be
     std::uint32_t bad_blocks = 0;  // that the medium did not give
     bool fresh = false;          // nothing there: a new medium, or one whose files hold no queue any more
@@ -69,6 +69,9 @@ class Queue {
     // takes nothing with it, or damage to all that was in it. Of a fresh queue the file that was begun at all.
     static constexpr unsigned kNoFile = 2;
     unsigned unsealed = kNoFile;
+    // The file, or kNoFile, whose end is gone, and what had been there: what waits may have been sent and have ended,
+    // and has one copy left at most.
+    unsigned cut_off = kNoFile;
   };
   // Grows with everything staged; a record is safe when on_medium(its ticket).
   using Ticket = std::uint64_t;
@@ -116,7 +119,7 @@ class Queue {
   static constexpr std::size_t kMaxWaiting = kMaxMessages - 256;
   // Puts the state of one message on record; an ended() one is not waiting any more. Takes effect in the
   // index at once. Errors: not_found; full: only the index changed, an ended state is put on record as
-  // soon as there is room, without uuid and reason.
+  // soon as there is room, without uuid and reason; one that had ended and is to wait again is as it was.
   Result<Ticket> update(std::uint32_t number, const MessageState& state, const Clocks& clocks);
   // Puts on record what has to outlive the run beside the messages. Errors: full: nothing changed.
   Result<Ticket> note(const Tally& tally);
@@ -136,6 +139,8 @@ class Queue {
     std::size_t from, to;
   };
   Mates mates(const Entry& entry) const;
+  // The files are other ones from the next turn on, and those before may come back: other ids from here on.
+  void renew_tag(std::uint64_t random);
   // The last record of a run that ends in good order.
   Result<Ticket> stop();
   bool on_medium(Ticket ticket) const { return started_ && released_ >= ticket; }
@@ -249,6 +254,7 @@ class Queue {
   // queue_heads.cpp
   Result<bool> holds_something(unsigned which, std::uint32_t from, std::uint32_t looks, BadBlocks policy);
   void skip_what_was_lost();
+  Result<bool> is_cut_off(const Candidate& file, BadBlocks policy);
   Result<FileHead> guess_head(unsigned which, const FileHead& other, BadBlocks policy);
   // queue_gaps.cpp
   struct Gap;
@@ -332,6 +338,7 @@ class Queue {
   Lsn vouched_lsn_ = 0;            // records up to this one are on the medium
   bool seal_safe_ = true;          // false: perhaps the other file is the truth if the power goes
   Lsn first_lsn_ = 0;              // of this generation
+  bool vouched_ = false;           // a record on the medium knows that the seal is there
   unsigned rescue_tries_ = 0;      // that failed while it was
   Log found_log_;                  // as it was before the first of them
 

@@ -96,8 +96,12 @@ struct FileHead {
   std::uint64_t salt = 0;   // random, made with the state directory
   Lsn first_lsn = 0;        // of this generation
   std::uint32_t block = 0;  // bytes
+  std::uint32_t blocks = 0; // of the file, when this was written; 0: not told
 };
 inline constexpr std::size_t kFileHeadBytes = 40;
+// In the last block of a file that was cut off and is filled up, in place of its head; in the block behind the first
+// head of one that was missing and is made anew beside the other.
+inline constexpr std::string_view kFilledUp = "tocsin: this file was cut off or missing, and what it held is lost\n";
 inline constexpr std::uint32_t kFormatVersion = 1;
 
 void encode_file_head(const FileHead& head, MutBytes into);
