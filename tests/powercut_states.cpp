@@ -345,3 +345,18 @@ TEST(states_groups_of_which_one_message_waits_fill_the_file_and_no_more) {
   }
   CHECK_TEXT(Cuts::prove(world.medium, world.ledger, Effort{}, 1, 0), "");
 }
+
+TEST(states_forgetting_keeps_every_promise) { short_sequences("PEZSRX", depth_or(2), Effort{}); }
+
+TEST(states_forgetting_job_by_job_keeps_every_promise) { short_sequences("PFZJXW", depth_or(2), Effort{}); }
+
+TEST(states_forgetting_cuts_during_recovery_two_deep) {
+  Effort effort;
+  effort.deeper = static_cast<unsigned>(check::option("deeper", 1));
+  effort.stride = static_cast<unsigned>(check::option("stride", 23));
+  short_sequences("PZXW", depth_or(2), effort);
+}
+
+TEST(states_forgetting_on_bare_flash_keeps_every_promise) {
+  short_sequences("PEZWRX", depth_or(2), only(kInOrder), kFlash);
+}

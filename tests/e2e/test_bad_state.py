@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Tokens and state directories that cannot be used: one clear line, the right status, nothing lost."""
 import fcntl
+import collections
 import json
 import os
 import shutil
@@ -393,6 +394,67 @@ class Places(Case):
             self.one_line(device.run("queue", "check", copy), 65, f"{name} has 16384 bytes", f"truncate -s {size} {name}")
             os.truncate(copy / name, size)
             self.assertIn(device.run("queue", "check", copy).exit, (0, 65))  # the message was perhaps in what was cut off
+
+    def some_ended_some_waiting(self):
+        """A queue of four accepted messages and two that wait; all of them in queue.0."""
+        service = self.service()
+        device = self.device(service).start()
+        ids = [device.send(f"accepted {n}")[0] for n in range(4)]
+        for one in ids:
+            device.wait_state(one, "accepted")
+        device.stop()
+        service.stop()
+        ids += [device.send(f"waits {n}")[0] for n in range(2)]
+        return service, device, ids
+
+    def test_file_that_lost_its_end_is_told_and_gives_no_id_and_no_message_out_twice(self):
+        # The end was filled up with zeros and nothing told: what had ended was sent again, under ids of other messages.
+        service, device, ids = self.some_ended_some_waiting()
+        size = (device.state / "queue.0").stat().st_size
+        records = 2 * 4096
+        while any((device.state / "queue.0").read_bytes()[records:records + 4096]):
+            records += 4096
+        for length in (records, records - 4096, 20_000, 4096, 0):
+            with self.subTest(length=length):
+                copy = device.folder / f"kept {length}"
+                shutil.copytree(device.state, copy)
+                os.truncate(device.state / "queue.0", length)
+                new = device.send("behind the cut")[0]
+                self.assertNotIn(new, ids)
+                damage = device.run("queue", "list", "--json")
+                self.assertLessEqual(damage.out.count('"state":"queued"'), 7)
+                self.assertEqual((device.state / "queue.0").stat().st_size, size)
+                shutil.rmtree(device.state)
+                copy.rename(device.state)
+
+    def test_file_that_lost_its_end_brings_one_marked_copy_of_what_may_have_been_sent(self):
+        service, device, ids = self.some_ended_some_waiting()
+        os.truncate(device.state / "queue.0", 4 * 4096)
+        checked = device.run("queue", "check", device.state)
+        self.assertEqual(checked.exit, 65, checked)
+        service.start()
+        device.start()
+        device.log.wait("queue.0 was cut off: what its end held is lost, and what waits may have been sent")
+        device.send("behind the cut")
+        device.wait_ended()
+        copies = collections.defaultdict(list)
+        for message in service.messages():
+            copies[message["internal_id"]].append(message["text"])
+        for texts in copies.values():
+            self.assertLessEqual(len(texts), 2)
+            self.assertEqual({text.removesuffix(" (repeat)") for text in texts[1:]} - {texts[0]}, set())
+            self.assertTrue(all(text.endswith(" (repeat)") for text in texts[1:]), texts)
+
+    def test_file_that_is_missing_is_told_although_the_other_one_holds_nothing(self):
+        # `queue list` said that the queue is empty, as it did of the one that held everything.
+        service, device, ids = self.some_ended_some_waiting()
+        (device.state / "queue.0").unlink()
+        listed = device.run("queue", "list")
+        self.assertEqual((listed.exit, listed.out), (65, ""), listed)
+        self.assertIn("queue.0 is not in", listed.err)
+        new = device.send("behind it")[0]
+        self.assertNotIn(new, ids)
+        self.assertNotEqual(new.rsplit("-", 1)[0], ids[0].rsplit("-", 1)[0], "the tag of the queue that is lost")
 
     def test_device_that_was_not_started_yet_has_no_queue_and_nothing_is_wrong(self):
         device = self.device()

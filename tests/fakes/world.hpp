@@ -48,6 +48,13 @@ class World {
       case 'S':
         process->settle();
         break;
+      case 'Z':  // what has ended is to be forgotten
+        process->queue->forget(static_cast<std::uint32_t>(process->queue->on_ms(process->now) / 1000) + 1).ignore();
+        break;
+      case 'W':  // until that is done
+        for (unsigned i = 0; i < 400 && (!process->queue->idle() || process->queue->forgetting()); ++i)
+          process->step();
+        break;
       case 'R':
         if (process->queue->stop().ok()) process->poll();
         process->settle();
