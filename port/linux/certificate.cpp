@@ -1,10 +1,20 @@
 // SPDX-License-Identifier: MIT
 #include "port/linux/certificate.hpp"
 
-#include "port/linux/clock.hpp"
+#include "port/linux/ca_file.hpp"
+#include "port/linux/server_name.hpp"
+#include "port/linux/tls_memory.hpp"
+
+#ifndef MBEDTLS_PRIVATE
+#define MBEDTLS_PRIVATE(member) member
+#endif
 
 namespace tocsin {
 namespace {
+
+constexpr std::uint32_t kDates = MBEDTLS_X509_BADCERT_EXPIRED | MBEDTLS_X509_BADCERT_FUTURE;
+// Mbed TLS judges these by another clock. A list from the future is used: RFC 5280 6.3.3 asks for its end alone.
+constexpr std::uint32_t kListDates = MBEDTLS_X509_BADCRL_EXPIRED | MBEDTLS_X509_BADCRL_FUTURE;
 
 // Days since 1970-01-01 in the proleptic Gregorian calendar, counted from 1 March.
 std::int64_t days_of(std::int64_t year, std::int64_t month, std::int64_t day) {
@@ -18,166 +28,189 @@ UnixMillis moment(const mbedtls_x509_time& time) {
   const std::int64_t days = days_of(time.year, time.mon, time.day);
   return {(((days * 24 + time.hour) * 60 + time.min) * 60 + time.sec) * 1000};
 }
+UnixMillis end_of_second(const mbedtls_x509_time& time) { return {moment(time).ms + 999}; }  // it is valid, too
 
-std::string_view text_of(const mbedtls_asn1_buf& buffer) {
-  return {reinterpret_cast<const char*>(buffer.p), buffer.p == nullptr ? 0 : buffer.len};
+Bytes bytes_of(const mbedtls_asn1_buf& buffer) { return {buffer.p, buffer.p == nullptr ? 0 : buffer.len}; }
+
+bool is_self_issued(const mbedtls_x509_crt& certificate) {
+  return same(bytes_of(certificate.subject_raw), bytes_of(certificate.issuer_raw));
 }
 
-// What a certificate says is shown, not trusted.
-void write_shown(std::string_view text, TextWriter& into) {
-  for (const char c : text) into.character(c > 0x20 && c < 0x7F ? c : c == ' ' ? ' ' : '?');
+void narrow(CertificateVerdict::Dates& dates, UnixMillis from, UnixMillis until) {
+  if (from.ms > dates.from.ms) dates.from = from;
+  if (until.ms < dates.until.ms) dates.until = until;
 }
-
-std::string_view common_name(const mbedtls_x509_name& name) {
-  for (const mbedtls_x509_name* part = &name; part != nullptr; part = part->next)
-    if (text_of(part->oid) == "\x55\x04\x03") return text_of(part->val);  // RFC 5280 A.1, id-at-commonName
-  return {};
-}
-
-// RFC 5280 4.2.1.6: GeneralName is context-specific, dNSName [2], iPAddress [7].
-bool is_kind(const mbedtls_x509_sequence& name, int kind) {
-  constexpr int kNumber = 0x1F, kContext = 0x80;
-  return name.buf.p != nullptr && (name.buf.tag & (kContext | kNumber)) == (kContext | kind);
-}
-constexpr int kDnsName = 2, kIpAddress = 7;
-
-bool names_address(const mbedtls_x509_crt& certificate, const Address& address) {
-  const bool is_v6 = address.any.sa_family == AF_INET6;
-  std::string_view want{reinterpret_cast<const char*>(&address.v4.sin_addr), sizeof address.v4.sin_addr};
-  if (is_v6) want = {reinterpret_cast<const char*>(&address.v6.sin6_addr), sizeof address.v6.sin6_addr};
-  for (const mbedtls_x509_sequence* name = &certificate.subject_alt_names; name != nullptr; name = name->next)
-    if (is_kind(*name, kIpAddress) && text_of(name->buf) == want) return true;
-  return false;
-}
-
-void write_names(const mbedtls_x509_crt& certificate, TextWriter& into) {
-  for (const mbedtls_x509_sequence* name = &certificate.subject_alt_names; name != nullptr;
-       name = name->next) {
-    const bool is_dns = is_kind(*name, kDnsName);
-    if (!is_dns && !is_kind(*name, kIpAddress)) continue;
-    if (into.size() > 0) into.text(", ");
-    const std::string_view bytes = text_of(name->buf);
-    Address address;
-    if (is_dns) {
-      write_shown(bytes, into);
-    } else if (bytes.size() == sizeof address.v4.sin_addr) {
-      address.v4.sin_family = AF_INET;
-      std::memcpy(&address.v4.sin_addr, bytes.data(), bytes.size());
-      write_address(address, into);
-    } else if (bytes.size() == sizeof address.v6.sin6_addr) {
-      address.v6.sin6_family = AF_INET6;
-      std::memcpy(&address.v6.sin6_addr, bytes.data(), bytes.size());
-      write_address(address, into);
-    }
-  }
-  if (into.size() == 0) write_shown(common_name(certificate.subject), into);
-}
-
-void write_day(UnixMillis at, TextWriter& into) {
-  char text[32];
-  TextWriter date{text};
-  write_date(at, date);
-  into.text(head(date.view(), 10));
-}
-
-// While the clock was never set, this program's own date is nearer to the truth.
-UnixMillis judged_at(const Clocks& clocks) { return clocks.wall_trusted ? clocks.wall : kBuiltAt; }
-
-bool same_name(const mbedtls_asn1_buf& a, const mbedtls_asn1_buf& b) { return text_of(a) == text_of(b); }
 
 }  // namespace
 
-void CertificateVerdict::begin(const Clocks& clocks, const Address* address) {
+void CertificateVerdict::begin(const Clocks& clocks, std::string_view host, const Address* address,
+                               const Trust& trust) {
   *this = CertificateVerdict{};
+  trust_ = trust;
   clock_set_ = clocks.wall_trusted;
+  wall_ = clocks.wall;
   at_ = judged_at(clocks);
+  floor_ = clock_floor().from;
+  host_.assign_cut(host);
   has_address_ = address != nullptr;
   if (has_address_) address_ = *address;
 }
 
-void CertificateVerdict::judge(const mbedtls_x509_crt& certificate, int depth, std::uint32_t& flags) {
-  constexpr std::uint32_t kDates = MBEDTLS_X509_BADCERT_EXPIRED | MBEDTLS_X509_BADCERT_FUTURE;
-  const UnixMillis from = moment(certificate.valid_from), until = moment(certificate.valid_to);
-  flags &= ~kDates;
-  if (at_.ms < from.ms) flags |= MBEDTLS_X509_BADCERT_FUTURE;
-  if (at_.ms > until.ms + 999) flags |= MBEDTLS_X509_BADCERT_EXPIRED;  // its last second is valid
-  if (from.ms > dates_.from.ms) dates_.from = from;
-  if (until.ms < dates_.until.ms) dates_.until = until;
-  if ((flags & kDates) != 0) {
-    from_ = from;
-    until_ = until;
-    dated_depth_ = depth;
+void CertificateVerdict::judge(mbedtls_x509_crt& certificate, int depth, std::uint32_t& flags) {
+  const bool in_order = !saw_leaf_ && depth >= 0 && depth < kMaxChain && (top_ < 0 || depth == newest_ - 1);
+  if (!in_order) {
+    flags |= MBEDTLS_X509_BADCERT_OTHER;
+    flags_ |= flags;
+    return;
   }
-
-  if ((flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) != 0) {
+  if (top_ < 0) {
+    top_ = depth;
     char shown[64];
     TextWriter text{shown};
-    write_shown(common_name(certificate.issuer), text);
+    write_common_name(certificate.issuer, text);
     issuer_.assign_cut(text.view());
-    self_signed_ = depth == 0 && same_name(certificate.subject_raw, certificate.issuer_raw);
+    self_signed_ = depth == 0 && is_self_issued(certificate);
   }
+  newest_ = depth;
+  Link& link = links_[depth];
+  link.certificate = &certificate;
+  link.flags = (flags & ~(kDates | kListDates)) | date_flags(certificate) | list_flags(certificate, depth);
+  flags = 0;
+  if (depth > 0) return;
 
-  if (depth == 0) {
-    saw_leaf_ = true;
-    if (has_address_ && !names_address(certificate, address_)) flags |= MBEDTLS_X509_BADCERT_CN_MISMATCH;
-    char shown[64];
-    TextWriter text{shown};
-    write_names(certificate, text);
-    names_.assign_cut(text.view());
+  saw_leaf_ = true;
+  const bool named = has_address_ ? names_address(certificate, address_) : names_host(certificate, host_.view());
+  if (!named) link.flags |= MBEDTLS_X509_BADCERT_CN_MISMATCH;
+  char shown[64];
+  TextWriter text{shown};
+  write_names(certificate, text);
+  names_.assign_cut(text.view());
+  leaf_pin_ = pin_of(bytes_of(certificate.pk_raw));
+  find_authority();
+  flags_ |= path_.flags;
+  flags = flags_;
+}
+
+// One reading of the file for the whole chain.
+void CertificateVerdict::find_authority() {
+  CaFile file;
+  ca_file_ = file.open(trust_.ca_file);
+  while (ca_file_.ok() && !anchored_) {
+    const Result<Bytes> der = file.next();
+    if (der.code() == Code::not_found) break;
+    if (der.code() == Code::io) ca_file_ = der.status();
+    if (!der.ok()) continue;
+    const Bytes subject = subject_of(der.value());
+    for (int depth = 0; depth <= top_ && !subject.empty() && !anchored_; ++depth)
+      if (same(bytes_of(links_[depth].certificate->issuer_raw), subject)) try_authority(der.value(), depth);
   }
-  flags_ |= flags;
+  if (path_.tried) return;
+  // Nobody is there that could vouch for it. What is wrong beside that is said when that is mended.
+  for (int depth = top_; depth >= 0; --depth)
+    add(*links_[depth].certificate, depth, links_[depth].flags, path_);
+}
+
+void CertificateVerdict::try_authority(Bytes der, int depth) {
+  mbedtls_x509_crt authority;
+  mbedtls_x509_crt_init(&authority);
+  const int error = mbedtls_x509_crt_parse_der_nocopy(&authority, der.data(), der.size());
+  no_memory_ = no_memory_ || is_out_of_memory(error);
+  if (error == 0) {
+    Path path;
+    path.flags = 0;
+    path.tried = true;
+    add(authority, depth + 1, verify(*links_[depth].certificate, authority, depth) | date_flags(authority), path);
+    for (int below = depth; below >= 0; --below) {
+      // "Not trusted" means at `depth` that what is above it did not vouch for it, and below it a wrong signature.
+      const std::uint32_t excused = below == depth ? MBEDTLS_X509_BADCERT_NOT_TRUSTED : 0;
+      add(*links_[below].certificate, below, links_[below].flags & ~excused, path);
+    }
+    if (path.flags == 0 && !has_pin(depth, authority)) {
+      pin_missed_ = true;
+      path.flags |= MBEDTLS_X509_BADCERT_OTHER;
+    }
+    anchored_ = path.flags == 0;
+    if (anchored_) {
+      dates_ = path.dates;
+      narrow(dates_, list_dates_.from, list_dates_.until);
+    }
+    // Of several that are no good the one whose signature is right tells more.
+    const bool signed_by_it = (path.flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) == 0;
+    if (anchored_ || (signed_by_it && (path_.flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) != 0)) path_ = path;
+  }
+  mbedtls_x509_crt_free(&authority);
+}
+
+// What is wrong with `child` by the word of `authority`, dates left out.
+std::uint32_t CertificateVerdict::verify(mbedtls_x509_crt& child, mbedtls_x509_crt& authority, int depth) const {
+  const bool is_itself = depth == 0 && is_self_issued(child) && same(bytes_of(child.raw), bytes_of(authority.raw));
+  if (!is_itself && !may_sign(authority, depth)) return MBEDTLS_X509_BADCERT_NOT_TRUSTED;
+  mbedtls_x509_crt* const others = child.next;
+  child.next = nullptr;  // this one and that one, without what else the server sent
+  std::uint32_t flags = 0;
+  const int error = mbedtls_x509_crt_verify_with_profile(&child, &authority, trust_.revoked, &kStrength, nullptr,
+                                                         &flags, nullptr, nullptr);
+  child.next = others;
+  if (error != 0 && error != MBEDTLS_ERR_X509_CERT_VERIFY_FAILED) return MBEDTLS_X509_BADCERT_NOT_TRUSTED;
+  return flags & ~(kDates | kListDates);
+}
+
+// RFC 5280 4.2.1.3 and 4.2.1.9. Mbed TLS lets version 1 sign when it is trusted, and does not know how far down `depth`
+// is.
+bool CertificateVerdict::may_sign(const mbedtls_x509_crt& authority, int depth) const {
+  if (authority.MBEDTLS_PRIVATE(ca_istrue) == 0) return false;
+  if (mbedtls_x509_crt_check_key_usage(&authority, MBEDTLS_X509_KU_KEY_CERT_SIGN) != 0) return false;
+  int between = 0;
+  for (int below = 1; below <= depth; ++below)
+    if (!is_self_issued(*links_[below].certificate)) ++between;
+  const int allowed = authority.MBEDTLS_PRIVATE(max_pathlen);  // one more than it says; 0: any
+  return allowed == 0 || between < allowed;
+}
+
+bool CertificateVerdict::has_pin(int depth, const mbedtls_x509_crt& authority) const {
+  if (trust_.pins == nullptr || trust_.pins->count == 0) return true;
+  if (is_pinned(*trust_.pins, bytes_of(authority.pk_raw))) return true;
+  for (int below = depth; below >= 0; --below)
+    if (is_pinned(*trust_.pins, bytes_of(links_[below].certificate->pk_raw))) return true;
+  return false;
+}
+
+std::uint32_t CertificateVerdict::date_flags(const mbedtls_x509_crt& certificate) const {
+  std::uint32_t flags = 0;
+  if (at_.ms < moment(certificate.valid_from).ms) flags |= MBEDTLS_X509_BADCERT_FUTURE;
+  if (at_.ms > end_of_second(certificate.valid_to).ms) flags |= MBEDTLS_X509_BADCERT_EXPIRED;
+  return flags;
+}
+
+// Of the lists of its issuer; who signed them Mbed TLS looks at.
+std::uint32_t CertificateVerdict::list_flags(const mbedtls_x509_crt& certificate, int depth) {
+  std::uint32_t flags = 0;
+  bool any = false;
+  for (const mbedtls_x509_crl* list = trust_.revoked; list != nullptr; list = list->next) {
+    if (!same(bytes_of(list->issuer_raw), bytes_of(certificate.issuer_raw))) continue;
+    any = true;
+    if (list->next_update.year == 0) continue;  // it does not say
+    const UnixMillis until = end_of_second(list->next_update);
+    narrow(list_dates_, UnixMillis{INT64_MIN}, until);
+    if (at_.ms > until.ms) flags |= MBEDTLS_X509_BADCRL_EXPIRED;
+  }
+  no_list_ = depth == 0 && trust_.revoked != nullptr && !any;
+  return no_list_ ? flags | MBEDTLS_X509_BADCRL_NOT_TRUSTED : flags;
+}
+
+void CertificateVerdict::add(const mbedtls_x509_crt& certificate, int depth, std::uint32_t flags, Path& path) const {
+  path.flags |= flags;
+  const UnixMillis from = moment(certificate.valid_from), until = end_of_second(certificate.valid_to);
+  narrow(path.dates, from, until);
+  if ((flags & kDates) == 0) return;
+  path.from = from;
+  path.until = until;
+  path.dated_depth = depth;
 }
 
 bool CertificateVerdict::Dates::include(const Clocks& clocks) const {
   const UnixMillis at = judged_at(clocks);
   return at.ms >= from.ms && at.ms <= until.ms;
-}
-
-void CertificateVerdict::write_clock(TextWriter& into) const {
-  if (clock_set_) {
-    into.text("(this device's clock says ");
-    write_day(at_, into);
-  } else {
-    into.text("(this device's clock is not set; judged by ");
-    write_day(at_, into);
-    into.text(", when this program was built");
-  }
-  into.character(')');
-}
-
-void CertificateVerdict::write_flaw(std::string_view host, std::string_view ca_file, TextWriter& into) const {
-  const auto has = [this](std::uint32_t flag) { return (flags_ & flag) != 0; };
-  const std::string_view whose = dated_depth_ == 0 ? "it " : "the certificate of its CA ";
-  if (has(MBEDTLS_X509_BADCERT_REVOKED)) {
-    into.text("it is revoked");
-  } else if (has(MBEDTLS_X509_BADCERT_NOT_TRUSTED) && self_signed_) {
-    into.text("it is self-signed and not in ").text(ca_file).text(": if it is the right one, put it there");
-  } else if (has(MBEDTLS_X509_BADCERT_NOT_TRUSTED)) {
-    into.text("it is not signed by a CA in ").text(ca_file).text(": its issuer is '").text(issuer_.view());
-    into.text("'; check ca_file, and that the server sends its whole chain");
-  } else if (has(MBEDTLS_X509_BADCERT_EXPIRED)) {
-    into.text(whose).text("expired on ");
-    write_day(until_, into);
-    into.character(' ');
-    write_clock(into);
-    into.text(dated_depth_ == 0 ? ": the server needs a new one" : ": update ca_file");
-  } else if (has(MBEDTLS_X509_BADCERT_FUTURE)) {
-    into.text(whose).text("is not valid before ");
-    write_day(from_, into);
-    into.character(' ');
-    write_clock(into);
-    into.text(": check the clock");
-  } else if (has(MBEDTLS_X509_BADCERT_CN_MISMATCH)) {
-    into.text("it is for ").text(names_.empty() ? "nobody" : names_.view());
-    into.text(", not for ").text(host).text(": check base_url");
-  } else if (has(MBEDTLS_X509_BADCERT_BAD_MD | MBEDTLS_X509_BADCERT_BAD_PK | MBEDTLS_X509_BADCERT_BAD_KEY)) {
-    into.text("its key or signature is too weak or of an unknown kind");
-  } else if (has(MBEDTLS_X509_BADCERT_KEY_USAGE | MBEDTLS_X509_BADCERT_EXT_KEY_USAGE |
-                 MBEDTLS_X509_BADCERT_NS_CERT_TYPE)) {
-    into.text("it is not made for a server");
-  } else {
-    into.text("Mbed TLS says 0x").hex(flags_);
-  }
 }
 
 }  // namespace tocsin

@@ -41,11 +41,26 @@ std::int64_t milliseconds_of(Moment at) { return at.seconds * 1000 + at.nanoseco
 
 const UnixMillis kBuiltAt{std::int64_t{TOCSIN_BUILD_UNIX} * 1000};
 
+namespace {
+
+// Not built from kBuiltAt: constants of this file may be read before that is ready.
+ClockFloor floor_now{{std::int64_t{TOCSIN_BUILD_UNIX} * 1000}, FloorFrom::build};
+
+}  // namespace
+
+ClockFloor clock_floor() { return floor_now; }
+
+void raise_clock_floor(UnixMillis at, FloorFrom from) {
+  if (at.ms > floor_now.at.ms) floor_now = {at, from};
+}
+
+UnixMillis judged_at(const Clocks& clocks) { return clocks.wall_trusted ? clocks.wall : floor_now.at; }
+
 Clocks read_clocks() {
   Clocks clocks;
   clocks.now = Instant{static_cast<std::uint64_t>(milliseconds_of(read(CLOCK_BOOTTIME)))};
   clocks.wall = UnixMillis{milliseconds_of(read(CLOCK_REALTIME))};
-  clocks.wall_trusted = clocks.wall.ms >= kBuiltAt.ms;
+  clocks.wall_trusted = clocks.wall.ms >= floor_now.at.ms;
   return clocks;
 }
 

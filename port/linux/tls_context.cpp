@@ -1,36 +1,20 @@
 // SPDX-License-Identifier: MIT
-#include <fcntl.h>
+#include "port/linux/tls_context.hpp"
+
 #include <mbedtls/entropy.h>
 #include <mbedtls/error.h>
-#include <mbedtls/pem.h>
-#include <mbedtls/pk.h>
-#include <mbedtls/version.h>
-#if defined(MBEDTLS_MEMORY_BUFFER_ALLOC_C)
-#include <mbedtls/memory_buffer_alloc.h>
-#endif
 #if MBEDTLS_VERSION_NUMBER >= 0x03000000
 #include <psa/crypto.h>
 #endif
 
-#include "port/linux/clock.hpp"
+#include "port/linux/ca_file.hpp"
 #include "port/linux/entropy.hpp"
-#include "port/linux/tls_stream.hpp"
 
 namespace tocsin {
 namespace {
 
-constexpr std::size_t kMaxPem = 8192;  // bytes of one certificate, as text
-constexpr std::string_view kBegin = "-----BEGIN CERTIFICATE-----";
-constexpr std::string_view kEnd = "-----END CERTIFICATE-----";
-
 int random_bytes(void*, unsigned char* into, std::size_t size) {
   return fill_random({into, size}).ok() ? 0 : MBEDTLS_ERR_ENTROPY_SOURCE_FAILED;
-}
-
-std::size_t find_text(std::string_view text, std::string_view part) {
-  for (std::size_t at = 0; at + part.size() <= text.size(); ++at)
-    if (starts_with(tail(text, at), part)) return at;
-  return kNotFound;
 }
 
 void set_least_version(mbedtls_ssl_config& config) {
@@ -50,23 +34,7 @@ int start_crypto() {
 #endif
 }
 
-// Only part of the authorities, and an arena that is full, would be a failure much later.
-bool is_out_of_memory(int error) {
-  constexpr int kAsn1AllocFailed = 0x6A, kNumberAllocFailed = 0x10, kLow = 0x7F;
-  const int high = -(-error & ~kLow), low = -error & kLow;
-  return high == MBEDTLS_ERR_X509_ALLOC_FAILED || high == MBEDTLS_ERR_PEM_ALLOC_FAILED ||
-         high == MBEDTLS_ERR_PK_ALLOC_FAILED || low == kAsn1AllocFailed || low == kNumberAllocFailed;
-}
-
 }  // namespace
-
-void tls_use_arena(MutBytes memory) {
-#if defined(MBEDTLS_MEMORY_BUFFER_ALLOC_C)
-  mbedtls_memory_buffer_alloc_init(memory.data(), memory.size());
-#else
-  static_cast<void>(memory);
-#endif
-}
 
 TlsContext::TlsContext() { start(); }
 
@@ -75,35 +43,31 @@ TlsContext::~TlsContext() { clear(); }
 void TlsContext::start() {
   mbedtls_ssl_config_init(&config_);
   mbedtls_ssl_config_init(&config_1_2_);
-  mbedtls_x509_crt_init(&chain_);
+  mbedtls_x509_crt_init(&nobody_);
 }
 
 void TlsContext::clear() {
   mbedtls_ssl_config_free(&config_);
   mbedtls_ssl_config_free(&config_1_2_);
-  mbedtls_x509_crt_free(&chain_);
+  mbedtls_x509_crt_free(&nobody_);
 }
 
-Status TlsContext::open(std::string_view ca_file, ReadClocks clocks) {
+Status TlsContext::open(const TrustFiles& files, ReadClocks clocks) {
   clear();
   start();
   is_open_ = false;
+  ++opened_;
   authorities_ = skipped_ = 0;
   problem_.clear();
   clocks_ = clocks != nullptr ? clocks : read_clocks;
-  ca_file_.assign_cut(ca_file);
-  const Fd file{::open(Path{ca_file}.c_str(), O_RDONLY | O_CLOEXEC)};
-  if (!file.is_open()) return fail(last_error(), "cannot open");
-  if (const Status read = add_authorities(file.number()); read.code() == Code::full) {
-    return fail(read, "this program's memory for TLS does not hold every certificate in");
-  } else if (!read.ok()) {
-    return fail(read, "cannot read");
+  ca_file_.assign_cut(files.ca_file);
+  crl_file_.assign_cut(files.crl_file);
+  pins_.count = 0;
+  TRY(count_authorities());
+  if (!files.pin_sha256.empty() && !parse_pins(files.pin_sha256, pins_).ok()) {
+    problem_.assign_cut("pin_sha256 is not base64 of SHA-256, 44 characters each, with commas between, 4 at most");
+    return Code::bad_value;
   }
-  if (authorities_ == 0) {
-    return fail(Code::bad_value, skipped_ > 0 ? "cannot understand any certificate in"
-                                              : "there is no certificate in PEM form in");
-  }
-
   if (const int error = start_crypto(); error != 0) return fail({Code::tls, error}, "cannot set TLS up with");
   TRY(set_up(config_));
   if (kPssFlaw) {
@@ -113,7 +77,25 @@ Status TlsContext::open(std::string_view ca_file, ReadClocks clocks) {
 #endif
   }
   is_open_ = true;
-  return {};
+  const Status lists = refresh();
+  is_open_ = lists.ok();
+  return lists;
+}
+
+Status TlsContext::refresh() {
+  char words[320];
+  TextWriter why{words};
+  const Status read = lists_.read(crl_file_.view(), why);
+  mbedtls_ssl_conf_ca_chain(&config_, &nobody_, lists_.lists());
+  mbedtls_ssl_conf_ca_chain(&config_1_2_, &nobody_, lists_.lists());
+  if (!read.ok()) problem_.assign_cut(why.view());
+  return read;
+}
+
+Trust TlsContext::trust() { return {ca_file_.view(), &pins_, lists_.lists()}; }
+
+TrustState TlsContext::state(const Clocks& clocks) const {
+  return {file_id(ca_file_.view()), lists_.id(), opened_, clocks.wall_trusted};
 }
 
 Status TlsContext::set_up(mbedtls_ssl_config& config) {
@@ -121,7 +103,8 @@ Status TlsContext::set_up(mbedtls_ssl_config& config) {
                                           MBEDTLS_SSL_PRESET_DEFAULT);
   set_least_version(config);
   mbedtls_ssl_conf_authmode(&config, MBEDTLS_SSL_VERIFY_REQUIRED);
-  mbedtls_ssl_conf_ca_chain(&config, &chain_, nullptr);
+  mbedtls_ssl_conf_cert_profile(&config, &kStrength);
+  mbedtls_ssl_conf_ca_chain(&config, &nobody_, nullptr);
   mbedtls_ssl_conf_rng(&config, random_bytes, nullptr);
 #if defined(MBEDTLS_SSL_RENEGOTIATION)
   mbedtls_ssl_conf_renegotiation(&config, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
@@ -138,48 +121,24 @@ Status TlsContext::set_up(mbedtls_ssl_config& config) {
   return error == 0 ? Status{} : fail({Code::tls, error}, "cannot set TLS up with");
 }
 
-// One certificate at a time, so that a system's whole bundle (200 KB) needs no buffer of its size.
-Status TlsContext::add_authorities(int fd) {
-  std::uint8_t memory[kMaxPem + 1];
-  const MutBytes buffer = MutBytes{memory}.first(kMaxPem);
-  std::size_t filled = 0;
-  bool at_end = false;
+Status TlsContext::count_authorities() {
+  CaFile file;
+  Status status = file.open(ca_file_.view());
+  if (!status.ok()) return fail(status, "cannot open");
   for (;;) {
-    const std::string_view text = as_text(Bytes{buffer.first(filled)});
-    const std::size_t begin = find_text(text, kBegin);
-    const std::size_t length = begin == kNotFound ? kNotFound : find_text(tail(text, begin), kEnd);
-    std::size_t done = 0;
-    if (length != kNotFound) {
-      done = begin + length + kEnd.size();
-      TRY(add_authority({memory + begin, done - begin}));
-    } else if (begin == kNotFound) {
-      done = filled < kBegin.size() ? 0 : filled - kBegin.size() + 1;  // it may begin here
-    } else if (begin > 0) {
-      done = begin;
-    } else if (filled == kMaxPem || at_end) {
-      done = kBegin.size();  // too long, or cut off
-      ++skipped_;
-    }
-    std::memmove(memory, memory + done, filled - done);
-    filled -= done;
-    if (done > 0) continue;
-    if (at_end) return {};
-    TRY_LET(more, read_whole(fd, buffer.drop(filled)));
-    at_end = filled + more < kMaxPem;
-    filled += more;
+    const Result<Bytes> der = file.next();
+    if (der.code() == Code::not_found) break;
+    if (der.code() == Code::io) return fail(der.status(), "cannot read");
+    mbedtls_x509_crt authority;
+    mbedtls_x509_crt_init(&authority);
+    const bool usable = der.ok() && mbedtls_x509_crt_parse_der_nocopy(&authority, der.value().data(),
+                                                                      der.value().size()) == 0;
+    mbedtls_x509_crt_free(&authority);
+    ++(usable ? authorities_ : skipped_);
   }
-}
-
-// `pem` has a byte behind it that may be written to: Mbed TLS knows PEM by its final zero.
-Status TlsContext::add_authority(MutBytes pem) {
-  std::uint8_t& after = *pem.end();
-  const std::uint8_t kept = after;
-  after = 0;
-  const int error = mbedtls_x509_crt_parse(&chain_, pem.data(), pem.size() + 1);
-  after = kept;
-  if (is_out_of_memory(error)) return {Code::full, error};
-  ++(error == 0 ? authorities_ : skipped_);
-  return {};
+  if (authorities_ > 0) return {};
+  return fail(Code::bad_value, skipped_ > 0 ? "cannot understand any certificate in"
+                                            : "there is no certificate in PEM form in");
 }
 
 Status TlsContext::fail(Status status, std::string_view what) {
@@ -189,8 +148,6 @@ Status TlsContext::fail(Status status, std::string_view what) {
   if (status.code() == Code::io) {
     text.text(": ");
     write_errno(status.detail(), text);
-  } else if (status.code() == Code::full) {
-    text.text(": it took ").number(authorities_).text("; name a file with only the CA of the service");
   } else if (status.code() == Code::tls) {
     text.text(": Mbed TLS error -0x").hex(static_cast<std::uint64_t>(-status.detail()));
   }

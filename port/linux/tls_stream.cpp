@@ -88,7 +88,7 @@ Status TlsStream::begin(const Endpoint& to) {
     host_.assign_cut(to.host);
     return fail({Code::io, EINVAL}, "its name is too long");
   }
-  if (!context_.is_open_) {
+  if (!context_.is_open()) {
     problem_.assign_cut(context_.problem().empty() ? "no CA file was read" : context_.problem());
     return {Code::io, ENOENT};
   }
@@ -158,18 +158,24 @@ Status TlsStream::begin_handshake() {
   phase_ = Phase::handshaking;
   socket_error_ = 0;
   const auto literal = parse_address(host_.view(), port_);
-  const Clocks clocks = context_.clocks_();
+  if (!context_.refresh().ok()) {
+    problem_.assign_cut(context_.problem());
+    close();
+    return {Code::tls, ENOENT};
+  }
+  const Clocks clocks = context_.now();
+  trust_ = context_.state(clocks);
 
   char name[kMaxHost + 1] = {};
   std::memcpy(name, host_.view().data(), host_.size());
   mbedtls_ssl_init(&ssl_);
   tls_ready_ = true;
-  int error = mbedtls_ssl_setup(&ssl_, only_1_2_ ? &context_.config_1_2_ : &context_.config_);
+  int error = mbedtls_ssl_setup(&ssl_, &context_.config(only_1_2_ ? TlsContext::Versions::only_1_2 : TlsContext::Versions::all));
   // An address must not travel as a server name (RFC 6066 section 3), and 2.28 cannot match one:
   // verdict_ does. Without its word no handshake succeeds.
   if (error == 0) error = mbedtls_ssl_set_hostname(&ssl_, literal.ok() ? nullptr : name);
   offered_ = error == 0 && offer_session(clocks);
-  verdict_.begin(clocks, literal.ok() ? &literal.value() : nullptr);
+  verdict_.begin(clocks, host_.view(), literal.ok() ? &literal.value() : nullptr, context_.trust());
   if (error != 0) return judge(error);
   mbedtls_ssl_set_verify(&ssl_, verify, this);
   mbedtls_ssl_set_bio(&ssl_, this, send, receive, nullptr);
@@ -186,6 +192,7 @@ Status TlsStream::handshake() {
   const bool resumed = offered_ && !verdict_.saw_leaf() && flags == 0;
   if (!resumed && !verdict_.passed()) return judge(MBEDTLS_ERR_X509_CERT_VERIFY_FAILED);
   if (!resumed) session_dates_ = verdict_.dates();
+  session_trust_ = trust_;  // a resumed one is of the same
   phase_ = Phase::open;
   want_ = Want::nothing;
   problem_.clear();
@@ -194,7 +201,7 @@ Status TlsStream::handshake() {
 
 // A session serves for one offer, accepted or not: whatever goes wrong with it, goes wrong once.
 bool TlsStream::offer_session(const Clocks& clocks) {
-  const bool offered = has_session_ && session_dates_.include(clocks) &&
+  const bool offered = has_session_ && session_trust_ == trust_ && session_dates_.include(clocks) &&
                        mbedtls_ssl_set_session(&ssl_, &session_) == 0;  // copies it
   forget_session();
   return offered;
@@ -334,7 +341,7 @@ Status TlsStream::judge(int tls_code) {
   if (phase_ == Phase::handshaking && flags != 0 && flags != UINT32_MAX) {
     verdict_.add_flags(flags);
     text.text("certificate of ").text(host_.view()).text(" refused: ");
-    verdict_.write_flaw(host_.view(), context_.ca_file_.view(), text);
+    verdict_.write_flaw(text);
     problem_.assign_cut(text.view());
     close();
     return {Code::tls, tls_code};

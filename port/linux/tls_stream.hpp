@@ -7,78 +7,20 @@
 //     '---close()-------  address)        in turn)        '-- failure: closed, problem() says why
 //
 // TLS 1.2 at least, no renegotiation, ALPN http/1.1. A reconnect to the same server offers the session
-// before (a shorter handshake without certificates), as long as the dates of its certificates are good.
-// Certificate dates are judged in 64 bits by this device's clock or, while that is not set, by the date this
-// program was built.
+// before (a shorter handshake without certificates), as long as the dates of its certificates are good and nothing
+// changed that it was judged by: authorities, pins, revocation lists, whether the clock is set.
 //
-// Memory: 2 KiB a context, 2 KiB a stream, 9 KiB of stack in open(), and what Mbed TLS takes: from
+// Memory: 3 KiB a stream, 8 KiB of stack for a certificate, and what Mbed TLS takes: from
 // tls_use_arena()'s buffer where the library has that allocator, from the heap where it has not (Debian).
 // Threads: the loop.
 #pragma once
 
-#include <mbedtls/ssl.h>
-#include <mbedtls/version.h>
-
-#include "port/linux/certificate.hpp"
 #include "port/linux/resolver.hpp"
 #include "port/linux/system.hpp"
+#include "port/linux/tls_context.hpp"
 #include "tocsin/port.hpp"
 
 namespace tocsin {
-
-// Gives Mbed TLS its memory, before anything else uses it; the buffer serves to the program's end.
-// Does nothing when the library was built without MBEDTLS_MEMORY_BUFFER_ALLOC_C.
-void tls_use_arena(MutBytes memory);
-
-// Mbed TLS 3.6.6 with TLS 1.2 and 1.3 enabled refuses the RSA-PSS signature of a server that speaks
-// only 1.2 (-0x6600, Mbed-TLS/mbedtls issue 10668). Such a server is asked again, with 1.2 alone, and
-// from then on always so.
-#if MBEDTLS_VERSION_NUMBER == 0x03060600 && defined(MBEDTLS_SSL_PROTO_TLS1_3)
-inline constexpr bool kPssFlaw = true;
-#else
-inline constexpr bool kPssFlaw = false;
-#endif
-
-// What the streams of one `ca_file` share: the authorities and the settings. Outlives its streams.
-class TlsContext {
- public:
-  using ReadClocks = Clocks (*)();
-
-  TlsContext();
-  ~TlsContext();
-  TlsContext(const TlsContext&) = delete;
-  TlsContext& operator=(const TlsContext&) = delete;
-
-  // Reads the PEM file of trusted authorities once. May be repeated while no stream of it is connected.
-  // Until it succeeds, every connect() fails with problem().
-  // `clocks` is for tests; absent, the device's. Errors: io (not readable), bad_value (no certificate in it),
-  // full (more of them than memory holds), tls (Mbed TLS's settings fail).
-  Status open(std::string_view ca_file, ReadClocks clocks = nullptr);
-  std::string_view problem() const { return problem_.view(); }
-
-  unsigned authorities() const { return authorities_; }  // read and usable
-  unsigned skipped() const { return skipped_; }          // in the file, but not understood
-
- private:
-  friend class TlsStream;
-
-  void start();
-  void clear();
-  Status add_authorities(int fd);
-  Status add_authority(MutBytes pem);
-  Status set_up(mbedtls_ssl_config& config);
-  Status fail(Status status, std::string_view what);
-
-  mbedtls_ssl_config config_;
-  mbedtls_ssl_config config_1_2_;  // TLS 1.2 at most, see kPssFlaw
-  mbedtls_x509_crt chain_;
-  ReadClocks clocks_ = nullptr;
-  bool is_open_ = false;
-  unsigned authorities_ = 0;
-  unsigned skipped_ = 0;
-  FixedText<kMaxPath> ca_file_;
-  FixedText<320> problem_;
-};
 
 class TlsStream final : public Stream {
  public:
@@ -136,6 +78,8 @@ class TlsStream final : public Stream {
   mbedtls_ssl_context ssl_;
   mbedtls_ssl_session session_;
   CertificateVerdict::Dates session_dates_;  // of the certificates it was made with
+  TrustState session_trust_;                 // by which they were judged
+  TrustState trust_;                         // as it is in this handshake
   CertificateVerdict verdict_;
   FixedText<kMaxHost> host_;
   FixedText<320> problem_;
