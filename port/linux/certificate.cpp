@@ -16,17 +16,8 @@ constexpr std::uint32_t kDates = MBEDTLS_X509_BADCERT_EXPIRED | MBEDTLS_X509_BAD
 // Mbed TLS judges these by another clock. A list from the future is used: RFC 5280 6.3.3 asks for its end alone.
 constexpr std::uint32_t kListDates = MBEDTLS_X509_BADCRL_EXPIRED | MBEDTLS_X509_BADCRL_FUTURE;
 
-// Days since 1970-01-01 in the proleptic Gregorian calendar, counted from 1 March.
-std::int64_t days_of(std::int64_t year, std::int64_t month, std::int64_t day) {
-  const std::int64_t shifted_year = month > 2 ? year : year - 1;
-  const std::int64_t shifted_month = (month + 9) % 12;
-  return 365 * shifted_year + shifted_year / 4 - shifted_year / 100 + shifted_year / 400 +
-         (153 * shifted_month + 2) / 5 + day - 1 - 719'468;
-}
-
 UnixMillis moment(const mbedtls_x509_time& time) {
-  const std::int64_t days = days_of(time.year, time.mon, time.day);
-  return {(((days * 24 + time.hour) * 60 + time.min) * 60 + time.sec) * 1000};
+  return from_calendar(time.year, time.mon, time.day, time.hour, time.min, time.sec);
 }
 UnixMillis end_of_second(const mbedtls_x509_time& time) { return {moment(time).ms + 999}; }  // it is valid, too
 
@@ -206,11 +197,6 @@ void CertificateVerdict::add(const mbedtls_x509_crt& certificate, int depth, std
   path.from = from;
   path.until = until;
   path.dated_depth = depth;
-}
-
-bool CertificateVerdict::Dates::include(const Clocks& clocks) const {
-  const UnixMillis at = judged_at(clocks);
-  return at.ms >= from.ms && at.ms <= until.ms;
 }
 
 }  // namespace tocsin

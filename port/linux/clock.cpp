@@ -43,6 +43,8 @@ const UnixMillis kBuiltAt{std::int64_t{TOCSIN_BUILD_UNIX} * 1000};
 
 namespace {
 
+constexpr std::int64_t kSlowMs = 24 * 3600 * 1000;
+
 // Not built from kBuiltAt: constants of this file may be read before that is ready.
 ClockFloor floor_now{{std::int64_t{TOCSIN_BUILD_UNIX} * 1000}, FloorFrom::build};
 
@@ -51,7 +53,9 @@ ClockFloor floor_now{{std::int64_t{TOCSIN_BUILD_UNIX} * 1000}, FloorFrom::build}
 ClockFloor clock_floor() { return floor_now; }
 
 void raise_clock_floor(UnixMillis at, FloorFrom from) {
-  if (at.ms > floor_now.at.ms) floor_now = {at, from};
+  // What the service says now is worth more than what was written down by a clock that went too fast.
+  const bool corrects = from == FloorFrom::service && floor_now.from == FloorFrom::record && at.ms >= kBuiltAt.ms;
+  if (at.ms > floor_now.at.ms || corrects) floor_now = {at, from};
 }
 
 UnixMillis judged_at(const Clocks& clocks) { return clocks.wall_trusted ? clocks.wall : floor_now.at; }
@@ -60,7 +64,9 @@ Clocks read_clocks() {
   Clocks clocks;
   clocks.now = Instant{static_cast<std::uint64_t>(milliseconds_of(read(CLOCK_BOOTTIME)))};
   clocks.wall = UnixMillis{milliseconds_of(read(CLOCK_REALTIME))};
-  clocks.wall_trusted = clocks.wall.ms >= floor_now.at.ms;
+  // A clock that is a little slow is set all the same.
+  const std::int64_t slow_ms = floor_now.from == FloorFrom::build ? 0 : kSlowMs;
+  clocks.wall_trusted = clocks.wall.ms >= floor_now.at.ms - slow_ms;
   return clocks;
 }
 

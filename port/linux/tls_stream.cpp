@@ -201,7 +201,7 @@ Status TlsStream::handshake() {
 
 // A session serves for one offer, accepted or not: whatever goes wrong with it, goes wrong once.
 bool TlsStream::offer_session(const Clocks& clocks) {
-  const bool offered = has_session_ && session_trust_ == trust_ && session_dates_.include(clocks) &&
+  const bool offered = has_session_ && session_trust_ == trust_ && session_dates_.include(judged_at(clocks)) &&
                        mbedtls_ssl_set_session(&ssl_, &session_) == 0;  // copies it
   forget_session();
   return offered;

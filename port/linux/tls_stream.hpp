@@ -40,6 +40,8 @@ class TlsStream final : public Stream {
   Phase phase() const override { return phase_; }
   // While connect() is under way: what it waits for, in words that fit a deadline which passes now.
   std::string_view problem() const override { return problem_.view(); }
+  // Whether the server's certificates, as they were judged last, are good at that moment.
+  bool good_at(UnixMillis at) const { return session_dates_.include(at); }
   void close() override;  // close_notify as far as the socket takes it at once
 
  private:

@@ -50,6 +50,14 @@ constexpr Unit kUnits[] = {{"d", kDayMs}, {"h", 3'600'000}, {"m", 60'000}, {"s",
 
 }  // namespace
 
+UnixMillis from_calendar(int year, int month, int day, int hour, int minute, int second) {
+  const std::int64_t shifted_year = month > 2 ? year : year - 1;
+  const std::int64_t shifted_month = (month + 9) % 12;
+  const std::int64_t days = 365 * shifted_year + shifted_year / 4 - shifted_year / 100 + shifted_year / 400 +
+                            (153 * shifted_month + 2) / 5 + day - 1 - 719'468;
+  return {(((days * 24 + hour) * 60 + minute) * 60 + second) * 1000};
+}
+
 void write_rfc3339(UnixMillis at, TextWriter& into) {
   const Civil c = civil(at);
   write_day_and_time(c, 'T', into);

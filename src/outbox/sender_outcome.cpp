@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What an answer, or its absence, does to the messages of the request and to the stream.
 #include "tocsin/outbox/sender.hpp"
+#include "tocsin/wire/http_date.hpp"
 
 namespace tocsin {
 namespace {
@@ -45,6 +46,7 @@ std::string_view Sender::words_for(Status failure) const {
 
 void Sender::judge_answer(const Clocks& clocks, std::uint32_t random) {
   const HttpResponse& response = exchange_.response();
+  if (const auto said = parse_http_date(response.date()); said.ok()) service_time_ = said.value();
   std::string_view ids[kMaxBatch];
   for (std::size_t i = 0; i < batch_size_; ++i) ids[i] = ids_[i].view();
   Answer answer;

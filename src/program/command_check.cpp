@@ -169,8 +169,9 @@ Exit check_configuration(const Call& call) {
       exit = Exit::config;
     }
     ::explicit_bzero(token, sizeof token);
+    const StreamConfig& stream = call.config.streams[i];
     TlsContext authorities;
-    if (!authorities.open(call.config.streams[i].ca_file).ok()) {
+    if (!authorities.open({stream.ca_file, stream.crl_file, stream.pin_sha256}).ok()) {
       complain(authorities.problem());
       exit = Exit::config;
     }

@@ -47,6 +47,8 @@ struct StreamConfig {
   std::string_view token_file;
   std::string_view sender;                         // empty: the stream's own default
   std::string_view ca_file = "/etc/ssl/certs/ca-certificates.crt";
+  std::string_view crl_file;                       // empty: revocation is not looked at
+  std::string_view pin_sha256;                     // checked; empty: any key
   Millis timeout = seconds(30);                    // one whole request, name look-up included
   Millis retry_min = seconds(5);
   Millis retry_max = minutes(15);

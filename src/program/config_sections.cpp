@@ -288,6 +288,8 @@ void ConfigReader::stream_value(const IniItem& item, const Value& value) {
   if (item.word == "token_file") return value.path(kMaxPath, stream.token_file);
   if (item.word == "sender") return value.sender(stream.sender);
   if (item.word == "ca_file") return value.path(kMaxPath, stream.ca_file);
+  if (item.word == "crl_file") return value.path(kMaxPath, stream.crl_file);
+  if (item.word == "pin_sha256") return value.pins(stream.pin_sha256);
   if (item.word == "timeout") return value.duration(seconds(5), minutes(5), stream.timeout);
   if (item.word == "retry_min") return value.duration(seconds(1), hours(24), stream.retry_min);
   if (item.word == "retry_max") return value.duration(seconds(1), hours(24), stream.retry_max);

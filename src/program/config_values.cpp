@@ -2,6 +2,7 @@
 #include "src/program/config_values.hpp"
 
 #include "port/linux/gpio_lines.hpp"
+#include "port/linux/pin.hpp"
 #include "src/program/config_reader.hpp"
 
 namespace tocsin {
@@ -158,6 +159,23 @@ void Value::sender(std::string_view& into) const {
       .text(" is longer than ")
       .number(kMaxSender)
       .text(" bytes: make it shorter");
+}
+
+void Value::pins(std::string_view& into) const {
+  Pins pins;
+  const Status parsed = parse_pins(written, pins);
+  if (parsed.ok()) {
+    into = written;
+    return;
+  }
+  Complaint complaint{errors, line};
+  if (parsed.code() == Code::full) {
+    complaint.text("more than ").number(kMaxPins).text(" keys: leave out the oldest");
+  } else {
+    complaint.code(written).text(
+        " is no pin: write the SHA-256 of the server's or its CA's public key in base64, 44 characters, with "
+        "commas between several");
+  }
 }
 
 void Value::duration(Millis least, Millis most, Millis& into, std::string_view or_word) const {

@@ -24,6 +24,7 @@ struct Value {
   void stream_type(StreamType& into) const;
   void base_url(StreamConfig& into) const;
   void sender(std::string_view& into) const;
+  void pins(std::string_view& into) const;
   void duration(Millis least, Millis most, Millis& into, std::string_view or_word = {}) const;
   void duration_or(std::string_view word, Millis least, Millis most, Millis& into) const;  // the word: 0
   void limit(std::uint16_t& into) const;                                                   // none: 0

@@ -81,6 +81,7 @@ void Owner::poll() {
     queue_.poll(clocks.now);  // what the senders put on record goes out in this turn
     // That may have taken in the sync that a sender waits for, or its failure; nothing else would wake it.
   } while (queue_.safe() != safe || queue_.stalled(clocks.now) != stalled);
+  learn_time_from_services();
   for (Waiting& waiting : waiting_)
     if (waiting.used) look_after(waiting, clocks.now);
   look_at_state(clocks.now);

@@ -147,6 +147,8 @@ class Owner final : public Observer {
   void move_to_state(Instant now);
   void renew_queue();
   void begin_ballast();
+  void learn_time_from_record();
+  void learn_time_from_services();
   void look_at_ballast(Instant now);
   void carry_on();
   // owner_control.cpp
@@ -227,6 +229,7 @@ class Owner final : public Observer {
   TlsContext contexts_[kMaxStreams];
   TlsStream* streams_[kMaxStreams] = {};
   Sender* senders_[kMaxStreams] = {};
+  bool said_clock_is_wrong_ = false;
   char tokens_[kMaxStreams][kMaxToken];
   std::size_t token_sizes_[kMaxStreams] = {};
   alignas(16) unsigned char stream_memory_[kMaxStreams][sizeof(TlsStream)];
@@ -234,7 +237,7 @@ class Owner final : public Observer {
   alignas(16) std::uint8_t arena_memory_[kReplyArenaBytes];
   Arena arena_;
 
-  // For a Mbed TLS that takes its memory from an arena; the system's whole bundle of authorities fits.
+  // For a Mbed TLS that takes its memory from an arena.
   alignas(16) std::uint8_t tls_arena_[kTlsArenaBytes];
 
   GpioLine* gpio_[kMaxAlarms] = {};

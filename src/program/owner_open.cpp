@@ -18,6 +18,7 @@ namespace tocsin {
 namespace {
 
 constexpr std::size_t kStreamArena = 40 * 1024;
+constexpr std::size_t kListGrowth = 8 * 1024;  // a list that is replaced may be longer
 constexpr Millis kLockPatience = seconds(5);
 constexpr Millis kEndPatience = seconds(1);
 constexpr Millis kGuestLooks = milliseconds(50);
@@ -45,6 +46,10 @@ Queue::Start this_start() {
   start.random[0] = random_number();
   start.random[1] = random_number();
   return start;
+}
+
+bool same_trust(const StreamConfig& a, const StreamConfig& b) {
+  return a.ca_file == b.ca_file && a.crl_file == b.crl_file && a.pin_sha256 == b.pin_sha256;
 }
 
 void wait_a_little(Millis time) { ::poll(nullptr, 0, static_cast<int>(time.count)); }
@@ -177,6 +182,7 @@ void Owner::begin_run() {
 
 void Owner::begin_outbox() {
   outbox_.configure(config_->rules, config_->device.history);
+  if (!in_memory_) learn_time_from_record();
   outbox_.load(read_clocks());
 }
 
@@ -256,25 +262,24 @@ void Owner::configure_sender(std::size_t stream) {
 
 Exit Owner::open_streams(TextWriter& why) {
   // Mbed TLS writes zeros over the whole of its arena: it gets no more than it can use, a connection for
-  // each stream and the parsed authorities, which take up to two and a half times their file.
+  // each stream and the parsed revocation lists, which take up to six times their file.
   std::size_t arena = kStreamArena * config_->stream_count;
   for (std::size_t i = 0; i < config_->stream_count; ++i) {
     struct stat file = {};
-    if (::stat(Path(config_->streams[i].ca_file).c_str(), &file) == 0)
-      arena += static_cast<std::size_t>(file.st_size) * 5 / 2;
+    if (!config_->streams[i].crl_file.empty() && ::stat(Path(config_->streams[i].crl_file).c_str(), &file) == 0)
+      arena += static_cast<std::size_t>(file.st_size) * 6 + kListGrowth;
   }
   tls_use_arena(MutBytes{tls_arena_}.first(arena));
   Exit worst = Exit::done;
   for (std::size_t i = 0; i < config_->stream_count; ++i) {
     const StreamConfig& stream = config_->streams[i];
     std::size_t context = 0;
-    while (context < context_count_ && config_->streams[context_of_[context]].ca_file != stream.ca_file)
-      ++context;
+    while (context < context_count_ && !same_trust(config_->streams[context_of_[context]], stream)) ++context;
     char words[400];
     TextWriter problem(words);
     if (context == context_count_) {
       context_of_[context_count_++] = i;
-      if (!contexts_[context].open(stream.ca_file).ok()) problem.text(contexts_[context].problem());
+      if (!contexts_[context].open({stream.ca_file, stream.crl_file, stream.pin_sha256}).ok()) problem.text(contexts_[context].problem());
     }
     streams_[i] = new (stream_memory_[i]) TlsStream(contexts_[context], resolver_);
     senders_[i] = new (sender_memory_[i]) Sender(outbox_, *streams_[i], *this, arena_);

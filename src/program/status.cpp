@@ -156,9 +156,11 @@ void write_status(const Config& config, const Queue& queue, const Index& index, 
       .text("\n");
   into.text("clock    ");
   write_date(clocks.wall, into);
-  into.text(clocks.wall_trusted
-                ? "\n"
-                : ", NOT set: certificates cannot be checked (set the clock or enable NTP)\n");
+  if (!clocks.wall_trusted) {
+    into.text(", NOT set (set it or enable NTP): certificates are judged as of ");
+    write_date(judged_at(clocks), into);
+  }
+  into.text("\n");
   into.text("medium   ").text(config.device.place()).text(", ").text(medium_word(queue, owner, clocks.now));
   if (owner != nullptr && medium_word(queue, owner, clocks.now) != "working") {
     owner->write_medium_reason(clocks.now, into.text(": "));

@@ -210,7 +210,7 @@ class Configuration(Case):
 
     def test_keys_of_later_versions(self):
         for section, keys in (
-            ("stream", ("crl_file = /x", "pin_sha256 = x", "proxy = http://x")),
+            ("stream", ("proxy = http://x",)),
             ("alarm", ("on_delay = 3s", "off_delay = 10s", "remind = 10m, 30m, 1h", "escalate_after = 5m")),
             ("stream", ("type = otp", "type = whatsapp", "type = transactional")),
         ):

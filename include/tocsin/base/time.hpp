@@ -54,6 +54,10 @@ struct Clocks {
   bool wall_trusted = false; // false: show no date, the clock was never set
 };
 
+// A moment of the Gregorian calendar, UTC, as certificates and servers write it: month and day from 1. Nothing is
+// checked: the 31st of February is in March.
+UnixMillis from_calendar(int year, int month, int day, int hour, int minute, int second);
+
 // "2026-11-21T08:39:00.123Z", 24 bytes (RFC 3339 5.6, always UTC); years 1970 to 9999.
 void write_rfc3339(UnixMillis at, TextWriter& into);
 // "2026-11-21 08:39:00 UTC", as a person reads it.

@@ -85,6 +85,7 @@ class Sender {
   std::string_view reason() const { return reason_.view(); }  // why it backs off or is held
   Instant retry_at() const { return retry_at_; }
   const Clocks& last_accepted() const { return last_accepted_; }  // now.ms 0: none in this run
+  UnixMillis service_time() const { return service_time_; }  // Date of the last answer that had one; 0: none in this run
   std::uint32_t requests() const { return requests_; }
   std::string_view name() const { return settings_.name; }
 
@@ -136,6 +137,7 @@ class Sender {
   FixedText<200> reason_;
   State trouble_ = State::idle;  // backing_off or held, whichever was last
   Clocks last_accepted_;
+  UnixMillis service_time_;
   std::uint32_t requests_ = 0;
 
   std::uint32_t batch_[kMaxBatch] = {};
