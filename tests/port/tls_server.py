@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""A TLS server for one test: tls_server.py CERT KEY [tls1.2] [broken] [any] [port=N]
+"""A TLS server for one test: tls_server.py CERT KEY [tls1.2] [broken] [any] [weak] [port=N]
 
 Listens on port N or a free one of 127.0.0.1 (`any`: of every address), prints the port, and serves one connection
 after another: sends back what it receives, reversed, line by line; after the line "resumed?", yes or no. `broken`
-ends a connection after its first line without close_notify. Ends with its standard input.
+ends a connection after its first line without close_notify; `weak` shows certificates that OpenSSL finds too weak. Ends with its standard input.
 """
 import socket
 import ssl
@@ -37,6 +37,8 @@ def serve(listener, context, broken):
 def main():
     cert, key, *options = sys.argv[1:]
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if "weak" in options:
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")
     context.load_cert_chain(cert, key)
     if "tls1.2" in options:
         context.maximum_version = ssl.TLSVersion.TLSv1_2
