@@ -34,6 +34,14 @@ void narrow(CertificateVerdict::Dates& dates, UnixMillis from, UnixMillis until)
 
 }  // namespace
 
+void make_nobody(mbedtls_x509_crt& into) {
+  static unsigned char nobody[] = {'n', 'o', 'b', 'o', 'd', 'y'};
+  mbedtls_x509_crt_init(&into);
+  into.raw = {0, sizeof nobody, nobody};
+  into.subject_raw = into.raw;
+  into.subject.oid = {MBEDTLS_ASN1_OID, sizeof nobody, nobody};
+}
+
 void CertificateVerdict::begin(const Clocks& clocks, std::string_view host, const Address* address,
                                const Trust& trust) {
   *this = CertificateVerdict{};
@@ -63,6 +71,10 @@ void CertificateVerdict::judge(mbedtls_x509_crt& certificate, int depth, std::ui
     self_signed_ = depth == 0 && is_self_issued(certificate);
   }
   newest_ = depth;
+  if (certificate.raw.len == 0) {
+    unreadable_ = true;
+    flags |= MBEDTLS_X509_BADCERT_BAD_PK;
+  }
   Link& link = links_[depth];
   link.certificate = &certificate;
   link.flags = (flags & ~(kDates | kListDates)) | date_flags(certificate) | list_flags(certificate, depth);

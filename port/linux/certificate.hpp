@@ -27,6 +27,11 @@ namespace tocsin {
 // SHA-256 or better, RSA with 2048 bits or more, P-256 or better: of every certificate.
 inline const mbedtls_x509_crt_profile& kStrength = mbedtls_x509_crt_profile_next;
 
+// What Mbed TLS is told of as its authority: no name that another certificate could have, no key, and not the bytes of
+// any. (An empty one would do, but that Mbed TLS stands an empty one in for a server's that it cannot read.) Points to
+// static memory; need not be freed.
+void make_nobody(mbedtls_x509_crt& into);
+
 // By what a server is judged. What it points to outlives the handshake.
 struct Trust {
   std::string_view ca_file;
@@ -94,6 +99,7 @@ class CertificateVerdict {
   bool self_signed_ = false;  // the leaf itself, alone
   bool clock_set_ = false;
   bool no_memory_ = false;
+  bool unreadable_ = false;  // Mbed TLS could not make anything of it
   bool pin_missed_ = false;
   bool no_list_ = false;  // revocation is to be looked at, and no list is of the leaf's issuer
   Status ca_file_;        // how reading it went

@@ -69,7 +69,9 @@ bool CertificateVerdict::write_list_flaw(TextWriter& into) const {
 void CertificateVerdict::write_flaw(TextWriter& into) const {
   const auto has = [this](std::uint32_t flag) { return (flags_ & flag) != 0; };
   const bool unknown = has(MBEDTLS_X509_BADCERT_NOT_TRUSTED);
-  if (unknown && no_memory_) {
+  if (unreadable_) {
+    into.text("its key or its signature is of an unknown kind: the server needs one with RSA, P-256 or P-384");
+  } else if (unknown && no_memory_) {
     into.text("not enough memory for TLS to look at its CA");
   } else if (unknown && !ca_file_.ok()) {
     into.text("cannot read the CA file ").text(trust_.ca_file).text(" (ca_file): ");

@@ -43,13 +43,12 @@ TlsContext::~TlsContext() { clear(); }
 void TlsContext::start() {
   mbedtls_ssl_config_init(&config_);
   mbedtls_ssl_config_init(&config_1_2_);
-  mbedtls_x509_crt_init(&nobody_);
+  make_nobody(nobody_);
 }
 
 void TlsContext::clear() {
   mbedtls_ssl_config_free(&config_);
   mbedtls_ssl_config_free(&config_1_2_);
-  mbedtls_x509_crt_free(&nobody_);
 }
 
 Status TlsContext::open(const TrustFiles& files, ReadClocks clocks) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Whom the streams of one configuration believe: authorities, pins, revocation lists, and Mbed TLS's settings.
 //
-// Mbed TLS verifies with its authority set to an empty certificate: no name, no key, nothing was ever signed by it. Who
-// is believed certificate.hpp says; verification is required, there is no way to switch it off.
+// Mbed TLS verifies with an authority that is nobody: no key, nothing was ever signed by it. Who is believed
+// certificate.hpp says; verification is required, there is no way to switch it off.
 //
 // Memory: 1.5 KiB a context; 9 KiB of stack in open(); revocation lists in Mbed TLS's. Threads: the loop.
 #pragma once

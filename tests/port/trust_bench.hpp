@@ -60,43 +60,50 @@ inline std::string write_bundle(const std::string& text) {
   return path;
 }
 
-// `chain` as PEM; `ca_file` a path.
-inline Outcome judge_pem(const std::string& chain, const std::string& ca_file, const Setting& setting = {}) {
-  mbedtls_x509_crt sent, nobody;
-  mbedtls_x509_crt_init(&sent);
-  mbedtls_x509_crt_init(&nobody);
+// `ca_file` is a path.
+inline Outcome judge_sent(mbedtls_x509_crt& sent, const std::string& ca_file, const Setting& setting = {}) {
   Outcome outcome;
-  const int parsed = mbedtls_x509_crt_parse(&sent, reinterpret_cast<const unsigned char*>(chain.c_str()), chain.size() + 1);
-  if (parsed != 0) {
+  mbedtls_x509_crt nobody;
+  make_nobody(nobody);
+  Pins pins;
+  if (!setting.pins.empty()) CHECK_OK(parse_pins(setting.pins, pins));
+  CrlFile lists;
+  char memory[400];
+  TextWriter words{memory};
+  CHECK_OK(lists.read(setting.crl, words));
+  Clocks clocks;
+  clocks.wall = UnixMillis{setting.at_ms};
+  clocks.wall_trusted = setting.clock_set;
+  const auto literal = parse_address(setting.host, 443);
+  CertificateVerdict verdict;
+  verdict.begin(clocks, setting.host, literal.ok() ? &literal.value() : nullptr, {ca_file, &pins, lists.lists()});
+  const int error = mbedtls_x509_crt_verify_with_profile(
+      &sent, &nobody, lists.lists(), &kStrength, literal.ok() ? nullptr : setting.host.c_str(), &outcome.flags,
+      [](void* self, mbedtls_x509_crt* certificate, int depth, std::uint32_t* flags) {
+        static_cast<CertificateVerdict*>(self)->judge(*certificate, depth, *flags);
+        return 0;
+      },
+      &verdict);
+  outcome.passed = verdict.passed();
+  outcome.dates = verdict.dates();
+  CHECK_EQ(error == 0, outcome.passed);  // both gates, always
+  CHECK_EQ(outcome.flags == 0, outcome.passed);
+  if (!outcome.passed) verdict.write_flaw(words);
+  outcome.words = std::string(words.view());
+  CHECK(!words.cut());
+  return outcome;
+}
+
+// `chain` as PEM.
+inline Outcome judge_pem(const std::string& chain, const std::string& ca_file, const Setting& setting = {}) {
+  mbedtls_x509_crt sent;
+  mbedtls_x509_crt_init(&sent);
+  Outcome outcome;
+  if (mbedtls_x509_crt_parse(&sent, reinterpret_cast<const unsigned char*>(chain.c_str()), chain.size() + 1) == 0) {
+    outcome = judge_sent(sent, ca_file, setting);
+  } else {
     outcome.words = "not a certificate";
     outcome.flags = UINT32_MAX;
-  } else {
-    Pins pins;
-    if (!setting.pins.empty()) CHECK_OK(parse_pins(setting.pins, pins));
-    CrlFile lists;
-    char memory[400];
-    TextWriter words{memory};
-    CHECK_OK(lists.read(setting.crl, words));
-    Clocks clocks;
-    clocks.wall = UnixMillis{setting.at_ms};
-    clocks.wall_trusted = setting.clock_set;
-    const auto literal = parse_address(setting.host, 443);
-    CertificateVerdict verdict;
-    verdict.begin(clocks, setting.host, literal.ok() ? &literal.value() : nullptr, {ca_file, &pins, lists.lists()});
-    const int error = mbedtls_x509_crt_verify_with_profile(
-        &sent, &nobody, lists.lists(), &kStrength, literal.ok() ? nullptr : setting.host.c_str(), &outcome.flags,
-        [](void* self, mbedtls_x509_crt* certificate, int depth, std::uint32_t* flags) {
-          static_cast<CertificateVerdict*>(self)->judge(*certificate, depth, *flags);
-          return 0;
-        },
-        &verdict);
-    outcome.passed = verdict.passed();
-    outcome.dates = verdict.dates();
-    CHECK_EQ(error == 0, outcome.passed);  // both gates, always
-    CHECK_EQ(outcome.flags == 0, outcome.passed);
-    if (!outcome.passed) verdict.write_flaw(words);
-    outcome.words = std::string(words.view());
-    CHECK(!words.cut());
   }
   mbedtls_x509_crt_free(&sent);
   return outcome;
