@@ -206,7 +206,7 @@ Status Outbox::retry(std::uint32_t number, const Clocks& clocks) {
     again.sends = 1;
   }
   again.attempts = entry->attempts;
-  again.reason = "asked for again by hand";
+  again.reason = kByHand;
   const Status asked = queue_.update(number, again, clocks).status();
   if (asked.code() == Code::full) *entry = before;
   return asked;

@@ -153,10 +153,12 @@ class Life {
     return false;
   }
   const MessageState& step() const { return step_; }
+  // Somebody asked for it, which was no sending.
+  bool is_by_hand() const { return !ended(step_.state) && step_.reason == Outbox::kByHand; }
   // What happened, in words; the service's own behind it.
   std::string_view what() const {
     if (ended(step_.state)) return word(step_.state);
-    if (is_again_) return "waits again";
+    if (is_again_ || is_by_hand()) return "waits again";
     if (sends_ > before_ && step_.reason.empty()) return "is being sent";
     if (sends_ < before_ || (sends_ == 0 && step_.attempts > 0)) return "came to nothing";
     return step_.attempts == 0 ? "waits" : "not known to have arrived";
@@ -197,7 +199,7 @@ void write_life(Life& life, TextWriter& into) {
     into.text("\n          ");
     write_when(step.at, into);
     into.text(": ");
-    if (step.attempts > 0) into.text("attempt ").number(step.attempts).text(": ");
+    if (step.attempts > 0 && !life.is_by_hand()) into.text("attempt ").number(step.attempts).text(": ");
     into.text(life.what());
     if (!step.reason.empty()) into.text(": ").text(step.reason);
   }

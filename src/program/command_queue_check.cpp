@@ -165,7 +165,7 @@ Exit check_queue(const Arguments& arguments, const Config* config) {
     return damage ? Exit::bad_data : Exit::done;
   }
   out.text("generation ").number(queue.generation()).text(" in queue.").number(queue.active_file());
-  out.text(", ").number(found.records).text(" records\n");
+  out.text(", ").number(found.records).text(found.records == 1 ? " record\n" : " records\n");
   out.text("messages   ").number(report.waiting).text(" waiting, ").number(report.ended).text(" ended\n");
   out.text("last run   ");
   out.text(found.unclean ? "did not end in good order, or has not ended\n" : "ended in good order\n");
@@ -190,8 +190,9 @@ Exit check_queue(const Arguments& arguments, const Config* config) {
   if (!damage) {
     out.text("none\n");
   } else {
-    out.number(found.damaged).text(" records lost, ").number(found.bad_blocks).text(" blocks not readable, ");
-    out.number(report.unreadable).text(" messages without a text: look at the medium\n");
+    out.number(found.damaged).text(found.damaged == 1 ? " record lost, " : " records lost, ").number(found.bad_blocks);
+    out.text(found.bad_blocks == 1 ? " block" : " blocks").text(" not readable, ").number(report.unreadable);
+    out.text(report.unreadable == 1 ? " message" : " messages").text(" without a text: look at the medium\n");
   }
   if (kept != 0) {
     KeptAside::write_files(kept, device.state, out.text("kept       "));

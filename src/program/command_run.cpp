@@ -136,7 +136,8 @@ Exit run_daemon(const Call& call) {
       .number(waiting)
       .text(waiting == 1 ? " message waits" : " messages wait");
   if (owner.found().damaged > 0)
-    ready.text(", ").number(owner.found().damaged).text(" damaged records left out");
+    ready.text(", ").number(owner.found().damaged)
+        .text(owner.found().damaged == 1 ? " damaged record left out" : " damaged records left out");
   say(LogLevel::info, ready.view());
   Supervisor supervisor;
   supervisor.open(::getenv("NOTIFY_SOCKET"), ::getenv("WATCHDOG_USEC"), ::getenv("WATCHDOG_PID"));

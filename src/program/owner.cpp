@@ -136,7 +136,9 @@ void Owner::message_ended(const MessageId& id, std::uint32_t number, State state
   ++messages_ended_;
   char text[Log::kMaxLine], masked[kMaxReason];
   TextWriter line(text), words(masked);
-  line.text("message ").text(id.view()).text(" ").text(tocsin::word(state));
+  line.text("message ");
+  id.view().empty() ? line.number(number) : line.text(id.view());
+  line.text(" ").text(tocsin::word(state));
   write_without_phones(reason, words);
   if (!reason.empty()) line.text(": ").text(words.view());
   note_end(number, state, words.view());

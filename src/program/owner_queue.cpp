@@ -133,8 +133,10 @@ void Owner::keep_damage(Instant now) {
     line.text("queue.").number(queue_.active_file() ^ 1);
     line.text(" cannot be read at all: what waits in the other file may have been sent, and is sent once more at most");
   } else if (!begun) {
-    line.number(found_.damaged).text(" records of the queue in ").text(config_->device.place());
-    line.text(" are damaged and left out");
+    const bool one = found_.damaged == 1;
+    line.number(found_.damaged).text(one ? " record of" : " records of");
+    line.text(" the queue in ").text(config_->device.place());
+    line.text(one ? " is damaged and left out" : " are damaged and left out");
   }
   if (kept_aside_.count() > 0)
     line.text("; their blocks are kept in ").text(config_->device.state).text("/damaged.*");

@@ -166,8 +166,12 @@ void write_status(const Config& config, const Queue& queue, const Index& index, 
     owner->write_medium_reason(clocks.now, into.text(": "));
     if (owner->only_in_memory() > 0) into.text("; ").number(owner->only_in_memory()).text(" in memory only");
   }
-  if (found.damaged > 0) into.text(", ").number(found.damaged).text(" damaged records left out");
-  if (queue.lost() > 0) into.text(", ").number(queue.lost()).text(" messages could not be read back");
+  if (found.damaged > 0)
+    into.text(", ").number(found.damaged)
+        .text(found.damaged == 1 ? " damaged record left out" : " damaged records left out");
+  if (queue.lost() > 0)
+    into.text(", ").number(queue.lost()).text(queue.lost() == 1 ? " message" : " messages")
+        .text(" could not be read back");
   if (const unsigned kept = kept_files(config, owner); kept != 0)
     KeptAside::write_files(kept, config.device.state, into.text("\n         found damaged before, and kept in "));
   into.text("\nqueue    ")

@@ -4,6 +4,7 @@ running daemon and without."""
 import concurrent.futures
 import json
 import os
+import re
 import shutil
 import struct
 import unittest
@@ -158,6 +159,27 @@ class Queue(Case):
         self.one_line(device.run("queue", "check", device.folder), 65, "queue.0")
         self.one_line(device.run("queue", "check", device.folder / "nowhere"), 65, "queue.0")
         (device.folder / "moved.conf").rename(device.config)
+
+    def test_retry_of_a_message_that_waits_claims_no_attempt_and_hides_no_reason(self):
+        service = self.service()
+        service.rule("status", code=403)
+        device = self.device(service).start()
+        [identifier] = device.send("x")
+
+        def held_again(requests):
+            stream = device.stream()
+            return stream["state"] == "held" and stream["requests"] > requests
+
+        wait_until(lambda: held_again(0), "held")
+        for _ in range(2):
+            before = device.stream()["requests"]
+            device.ok("queue", "retry", identifier)
+            wait_until(lambda: held_again(before), "sent again, in vain")
+            self.assertTrue(device.message(identifier)["reason"].startswith("403: Forbidden"))
+        shown = device.ok("queue", "show", identifier).out
+        self.assertEqual(len(re.findall(r"s\): waits again: asked for again by hand\n", shown)), 2, shown)
+        self.assertNotRegex(shown, r"attempt \d+: .*by hand")
+        self.assertIn("\nreason    403: Forbidden", shown)
 
     def test_state_whose_folder_is_not_there_is_no_empty_queue(self):
         device = self.device(device={"state": "/nonexistent-folder/state"})

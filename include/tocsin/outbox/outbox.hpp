@@ -97,6 +97,7 @@ class Outbox {
   // not_found; bad_value (the service has it, or a newer one took its place), full (no room among what
   // waits), io, corrupt (its text cannot be read back).
   Status retry(std::uint32_t number, const Clocks& clocks);
+  static constexpr std::string_view kByHand = "asked for again by hand";  // the reason on its record
   // By hand: Queue::forget() for all that has ended.
   Status purge(const Clocks& clocks);
 
