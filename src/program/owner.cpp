@@ -165,9 +165,9 @@ void Owner::budget_spent(Class cls, Instant until) {
   char text[Log::kMaxLine];
   TextWriter line(text);
   const Millis wait = until - read_clocks().now;
-  line.text("class ").text(tocsin::word(cls));
-  note_self(SelfKind::budget, line.view());
-  line.text(" has sent as many messages as it may: the others wait ");
+  constexpr SelfKind kKinds[] = {SelfKind::budget_critical, SelfKind::budget_warning, SelfKind::budget_info};
+  note_self(kKinds[static_cast<std::size_t>(cls)], {});
+  line.text("class ").text(tocsin::word(cls)).text(" has sent as many messages as it may: the others wait ");
   write_wait(wait, line);
   line.text("; see [class ");
   log_line(LogLevel::error, line.text(tocsin::word(cls)).text("] in the configuration").view());

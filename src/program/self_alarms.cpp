@@ -4,8 +4,9 @@
 namespace tocsin {
 namespace {
 
-constexpr SelfKind kAll[] = {SelfKind::medium,  SelfKind::works,  SelfKind::given_up, SelfKind::damage,
-                             SelfKind::unknown, SelfKind::failed, SelfKind::budget,   SelfKind::held};
+constexpr SelfKind kAll[] = {SelfKind::medium,         SelfKind::works,       SelfKind::given_up, SelfKind::damage,
+                             SelfKind::unknown,        SelfKind::failed,      SelfKind::budget_critical,
+                             SelfKind::budget_warning, SelfKind::budget_info, SelfKind::held};
 static_assert(sizeof kAll / sizeof kAll[0] == kSelfKinds);
 
 bool counts_messages(SelfKind kind) {
@@ -22,7 +23,9 @@ std::string_view SelfAlarms::phrase(SelfKind kind) {
     case SelfKind::damage: return "the queue was damaged";
     case SelfKind::unknown: return "may not have arrived";
     case SelfKind::failed: return "will not be sent";
-    case SelfKind::budget: return "has sent as many messages as it may";
+    case SelfKind::budget_critical: return "class critical has sent as many messages as it may";
+    case SelfKind::budget_warning: return "class warning has sent as many messages as it may";
+    case SelfKind::budget_info: return "class info has sent as many messages as it may";
     case SelfKind::held: return "is held";
   }
   return {};
@@ -61,12 +64,12 @@ void SelfAlarms::write(SelfKind kind, TextWriter& into) const {
   const std::string_view words = words_[at(kind)].view();
   if (counts_messages(kind)) {
     into.number(times).text(times == 1 ? " message " : " messages ").text(phrase(kind));
-  } else if (kind == SelfKind::budget || kind == SelfKind::held) {
-    into.text(words).text(" ").text(phrase(kind));  // "class info", "stream sms"
+  } else if (kind == SelfKind::held) {
+    into.text(words).text(" ").text(phrase(kind));  // "stream sms"
   } else {
     into.text(phrase(kind));
   }
-  const bool has_more = !words.empty() && kind != SelfKind::budget && kind != SelfKind::held;
+  const bool has_more = !words.empty() && kind != SelfKind::held;
   if (has_more) into.text(": ").text(words);
   if (times > 1 && !counts_messages(kind)) into.text(" (").number(times).text(" times)");
 }

@@ -18,10 +18,12 @@ enum class SelfKind : std::uint8_t {
   damage,    // found in the queue at start
   unknown,   // messages that ended so
   failed,
-  budget,    // of a class is spent
+  budget_critical,  // of a class is spent: each has its own hour
+  budget_warning,
+  budget_info,
   held,      // a stream
 };
-inline constexpr std::size_t kSelfKinds = 8;
+inline constexpr std::size_t kSelfKinds = 10;
 
 class SelfAlarms {
  public:

@@ -137,6 +137,24 @@ class SelfAlarm(Case):
         self.assertEqual(over.exit, 75, over)
         self.assertRegex(over.err, r"not accepted yet, it stays in the queue: class info has sent .* the next in (59|60) min")
 
+    def test_each_class_that_has_spent_its_budget_is_told(self):
+        # A flood of info messages took the hour of the critical ones, whose budget is the one that counts.
+        service = self.service()
+        device = self.device(service)
+        text = device.sections(more=SELF)
+        for name in ("info", "critical"):
+            text = text.replace(f"[class {name}]\nper_hour = none", f"[class {name}]\nper_hour = 1")
+        device.write_text(text)
+        device.start()
+        told = []
+        for name in ("info", "critical"):
+            device.send(f"of class {name}", "anna", "--class", name)
+            told.append(f"dev: class {name} has sent as many messages as it may")
+            self.wait_said(service, *told)
+        device.restart()
+        device.wait_state(device.send("after it")[0], "accepted")
+        self.assertEqual(self.said(service), told)
+
     def test_daemon_without_a_state_that_is_started_again_and_again_does_not_tell_it_each_time(self):
         # Ten kills were ten messages: nothing on a medium says that it was told.
         service = self.service()
