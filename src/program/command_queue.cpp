@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// `tocsin queue list`, `tocsin queue show ID` and `tocsin status`, read from the files; what only the owner
-// knows, or only its memory has, is asked of it.
+// `tocsin queue list` and `tocsin queue show ID`, read from the files; what only the owner knows, or only its
+// memory has, is asked of it.
 #include <unistd.h>
 
 #include "port/linux/clock.hpp"
@@ -370,36 +370,6 @@ Exit show_message(const Call& call) {
     if (!reason.empty()) out.text(": ").text(reason);
   }
   print(out.text("\n").view());
-  return Exit::done;
-}
-
-Exit show_status(const Call& call) {
-  static std::uint8_t memory[kMaxControlReply];
-  auto& request = in_place<ControlRequest, 1>();
-  request.ask = Ask::status;
-  request.json = call.arguments.json;
-  const auto reply = call_control(call.config.device.control, request, kControlTimeout, memory);
-  if (reply.ok()) {
-    print(reply.value().out);
-    return reply.value().exit;
-  }
-  char words[300];
-  TextWriter why(words);
-  if (reply.code() == Code::io && reply.status().detail() == EACCES)
-    complain("you may not use the daemon's control socket: what follows is read from its files");
-  else if (reply.code() != Code::not_found)
-    complain("the daemon does not answer at its control socket: what follows is read from its files");
-  Reader& reader = in_place<Reader>();
-  const Exit opened = reader.open(call.config, why);
-  if (opened != Exit::done) {
-    complain(why.view());
-    return opened;
-  }
-  static char text[kMaxControlReply];
-  TextWriter out(text);
-  write_status(call.config, reader.queue(), reader.index(), reader.found(), nullptr, read_clocks(),
-               request.json, out);
-  print(out.view());
   return Exit::done;
 }
 

@@ -77,6 +77,18 @@ class Control(Case):
         device.wait_state(device.send("as ever")[0], "accepted")
         self.figures(f"400 packets of noise, {answered} answered, none changed anything; SEED={SEED}")
 
+    def test_status_at_another_control_path_names_the_daemon(self):
+        # "NOT running", while it ran.
+        device = self.device(self.service()).start()
+        daemon = device.process.pid
+        device.write_config(device={"control": device.folder / "elsewhere"})
+        said = device.run("status")
+        self.assertEqual((said.exit, len(said.err.splitlines())), (0, 1), said)
+        for words in (f"{daemon}", f"does not answer at {device.folder}/elsewhere", "`control`"):
+            self.assertIn(words, said.err)
+        device.stop()
+        self.assertEqual(device.run("status").err, "")
+
 
 if __name__ == "__main__":
     unittest.main(testRunner=Runner)
