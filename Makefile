@@ -232,16 +232,19 @@ crash-states:                          ## the queue's crash states, without sani
 # tests/fuzz/fuzz_NAME.cpp with its corpus in tests/fuzz/corpus/NAME, and NAME.dict where there is one.
 
 FUZZERS    := $(sort $(patsubst tests/fuzz/fuzz_%.cpp,%,$(wildcard tests/fuzz/fuzz_*.cpp)))
-FUZZ_FLAGS := $(CORE) $(WARN) -O1 -g -fno-sanitize-recover=all -DTOCSIN_LIBFUZZER -Itests -Itests/fuzz
+FUZZ_FLAGS := $(CORE) $(WARN) -O1 -g -fno-sanitize-recover=all -DTOCSIN_LIBFUZZER $(OUTER_TEST) -Itests/fuzz
+# Of the port, what is fuzzed and what that needs.
+FUZZ_PORT  := $(addprefix port/linux/,ca_file.cpp certificate.cpp certificate_words.cpp clock.cpp pem.cpp pin.cpp \
+                resolver.cpp server_name.cpp system.cpp tls_memory.cpp)
 SECONDS    ?= 60
 
 $(BUILD)/fuzz/%.o: %.cpp | $(BUILD)/deps/test.ok
 	@mkdir -p $(@D)
 	$(call say,CXX,$@)
 	$(Q)clang++ $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c -o $@ $<
-$(FUZZERS:%=$(BUILD)/fuzz/fuzz_%): $(BUILD)/fuzz/%: $(BUILD)/fuzz/tests/fuzz/%.o $(call objects,$(BUILD)/fuzz,$(LIB_SRC))
+$(FUZZERS:%=$(BUILD)/fuzz/fuzz_%): $(BUILD)/fuzz/%: $(BUILD)/fuzz/tests/fuzz/%.o $(call objects,$(BUILD)/fuzz,$(LIB_SRC) $(FUZZ_PORT))
 	$(call say,LINK,$@)
-	$(Q)clang++ -fsanitize=fuzzer,address,undefined -o $@ $^ -lcjson
+	$(Q)clang++ -fsanitize=fuzzer,address,undefined -o $@ $^ -lcjson $(TLS_LIBS) -pthread
 -include $(shell find $(BUILD)/fuzz -name '*.d' 2>/dev/null)
 
 .PHONY: fuzz fuzz-replay

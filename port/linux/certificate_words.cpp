@@ -36,6 +36,7 @@ void CertificateVerdict::write_date_flaw(TextWriter& into) const {
     write_day(path_.until, into);
     write_clock(into.character(' '));
     into.text(path_.dated_depth == 0 ? ": the server needs a new one" : ": update ca_file");
+    if (clock_set_) into.text(", or the clock is wrong");
     return;
   }
   if (!clock_set_) {
@@ -89,7 +90,7 @@ void CertificateVerdict::write_flaw(TextWriter& into) const {
     into.text("it is for ").text(names_.empty() ? "nobody (it has no subjectAltName)" : names_.view());
     into.text(", not for ").text(host_.view()).text(": check base_url");
   } else if (has(MBEDTLS_X509_BADCERT_BAD_MD | MBEDTLS_X509_BADCERT_BAD_PK | MBEDTLS_X509_BADCERT_BAD_KEY)) {
-    into.text("its key or signature, or its CA's, is too weak (RSA 2048, P-256, SHA-256 at least) or of an unknown kind");
+    into.text("its key or signature, or its CA's, is too weak (RSA 2048, P-256, SHA-256 at least) or unknown");
   } else if (write_list_flaw(into)) {
   } else if (has(MBEDTLS_X509_BADCERT_KEY_USAGE | MBEDTLS_X509_BADCERT_EXT_KEY_USAGE |
                  MBEDTLS_X509_BADCERT_NS_CERT_TYPE)) {

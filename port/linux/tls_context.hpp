@@ -72,8 +72,8 @@ class TlsContext {
   const mbedtls_ssl_config& config(Versions versions) const {
     return versions == Versions::all ? config_ : config_1_2_;
   }
-  // Reads the revocation lists again if their file changed. Errors as open(): then the lists are not known, problem() says
-  // why, and nobody must be believed.
+  // Reads the revocation lists again if their file changed. Errors as open(): then the lists are not known,
+  // problem() says why, and nobody must be believed.
   Status refresh();
   Trust trust();
   TrustState state(const Clocks& clocks) const;

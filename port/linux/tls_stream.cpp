@@ -170,7 +170,8 @@ Status TlsStream::begin_handshake() {
   std::memcpy(name, host_.view().data(), host_.size());
   mbedtls_ssl_init(&ssl_);
   tls_ready_ = true;
-  int error = mbedtls_ssl_setup(&ssl_, &context_.config(only_1_2_ ? TlsContext::Versions::only_1_2 : TlsContext::Versions::all));
+  const auto versions = only_1_2_ ? TlsContext::Versions::only_1_2 : TlsContext::Versions::all;
+  int error = mbedtls_ssl_setup(&ssl_, &context_.config(versions));
   // An address must not travel as a server name (RFC 6066 section 3), and 2.28 cannot match one:
   // verdict_ does. Without its word no handshake succeeds.
   if (error == 0) error = mbedtls_ssl_set_hostname(&ssl_, literal.ok() ? nullptr : name);

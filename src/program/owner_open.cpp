@@ -279,7 +279,8 @@ Exit Owner::open_streams(TextWriter& why) {
     TextWriter problem(words);
     if (context == context_count_) {
       context_of_[context_count_++] = i;
-      if (!contexts_[context].open({stream.ca_file, stream.crl_file, stream.pin_sha256}).ok()) problem.text(contexts_[context].problem());
+      if (!contexts_[context].open({stream.ca_file, stream.crl_file, stream.pin_sha256}).ok())
+        problem.text(contexts_[context].problem());
     }
     streams_[i] = new (stream_memory_[i]) TlsStream(contexts_[context], resolver_);
     senders_[i] = new (sender_memory_[i]) Sender(outbox_, *streams_[i], *this, arena_);

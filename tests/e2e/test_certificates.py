@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Bad certificates: refused, with the reason in words, and nothing is sent until a good one is there."""
+import base64
+import hashlib
+import signal
+import subprocess
 import unittest
 
 from device import CERTS, Case, Runner
@@ -119,6 +123,72 @@ class Good(Case):
                 self.assertEqual(device.queue()[0]["state"], "queued")
                 device.stop()
         self.assertEqual(service.requests(), [])
+
+
+class Narrowed(Case):
+    """pin_sha256 and crl_file: what is wrong with them is said before the service is asked anything."""
+
+    def pin(self, name):
+        def openssl(*words, given=None):
+            return subprocess.run(["openssl", *words], input=given, check=True, capture_output=True).stdout
+
+        key = openssl("x509", "-in", CERTS / f"{name}.pem", "-pubkey", "-noout")
+        der = openssl("pkey", "-pubin", "-outform", "DER", given=key)
+        return base64.b64encode(hashlib.sha256(der).digest()).decode()
+
+    def revocation_list(self, folder, until, *revoked):
+        """Of the simulated authority."""
+        (folder / "index.txt").write_text("")
+        (folder / "number").write_text("1000")
+        (folder / "ca.cnf").write_text(
+            "[ca]\ndefault_ca = own\n[own]\ndatabase = index.txt\ncrlnumber = number\ndefault_md = sha256\n"
+        )
+        ca = ["openssl", "ca", "-config", "ca.cnf", "-cert", CERTS / "ca.pem", "-keyfile", CERTS / "ca.key"]
+        for name in revoked:
+            subprocess.run([*ca, "-revoke", CERTS / f"{name}.pem"], cwd=folder, check=True, capture_output=True)
+        made = [*ca, "-gencrl", "-out", "new.crl", "-crl_lastupdate", "20240101000000Z", "-crl_nextupdate", until]
+        subprocess.run(made, cwd=folder, check=True, capture_output=True)
+        (folder / "new.crl").rename(folder / "revoked.crl")
+        return folder / "revoked.crl"
+
+    def test_pins(self):
+        service = self.service()
+        device = self.device(service, stream={"pin_sha256": self.pin("wronghost")}).start()
+        [identifier] = device.send("waits")
+        said = device.log.wait("pin_sha256")
+        self.assertIn(f"no key of its chain is in pin_sha256; its own is {self.pin('ec')}", said)
+        self.assertEqual((service.requests(), device.message(identifier)["state"]), ([], "queued"))
+        device.write_config(stream={"pin_sha256": f"{self.pin('wronghost')}, {self.pin('ca')}"})
+        device.process.send_signal(signal.SIGHUP)
+        device.wait_state(identifier, "accepted")
+
+    def test_revocation_lists(self):
+        service = self.service()
+        device = self.device(service)
+        lists = self.revocation_list(device.folder, "20351231000000Z", "ec")
+        device.write_config(stream={"crl_file": lists})
+        device.ok("check")
+        device.start()
+        [identifier] = device.send("waits")
+        self.assertIn("it is revoked (crl_file)", device.log.wait("certificate of"))
+        self.assertEqual(service.requests(), [])
+        self.revocation_list(device.folder, "20240201000000Z")  # without a restart
+        self.assertIn("ended on 2024-02-01", device.log.wait("the revocation list of its CA"))
+        self.assertEqual(service.requests(), [])
+        lists.unlink()
+        self.assertIn(str(lists), device.log.wait("cannot open the revocation list"))
+        self.assertEqual(service.requests(), [])
+        self.revocation_list(device.folder, "20351231000000Z", "rsa")
+        device.wait_state(identifier, "accepted")
+
+    def test_check_says_what_is_wrong_with_the_list(self):
+        device = self.device()
+        for content in (None, b"", b"no list\n", (CERTS / "ca.pem").read_bytes()):
+            path = device.folder / "odd.crl"
+            if content is not None:
+                path.write_bytes(content)
+            device.write_config(stream={"crl_file": path})
+            self.one_line(device.run("check"), 78, str(path))
 
 
 if __name__ == "__main__":

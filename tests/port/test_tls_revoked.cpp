@@ -85,7 +85,8 @@ TEST(revocation_list_of_several_authorities_is_one_file) {
 }
 
 TEST(revocation_list_that_is_no_proof_refuses) {
-  check_fails("good", "root", "the revocation list of its CA ended on 2025-01-01 (this device's clock says 2026-11-18): put",
+  check_fails("good", "root",
+              "the revocation list of its CA ended on 2025-01-01 (this device's clock says 2026-11-18): put",
               with_list("ended.crl"));
   check_fails("good", "root", "is not signed by its CA", with_list("forgedlist.crl"));
   check_fails("good", "root", "crl_file has no revocation list of its issuer", with_list("interlist.crl"));
@@ -113,7 +114,8 @@ TEST(revocation_list_that_cannot_be_read_says_so) {
   refused(scratch::path("bad.crl"), Code::bad_value, "is none that is understood");
   scratch::write_file(scratch::path("bad.crl"), pem("root"));
   refused(scratch::path("bad.crl"), Code::bad_value, "is none that is understood");
-  scratch::write_file(scratch::path("bad.crl"), scratch::read_file(chains() + "/full.crl") + "-----BEGIN X509 CRL-----\nAA");
+  scratch::write_file(scratch::path("bad.crl"),
+                      scratch::read_file(chains() + "/full.crl") + "-----BEGIN X509 CRL-----\nAA");
   refused(scratch::path("bad.crl"), Code::bad_value, "is none that is understood");
   scratch::write_file(scratch::path("bad.crl"), scratch::read_file(chains() + "/full.der") + std::string(17000, 'x'));
   refused(scratch::path("bad.crl"), Code::bad_value, "at most 16 KiB");
@@ -146,16 +148,18 @@ TEST(clock_that_is_not_set_is_named_when_it_is_the_reason) {
   unset.clock_set = false;
   unset.at_ms = 60'000;
   check_passes("good", "root", unset);  // judged by when this program was built
-  check_fails("bygone", "gone", "the certificate of its CA expired on 2025-01-01 (this device's clock is not set; judged by 20",
-              unset);
+  check_fails("bygone", "gone",
+              "the certificate of its CA expired on 2025-01-01 (this device's clock is not set; judged by 20", unset);
   raise_clock_floor(UnixMillis{2'200'000'000'000}, FloorFrom::record);  // 2039-09-18
-  check_fails("good", "root", "expired on 2035-12-31 (this device's clock is not set; judged by 2039-09-18, when a message", unset);
+  check_fails("good", "root",
+              "expired on 2035-12-31 (this device's clock is not set; judged by 2039-09-18, when a message", unset);
   raise_clock_floor(UnixMillis{4'300'000'000'000}, FloorFrom::service);  // 2106-04-06: above 32 bits
   check_fails("good", "root", "judged by 2106-04-06, as the service said last)", unset);
   Setting early = unset;
   early.clock_set = true;
   early.at_ms = 1'600'000'000'000;
-  check_fails("good", "root", "not valid before 2024-01-01 (this device's clock says 2020-09-13): check the clock", early);
+  check_fails("good", "root",
+              "not valid before 2024-01-01 (this device's clock says 2020-09-13): check the clock", early);
 }
 
 }  // namespace

@@ -83,7 +83,8 @@ TEST(trust_needs_strong_keys_and_signatures_all_the_way) {
 }
 
 TEST(trust_ends_with_the_authority) {
-  check_fails("bygone", "gone", "the certificate of its CA expired on 2025-01-01 (this device's clock says 2026-11-18)");
+  check_fails("bygone", "gone",
+              "the certificate of its CA expired on 2025-01-01 (this device's clock says 2026-11-18)");
   Setting then;
   then.at_ms = 1'710'000'000'000;  // 2024-03-09
   check_passes("bygone", "gone", then);

@@ -85,7 +85,7 @@ class Sender {
   std::string_view reason() const { return reason_.view(); }  // why it backs off or is held
   Instant retry_at() const { return retry_at_; }
   const Clocks& last_accepted() const { return last_accepted_; }  // now.ms 0: none in this run
-  UnixMillis service_time() const { return service_time_; }  // Date of the last answer that had one; 0: none in this run
+  UnixMillis service_time() const { return service_time_; }  // Date of the last answer that had one; 0: none yet
   std::uint32_t requests() const { return requests_; }
   std::string_view name() const { return settings_.name; }
 
