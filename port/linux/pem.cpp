@@ -78,6 +78,7 @@ PemReader::Got PemReader::end_of_line() {
 }
 
 void PemReader::digit(char c) {
+  if (bad_) return;
   if (c == '=') {
     ++padding_;
   } else if (const std::uint8_t value = base64_value(c); value == kNoDigit || padding_ > 0) {
@@ -88,7 +89,7 @@ void PemReader::digit(char c) {
   }
   if (++digits_ < 4) return;
   digits_ = 0;
-  if (padding_ > 2) bad_ = true;
+  bad_ = padding_ > 2;
   bits_ <<= 6 * padding_;
   for (unsigned n = 0; !bad_ && n + padding_ < 3; ++n) {
     if (size_ == block_.size()) {
