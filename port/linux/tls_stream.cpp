@@ -2,28 +2,11 @@
 #include "port/linux/tls_stream.hpp"
 
 #include <mbedtls/net_sockets.h>
-#include <netinet/tcp.h>
-#include <poll.h>
-#include <unistd.h>
 
 namespace tocsin {
 namespace {
 
-constexpr unsigned kSilentMs = 3000;  // after that another address is tried, when there is one
 constexpr std::size_t kWords = 320;
-
-// The kernel gives the address up by itself, so that the loop needs no timer for it. TCP_SYNCNT alone
-// is not enough: newer kernels repeat a few times at the same pace first.
-void give_up_early(int socket) {
-  const int repeats = 2;
-  const unsigned limit_ms = kSilentMs;
-  ::setsockopt(socket, IPPROTO_TCP, TCP_SYNCNT, &repeats, sizeof repeats);
-  ::setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit_ms, sizeof limit_ms);
-}
-void give_up_late(int socket) {
-  const unsigned no_limit = 0;
-  ::setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &no_limit, sizeof no_limit);
-}
 
 std::string_view handshake_words(int code) {
   switch (code) {
@@ -60,16 +43,15 @@ bool only_took_a_ticket(const mbedtls_ssl_context& ssl, int code) {
 
 }  // namespace
 
-int TlsStream::handle() const { return phase_ == Phase::looking_up ? ticket_ : socket_.number(); }
+int TlsStream::handle() const { return socket_.is_open() ? socket_.number() : connector_.handle(); }
 
 Status TlsStream::connect(const Endpoint& to) {
   switch (phase_) {
     case Phase::idle:
       return begin(to);
     case Phase::looking_up:
-      return look_up();
     case Phase::connecting:
-      return finish_connecting();
+      return reach();
     case Phase::handshaking:
       return handshake();
     case Phase::open:
@@ -82,8 +64,6 @@ Status TlsStream::begin(const Endpoint& to) {
   problem_.clear();
   if (to.host != host_.view() || to.port != port_) forget_session();
   port_ = to.port;
-  addresses_.count = 0;
-  address_ = 0;
   if (!host_.assign(to.host).ok()) {
     host_.assign_cut(to.host);
     return fail({Code::io, EINVAL}, "its name is too long");
@@ -92,66 +72,26 @@ Status TlsStream::begin(const Endpoint& to) {
     problem_.assign_cut(context_.problem().empty() ? "no CA file was read" : context_.problem());
     return {Code::io, ENOENT};
   }
-  if (const auto literal = parse_address(to.host, to.port); literal.ok()) {
-    addresses_.list[0] = literal.value();
-    addresses_.count = 1;
-    return next_address(0);
+  return reach();
+}
+
+Status TlsStream::reach() {
+  const Status reached = connector_.connect(host_.view(), port_);
+  if (reached.ok()) {
+    socket_.reset(connector_.take());
+    return begin_handshake();
   }
-  const auto ticket = resolver_.begin(to.host, to.port);
   char words[kWords];
   TextWriter text{words};
-  Resolver::write_problem(ticket.ok() ? Status{Code::timeout} : ticket.status(), text);
-  phase_ = Phase::looking_up;
-  if (!ticket.ok()) return fail({Code::io, ticket.status().detail()}, text.view());
-  ticket_ = ticket.value();
-  problem_.clear();
-  return wait_for(Phase::looking_up, Want::readable);
-}
-
-Status TlsStream::look_up() {
-  const Status found = resolver_.poll(ticket_, addresses_);
-  if (found.code() == Code::again) return wait_for(Phase::looking_up, Want::readable);
-  ticket_ = -1;
-  if (found.ok() && addresses_.count > 0) return next_address(0);
-  char words[kWords];
-  TextWriter text{words};
-  Resolver::write_problem(found.ok() ? Status{Code::not_found} : found, text);
-  return fail({Code::io, found.detail() > 0 ? found.detail() : EADDRNOTAVAIL}, text.view());
-}
-
-Status TlsStream::next_address(int why) {
-  phase_ = Phase::connecting;
-  if (why != 0) ++address_;
-  for (; address_ < addresses_.count; ++address_) {
-    const Address& to = addresses_.list[address_];
-    socket_.reset(::socket(to.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP));
-    if (!socket_.is_open()) {
-      why = errno;
-      continue;
-    }
-    const int on = 1;
-    ::setsockopt(socket_.number(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (address_ + 1 < addresses_.count) give_up_early(socket_.number());
-    if (::connect(socket_.number(), &to.any, to.size) == 0) return begin_handshake();
-    if (errno == EINPROGRESS) return wait_for(Phase::connecting, Want::writable);
-    why = errno;
+  connector_.write_problem(host_.view(), port_, text);
+  problem_.assign_cut(text.view());
+  if (reached.code() != Code::again) {
+    close();
+    return reached;
   }
-  --address_;  // the last one, for the words
-  char words[kWords];
-  TextWriter text{words};
-  write_errno(why, text);
-  return fail({Code::io, why}, text.view());
-}
-
-Status TlsStream::finish_connecting() {
-  pollfd ready{socket_.number(), POLLOUT, 0};
-  if (::poll(&ready, 1, 0) == 0) return wait_for(Phase::connecting, Want::writable);
-  int error = 0;
-  socklen_t size = sizeof error;
-  if (::getsockopt(socket_.number(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
-  if (error != 0) return next_address(error);
-  give_up_late(socket_.number());
-  return begin_handshake();
+  phase_ = connector_.phase();
+  want_ = Want::readable;
+  return reached;
 }
 
 Status TlsStream::begin_handshake() {
@@ -257,8 +197,7 @@ void TlsStream::close() {
     mbedtls_ssl_free(&ssl_);
     tls_ready_ = false;
   }
-  if (ticket_ >= 0) resolver_.cancel(ticket_);
-  ticket_ = -1;
+  connector_.close();
   socket_.reset();
   phase_ = Phase::idle;
   want_ = Want::nothing;
@@ -272,12 +211,7 @@ Status TlsStream::wait_for(Phase phase, Want want) {
   char words[kWords];
   TextWriter text{words};
   write_peer(text);
-  if (phase == Phase::looking_up) {
-    Resolver::write_problem(Code::timeout, text);
-  } else {
-    text.text(phase == Phase::connecting ? "no answer"
-                                         : "no answer to the TLS handshake (is this the port for HTTPS?)");
-  }
+  text.text("no answer to the TLS handshake (is this the port for HTTPS?)");
   problem_.assign_cut(text.view());
   return Code::again;
 }
@@ -292,29 +226,15 @@ Status TlsStream::fail(Status status, std::string_view words) {
   return status;
 }
 
-// "cannot connect to sms.test (192.0.2.1 port 443): ", as far as things have come.
+// "TLS with sms.test (192.0.2.1 port 443): ", as far as things have come.
 void TlsStream::write_peer(TextWriter& into) const {
-  switch (phase_) {
-    case Phase::idle:
-    case Phase::looking_up:
-      into.text("cannot look up ").text(host_.view()).text(": ");
-      return;
-    case Phase::connecting:
-      into.text("cannot connect to ");
-      break;
-    case Phase::handshaking:
-      into.text("TLS with ");
-      break;
-    case Phase::open:
-      into.text("connection to ");
-      break;
+  if (phase_ == Phase::idle) {
+    into.text("cannot look up ").text(host_.view()).text(": ");
+    return;
   }
-  into.text(host_.view()).text(" (");
-  write_address(addresses_.list[address_], into);
-  into.text(" port ").number(port_);
-  if (addresses_.count > 1)
-    into.text(", address ").number(address_ + 1).text(" of ").number(addresses_.count);
-  into.text("): ");
+  into.text(phase_ == Phase::open ? "connection to " : "TLS with ").text(host_.view()).text(" (");
+  write_address(connector_.peer(), into);
+  into.text(" port ").number(port_).text("): ");
 }
 
 Status TlsStream::judge(int tls_code) {
@@ -334,7 +254,9 @@ Status TlsStream::judge(int tls_code) {
     only_1_2_ = true;
     mbedtls_ssl_free(&ssl_);
     tls_ready_ = false;
-    return next_address(0);  // the same one
+    socket_.reset();
+    connector_.reconnect().ignore();  // reach() tells
+    return reach();
   }
 
   // 0xFFFFFFFF: there was no certificate to judge yet.

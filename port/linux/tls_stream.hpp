@@ -3,8 +3,8 @@
 // dates and name; there is no way to switch that off.
 //
 //   idle --connect()--> looking_up --> connecting --> handshaking --> open
-//     ^                 (not for an      (each address   \             |
-//     '---close()-------  address)        in turn)        '-- failure: closed, problem() says why
+//     ^                 (both: connector.hpp)            \             |
+//     '---close()----------------------------------------'-- failure: closed, problem() says why
 //
 // TLS 1.2 at least, no renegotiation, ALPN http/1.1. A reconnect to the same server offers the session
 // before (a shorter handshake without certificates), as long as the dates of its certificates are good and nothing
@@ -15,7 +15,7 @@
 // Threads: the loop.
 #pragma once
 
-#include "port/linux/resolver.hpp"
+#include "port/linux/connector.hpp"
 #include "port/linux/system.hpp"
 #include "port/linux/tls_context.hpp"
 #include "tocsin/port.hpp"
@@ -24,7 +24,7 @@ namespace tocsin {
 
 class TlsStream final : public Stream {
  public:
-  TlsStream(TlsContext& context, Resolver& resolver) : context_(context), resolver_(resolver) {}
+  TlsStream(TlsContext& context, Resolver& resolver) : context_(context), connector_(resolver) {}
   ~TlsStream() {
     close();
     forget_session();
@@ -46,9 +46,7 @@ class TlsStream final : public Stream {
 
  private:
   Status begin(const Endpoint& to);
-  Status look_up();
-  Status next_address(int why);  // errno of the address before
-  Status finish_connecting();
+  Status reach();
   Status begin_handshake();
   Status handshake();
   bool offer_session(const Clocks& clocks);
@@ -64,7 +62,7 @@ class TlsStream final : public Stream {
   static int verify(void* self, mbedtls_x509_crt* certificate, int depth, std::uint32_t* flags);
 
   TlsContext& context_;
-  Resolver& resolver_;
+  Connector connector_;
   Phase phase_ = Phase::idle;
   Want want_ = Want::nothing;
   bool tls_ready_ = false;  // ssl_ is set up and must be freed
@@ -72,11 +70,8 @@ class TlsStream final : public Stream {
   bool has_session_ = false;
   bool offered_ = false;  // the session before, in this handshake
   std::uint16_t port_ = 0;
-  int ticket_ = -1;
   int socket_error_ = 0;       // errno of the last failed send or receive
-  std::uint32_t address_ = 0;  // which one is tried
   Fd socket_;
-  Addresses addresses_;
   mbedtls_ssl_context ssl_;
   mbedtls_ssl_session session_;
   CertificateVerdict::Dates session_dates_;  // of the certificates it was made with

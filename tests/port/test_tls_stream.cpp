@@ -51,7 +51,8 @@ TEST(tls_stream_refused_port_says_where) {
   CHECK_TEXT(stream.problem(),
              "cannot connect to sms.test (127.0.0.1 port " + std::to_string(port) + "): connection refused");
   CHECK_CODE(connect(stream, "localhost", port), Code::io);
-  check_words(stream, ", address 2 of 2): connection refused");
+  CHECK_TEXT(stream.problem(), "cannot connect to localhost port " + std::to_string(port) +
+                                   ": 127.0.0.2: connection refused; 127.0.0.1: connection refused");
 }
 
 TEST(tls_stream_unknown_name_says_so) {
