@@ -115,7 +115,49 @@ TEST(sender_idle_connection_that_the_peer_closed_costs_nothing) {
   CHECK_EQ(b->spins, 0);
 }
 
-TEST(sender_connection_found_dead_while_the_record_is_written_is_a_known_failure) {
+TEST(sender_critical_message_is_not_risked_on_a_connection_that_was_idle) {
+  Bench b;
+  b.start();
+  const auto send = [&b](Class cls) {
+    const unsigned before = b.service.connections;
+    b->post(cls, 1, "one");
+    CHECK(b->run(milliseconds(10)));
+    return b.service.connections - before;
+  };
+  CHECK_EQ(send(Class::warning), 1);
+  CHECK(b->run(seconds(4)));
+  CHECK_EQ(send(Class::critical), 0);
+  CHECK(b->run(seconds(6)));
+  CHECK_EQ(send(Class::critical), 1);
+  CHECK(b->run(seconds(6)));
+  CHECK_EQ(send(Class::warning), 0);
+  CHECK(b->run(seconds(45)));
+  CHECK_EQ(send(Class::info), 0);
+  CHECK(b->run(seconds(51)));
+  CHECK(!b->stream.open());
+  CHECK_EQ(total_copies(b.service), 5);
+  CHECK_EQ(b->spins, 0);
+}
+
+TEST(sender_connection_with_rubbish_behind_the_answer_is_not_used_again) {
+  Bench b;
+  b.service.script = [](const Request& r) {
+    Reply reply = accept_all(r);
+    reply.behind = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+    return reply;
+  };
+  b.start();
+  for (unsigned i = 0; i < 3; ++i) {
+    b->post(Class::warning, 1, "one");
+    CHECK(b->run(milliseconds(10)));
+    CHECK(!b->stream.open());
+  }
+  CHECK_EQ(b.service.connections, 3);
+  CHECK_EQ(total_copies(b.service), 3);
+}
+
+// Nothing was risked, so nothing is lost and nobody has to wait: there is a new one at once. One only.
+TEST(sender_connection_found_dead_before_the_request_is_made_anew_at_once) {
   Bench b;
   b.start();
   b->post(Class::warning, 1, "opens the connection");
@@ -124,10 +166,21 @@ TEST(sender_connection_found_dead_while_the_record_is_written_is_a_known_failure
   const auto number = b->post(Class::info, 1, "needs a record first");
   while (b->sender.state() != Sender::State::preparing) b.clock = b->turn();
   b->stream.peer_closes();
-  CHECK(b->run(seconds(30)));
+  CHECK(b->run(milliseconds(200)));
   CHECK(b->state(number) == State::accepted);
   CHECK_EQ(total_copies(b.service), 2);
+  CHECK_EQ(b->changes.size(), 0);
+
+  const auto other = b->post(Class::info, 1, "needs a record first");
+  while (b->sender.state() != Sender::State::preparing) b.clock = b->turn();
+  b->stream.peer_closes();
+  b->stream.dies_at_once = 1;
+  CHECK(b->run(milliseconds(200)));
   CHECK(condition_seen(*b.agent, "backing off", "ended the connection before"));
+  CHECK_EQ(b.service.connections, 3);
+  CHECK(b->run(seconds(30)));
+  CHECK(b->state(other) == State::accepted);
+  CHECK_EQ(total_copies(b.service), 3);
 }
 
 TEST(sender_words_that_nobody_asked_for_end_the_connection) {
@@ -256,7 +309,7 @@ TEST(sender_in_trouble_is_so_during_its_next_try_until_a_message_is_accepted) {
   CHECK(b->run(milliseconds(1)));
   CHECK(b->sender.trouble() == Sender::State::backing_off);
   b->stream.refuse = {};
-  b->stream.connect_time = seconds(10);
+  b->stream.connect_time = seconds(9);
   while (b->sender.state() != Sender::State::connecting) CHECK(b->run(milliseconds(100)));
   CHECK(b->sender.trouble() == Sender::State::backing_off);
   CHECK(b->run(minutes(1)));

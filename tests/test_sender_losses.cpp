@@ -174,15 +174,17 @@ TEST(sender_retry_after_is_waited_for) {
 TEST(sender_timeout_says_in_which_phase) {
   struct Hang {
     const char* phase;
+    unsigned limit_s;
     const char* words;
     bool counted;
   };
   const Hang hangs[] = {
-      {"look-up", "no success within 30s: the name look-up of sms.test did not finish", false},
-      {"connect", "no success within 30s: the connection to sms.test did not finish", false},
-      {"handshake", "no success within 30s: the TLS handshake with sms.test did not finish", false},
-      {"write", "no success within 30s: the service did not take the whole request", true},
-      {"answer", "no success within 30s: the service did not answer", true}};
+      {"look-up", 10, "gave up after 10s: the name look-up of sms.test did not finish", false},
+      {"connect", 10, "gave up after 10s: the connection to sms.test did not finish", false},
+      {"handshake", 15, "gave up after 15s: the TLS handshake with sms.test did not finish", false},
+      {"write", 10, "sms.test did not take the whole request within 10s: it may have arrived", true},
+      {"answer", 15, "no byte of the answer within 15s after the request was sent to sms.test: it may have arrived",
+       true}};
   for (unsigned i = 0; i < 5; ++i) {
     check::at("phase=%s", hangs[i].phase);
     Bench b;
@@ -199,13 +201,61 @@ TEST(sender_timeout_says_in_which_phase) {
     };
     b.start();
     const auto number = b->post(Class::critical, 1, "x");
-    CHECK(b->run(seconds(29)));
+    CHECK(b->run(seconds(hangs[i].limit_s - 1)));
     CHECK_EQ(b->changes.size(), 0);
     CHECK(b->run(seconds(2)));
     CHECK_EQ(b->changes.size(), 1);
     CHECK_TEXT(b->changes[0].reason, hangs[i].words);
     CHECK_EQ(b->sends(number), hangs[i].counted ? 1 : 0);
     CHECK(!b->stream.open());
+    CHECK_EQ(b->spins, 0);
+  }
+}
+
+TEST(sender_phases_that_are_slow_together_end_with_the_whole) {
+  Bench b;
+  b->stream.look_up = b->stream.connect_time = b->stream.handshake = seconds(9);
+  b.service.script = [](const Request& r) {
+    Reply reply = accept_all(r);
+    reply.after = seconds(9);
+    return reply;
+  };
+  b.start();
+  const auto number = b->post(Class::critical, 1, "x");
+  CHECK(b->run(seconds(29)));
+  CHECK_EQ(b->changes.size(), 0);
+  CHECK(b->run(seconds(2)));
+  CHECK_TEXT(b->changes[0].reason,
+             "no success within 30s: no byte of the answer after the request was sent to sms.test: it may have arrived");
+  CHECK_EQ(b->sends(number), 1);
+  CHECK_EQ(b->spins, 0);
+}
+
+TEST(sender_with_a_longer_timeout_gives_each_phase_more) {
+  Bench b;
+  b->settings.timeout = minutes(3);
+  b->stream.look_up = b->stream.connect_time = b->stream.handshake = seconds(40);
+  b.start();
+  b->post(Class::critical, 1, "x");
+  CHECK(b->run_until_ended(seconds(125)));
+  CHECK_EQ(total_copies(b.service), 1);
+}
+
+// One byte a second would hold the line for as long as the answer is long.
+TEST(sender_answer_that_drips_ends_long_before_the_whole_time) {
+  for (const unsigned every_ms : {1000U, 100U}) {
+    check::at("every %u ms", every_ms);
+    Bench b;
+    b->settings.timeout = minutes(5);
+    b->stream.byte_every = milliseconds(every_ms);
+    b.start();
+    const auto number = b->post(Class::info, 1, "x");
+    CHECK(b->run(seconds(60)));
+    CHECK(b->state(number) == (every_ms == 100 ? State::accepted : State::unknown));
+    if (every_ms == 100) continue;
+    CHECK_EQ((b->changes[0].at - b.service.requests[0].at).count / 1000, 10);
+    CHECK_TEXT(b->changes[0].reason,
+               "the answer of sms.test comes too slowly (10 bytes so far): the request may have arrived");
     CHECK_EQ(b->spins, 0);
   }
 }
@@ -222,6 +272,41 @@ TEST(sender_slow_phases_within_the_timeout_succeed) {
   b->post(Class::critical, 1, "x");
   CHECK(b->run_until_ended(seconds(29)));
   CHECK_EQ(total_copies(b.service), 1);
+}
+
+// A service that needs no more of a request may say so while it is still being sent, and may hang up behind that.
+TEST(sender_final_answer_before_the_request_has_gone_counts_at_once) {
+  for (const bool hangs_up : {false, true})
+    for (const std::size_t taken : {std::size_t{1}, std::size_t{100}, std::size_t{300}}) {
+      check::at("hangs up=%d taken=%zu", hangs_up ? 1 : 0, taken);
+      Bench b;
+      b->stream.takes_only = taken;
+      b->stream.early = "HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n";
+      if (hangs_up) b->stream.write_fails = {Code::io, 32};
+      b.start();
+      const auto number = b->post(Class::info, 2, "x");
+      const Instant begun = b.clock;
+      CHECK(b->run_until_ended(minutes(1)));
+      CHECK_EQ((b.clock - begun).count / 1000, 0);
+      CHECK(b->state(number) == State::accepted);
+      CHECK(b->state(number + 1) == State::accepted);
+      CHECK_EQ(total_copies(b.service), 2);
+      CHECK_EQ(b.service.requests[0].messages.size(), 1);  // half of the batch
+      CHECK_EQ(b.service.connections, 2);                  // the first is not used again
+      CHECK_EQ(b->changes.size(), 0);
+      CHECK_EQ(b->spins, 0);
+    }
+}
+
+TEST(sender_connection_that_ends_before_the_request_has_gone_is_unknown) {
+  Bench b;
+  b->stream.takes_only = 100;
+  b->stream.early = "HTTP/1.1 4";
+  b->stream.write_fails = {Code::io, 32};
+  b.start();
+  const auto number = b->post(Class::info, 1, "x");
+  CHECK(b->run(seconds(1)));
+  CHECK(b->state(number) == State::unknown);
 }
 
 TEST(sender_one_byte_a_call_and_again_at_every_call_change_nothing) {

@@ -61,7 +61,7 @@ struct Endpoint {
   std::uint16_t port = 443;
 };
 
-enum class Want : std::uint8_t { nothing, readable, writable };
+enum class Want : std::uint8_t { nothing, readable, writable, either };
 
 // What a stream is doing, for the words of an error: "handshake timed out".
 enum class Phase : std::uint8_t { idle, looking_up, connecting, handshaking, open };
@@ -72,7 +72,8 @@ class Stream {
  public:
   // Errors: again; io (errno, or no address), tls (Mbed TLS code; problem() has the words).
   virtual Status connect(const Endpoint& to) = 0;
-  virtual Result<std::size_t> write(Bytes from) = 0;    // 1..size taken; again, closed, io, tls
+  // 1..size taken. Errors: again, closed, io, tls. After an error read() may still have what came before it.
+  virtual Result<std::size_t> write(Bytes from) = 0;
   virtual Result<std::size_t> read(MutBytes into) = 0;  // 1..size; again, closed (close_notify), io, tls
   virtual Want want() const = 0;
   virtual int handle() const = 0;  // for the loop's poll(2); -1 while there is none

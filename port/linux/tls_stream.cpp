@@ -166,6 +166,15 @@ Result<std::size_t> TlsStream::write(Bytes from) {
   do {
     n = mbedtls_ssl_write(&ssl_, from.data(), from.size());
   } while (only_took_a_ticket(ssl_, n));
+  if (n < 0 && socket_error_ != 0) {  // what the server said before it closed can still be read
+    const Status broken{Code::io, socket_error_};
+    char words[kWords];
+    TextWriter text{words};
+    write_errno(socket_error_, text);
+    explain(text.view());
+    socket_error_ = 0;
+    return broken;
+  }
   if (n < 0) return judge(n);
   want_ = Want::nothing;
   return static_cast<std::size_t>(n);
@@ -208,20 +217,20 @@ Status TlsStream::wait_for(Phase phase, Want want) {
   want_ = want;
   if (phase == Phase::open) return Code::again;
   // For the loop's deadline, which only it knows.
-  char words[kWords];
-  TextWriter text{words};
-  write_peer(text);
-  text.text("no answer to the TLS handshake (is this the port for HTTPS?)");
-  problem_.assign_cut(text.view());
+  explain("no answer to the TLS handshake (is this the port for HTTPS?)");
   return Code::again;
 }
 
-Status TlsStream::fail(Status status, std::string_view words) {
+void TlsStream::explain(std::string_view words) {
   char memory[kWords];
   TextWriter text{memory};
   write_peer(text);
   text.text(words);
   problem_.assign_cut(text.view());
+}
+
+Status TlsStream::fail(Status status, std::string_view words) {
+  explain(words);
   close();
   return status;
 }

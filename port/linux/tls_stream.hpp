@@ -53,6 +53,7 @@ class TlsStream final : public Stream {
   void keep_session();
   void forget_session();
   Status wait_for(Phase phase, Want want);
+  void explain(std::string_view words);                // to problem()
   Status fail(Status status, std::string_view words);  // closes, too
   Status judge(int tls_code);                          // what Mbed TLS returned, `again` included
   void write_peer(TextWriter& into) const;

@@ -24,6 +24,12 @@ std::size_t Outbox::pick(std::uint32_t stream, Instant now, After before, Span<s
   return n;
 }
 
+bool Outbox::critical_goes_next(std::uint32_t stream, Instant now, After before) const {
+  std::uint32_t one[1];
+  const Entry* entry = pick(stream, now, before, one) > 0 ? index_.find(one[0]) : nullptr;
+  return entry != nullptr && entry->cls == Class::critical;
+}
+
 std::size_t Outbox::pick_others(Class cls, std::uint32_t stream, Instant now, Span<std::uint32_t> into,
                                 std::size_t n) const {
   const std::uint32_t own_alarm = name_hash(kSelfAlarm);

@@ -5,7 +5,7 @@
 namespace tocsin {
 namespace {
 
-constexpr Millis kKeepIdle = seconds(50);  // front ends close idle connections after a minute or so
+constexpr Millis kLeastShare = seconds(5);
 constexpr Millis kMediumBehind = seconds(1);
 constexpr std::string_view kRepeatMark = " (repeat)";
 
@@ -34,8 +34,9 @@ void Sender::configure(const Settings& settings) {
 
 Want Sender::want() const {
   switch (state_) {
-    case State::connecting:
-    case State::sending: return stream_.want();
+    case State::connecting: return stream_.want();
+    // The answer may come before the whole request has gone.
+    case State::sending: return stream_.want() == Want::writable ? Want::either : stream_.want();
     case State::receiving: return stream_.want() == Want::nothing ? Want::readable : stream_.want();
     case State::preparing:
       return Want::nothing;  // it waits for the medium; send() looks before it risks anything
@@ -50,6 +51,35 @@ void Sender::enter(State state, Instant wake) {
   state_ = state;
   wake_ = wake;
   if (state == State::backing_off || state == State::held) trouble_ = state;
+}
+
+void Sender::begin(State state, Millis limit, Instant now) {
+  limit_ = limit;
+  enter(state, earlier(deadline_, now + limit));
+}
+
+Millis Sender::share(unsigned part) const {
+  const Millis share{settings_.timeout.count / part};
+  return share < kLeastShare ? kLeastShare : share;
+}
+
+void Sender::begin_connecting() {
+  connect_phase_ = Phase::idle;
+  enter(State::connecting, deadline_);
+}
+
+// Each phase has a time of its own.
+void Sender::watch_connecting(Instant now) {
+  if (stream_.phase() == connect_phase_) return;
+  connect_phase_ = stream_.phase();
+  begin(State::connecting, share(connect_phase_ == Phase::handshaking ? 2 : 3), now);
+}
+
+// One byte a second keeps nobody waiting.
+void Sender::watch_answer(Instant now) {
+  if (received_ == 0 || (received_at_ > 0 && received_ - received_at_ < kLeastBytes)) return;
+  received_at_ = received_;
+  begin(State::receiving, kLeastEvery, now);
 }
 
 void Sender::resume() {
@@ -79,7 +109,7 @@ void Sender::poll(const Clocks& clocks, std::uint32_t random) {
   for (;;) {
     const bool under_way = state_ == State::connecting || state_ == State::preparing ||
                            state_ == State::sending || state_ == State::receiving;
-    if (under_way && now >= deadline_) return give_up({}, clocks, random);
+    if (under_way && now >= wake_) return give_up({}, clocks, random);
     switch (state_) {
       case State::backing_off:
       case State::held:
@@ -106,17 +136,23 @@ void Sender::poll(const Clocks& clocks, std::uint32_t random) {
           wake_ = connected_ ? idle_since_ + kKeepIdle : kNever;
           return;
         }
+        const auto before = others_first_ ? Outbox::After::troubled : Outbox::After::others;
+        if (connected_ && now >= idle_since_ + kAlarmIdle && outbox_.critical_goes_next(stream_id_, now, before))
+          disconnect();
         deadline_ = now + settings_.timeout;
-        enter(connected_ ? State::preparing : State::connecting, deadline_);
         batch_size_ = 0;
+        renewed_ = false;
+        begin_connecting();
+        if (connected_) enter(State::preparing, deadline_);
         break;
       }
 
       case State::connecting: {
         const Status connected = stream_.connect(settings_.endpoint);
-        if (connected.code() == Code::again) return;
+        if (connected.code() == Code::again) return watch_connecting(now);
         if (!connected.ok()) return give_up(stream_.problem(), clocks, random);
         connected_ = true;
+        idle_since_ = now;
         enter(State::preparing, deadline_);
         break;
       }
@@ -138,25 +174,32 @@ void Sender::poll(const Clocks& clocks, std::uint32_t random) {
           enter(State::idle, now);
           break;
         }
-        enter(State::sending, deadline_);
+        received_ = received_at_ = 0;
+        begin(State::sending, share(3), now);
         break;
       }
 
       case State::sending: {
+        if (!exchange_.may_have_left()) {
+          look_at_connection();  // found dead before anything is risked
+          if (!connected_ && renewed_)
+            return give_up("the service ended the connection before the request", clocks, random);
+          if (!connected_) {
+            renewed_ = true;
+            begin_connecting();
+            break;
+          }
+        }
         const Status sent = send();
         if (sent.code() == Code::again) return;
-        if (!sent.ok()) {
-          return give_up(exchange_.may_have_left() ? words_for(sent)
-                                                   : "the service ended the connection before the request",
-                         clocks, random);
-        }
-        enter(State::receiving, deadline_);
+        if (!sent.ok()) return give_up(words_for(sent), clocks, random);
+        begin(State::receiving, received_ > 0 ? kLeastEvery : share(2), now);
         break;
       }
 
       case State::receiving: {
         const Status received = receive();
-        if (received.code() == Code::again) return;
+        if (received.code() == Code::again) return watch_answer(now);
         if (!received.ok()) return give_up(words_for(received), clocks, random);
         judge_answer(clocks, random);
         outbox_.note(clocks.now);
@@ -260,16 +303,17 @@ void Sender::take_back(Instant due, const Clocks& clocks, std::string_view reaso
   batch_size_ = 0;
 }
 
-// Errors: again; as Stream::write.
+// Until the request has gone, or its final answer is there (RFC 9112 9.3, 9.5): the rest is not sent then, and the
+// connection not used again. Errors: again; as Stream::write, Stream::read.
 Status Sender::send() {
-  if (!exchange_.may_have_left()) {
-    look_at_connection();  // found dead before anything is risked: a known failure
-    if (!connected_) return Code::closed;
-  }
   while (!exchange_.to_send().empty()) {
     exchange_.mark_may_have_left();
     const auto n = stream_.write(exchange_.to_send());
-    if (!n.ok()) return n.status();
+    if (!n.ok()) {
+      const Status answered = receive();
+      if (exchange_.done()) break;
+      return n.code() == Code::again ? answered : n.status();
+    }
     exchange_.sent(n.value());
   }
   ++requests_;
@@ -282,6 +326,7 @@ Status Sender::receive() {
     const auto n = stream_.read(exchange_.to_fill());
     // An orderly end may be the end of an answer without a length; a broken connection never is.
     if (!n.ok() && n.code() != Code::closed) return n.status();
+    received_ += n.ok() ? n.value() : 0;
     TRY(exchange_.got(n.ok() ? n.value() : 0));
   }
   return {};

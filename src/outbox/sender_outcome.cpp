@@ -170,6 +170,47 @@ void Sender::all_unknown(std::string_view reason, const Clocks& clocks, std::uin
   batch_size_ = 0;
 }
 
+// What did not come in time.
+void Sender::write_overdue(Instant now, TextWriter& words) const {
+  const std::string_view host = settings_.endpoint.host;
+  const bool whole = now >= deadline_;
+  if (whole) {
+    words.text("no success within ");
+    write_duration(settings_.timeout, words);
+    words.text(": ");
+  } else if (state_ == State::connecting) {
+    words.text("gave up after ");
+    write_duration(limit_, words);
+    words.text(": ");
+  }
+  const auto and_limit = [&] {
+    if (whole) return;
+    words.text(" within ");
+    write_duration(limit_, words);
+  };
+  if (state_ == State::connecting && !stream_.problem().empty()) {
+    words.text(stream_.problem());
+  } else if (state_ == State::connecting) {
+    words.text(connect_phase_ == Phase::looking_up    ? "the name look-up of "
+               : connect_phase_ == Phase::handshaking ? "the TLS handshake with "
+                                                      : "the connection to ");
+    words.text(host).text(" did not finish");
+  } else if (state_ == State::preparing) {
+    words.text("the medium did not take the record that must precede the request");
+  } else if (state_ == State::sending) {
+    words.text(host).text(" did not take the whole request");
+    and_limit();
+    words.text(": it may have arrived");
+  } else if (received_ == 0) {
+    words.text("no byte of the answer");
+    and_limit();
+    words.text(" after the request was sent to ").text(host).text(": it may have arrived");
+  } else {
+    words.text("the answer of ").text(host).text(" comes too slowly (").number(received_);
+    words.text(" bytes so far): the request may have arrived");
+  }
+}
+
 // The exchange came to no answer. An empty reason says that its time is over.
 void Sender::give_up(std::string_view reason, const Clocks& clocks, std::uint32_t random) {
   char text[200];
@@ -177,24 +218,7 @@ void Sender::give_up(std::string_view reason, const Clocks& clocks, std::uint32_
   if (!reason.empty()) {
     words.text(reason);
   } else {
-    words.text("no success within ");
-    write_duration(settings_.timeout, words);
-    switch (state_) {
-      case State::connecting:
-        words.text(stream_.phase() == Phase::looking_up    ? ": the name look-up of "
-                   : stream_.phase() == Phase::handshaking ? ": the TLS handshake with "
-                                                           : ": the connection to ");
-        words.text(settings_.endpoint.host).text(" did not finish");
-        break;
-      case State::preparing:
-        words.text(": the medium did not take the record that must precede the request");
-        break;
-      case State::sending: words.text(": the service did not take the whole request"); break;
-      case State::idle:
-      case State::receiving:
-      case State::backing_off:
-      case State::held: words.text(": the service did not answer"); break;
-    }
+    write_overdue(clocks.now, words);
   }
   const bool may_have_left =
       (state_ == State::sending || state_ == State::receiving) && exchange_.may_have_left();

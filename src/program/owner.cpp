@@ -47,6 +47,7 @@ std::size_t Owner::handles(Span<pollfd> into) const {
     into[n++] = {fd,
                  static_cast<short>(want == Want::writable   ? POLLOUT
                                     : want == Want::readable ? POLLIN
+                                    : want == Want::either   ? POLLIN | POLLOUT
                                                              : 0),
                  0};
   };

@@ -144,7 +144,8 @@ class Agent final : public tocsin::Observer {
     if (queue.syncs() != syncs || queue.turns() != turns)
       return clock;  // a store's handle would wake the loop
     if (faults.whim()) return clock;
-    if (stream.readable() && sender.want() == tocsin::Want::readable) return clock;
+    const tocsin::Want want = sender.want();
+    if (stream.readable() && (want == tocsin::Want::readable || want == tocsin::Want::either)) return clock;
     tocsin::Instant next = earlier(earlier(earlier(queue.wake(), outbox.wake()), sender.wake()),
                                    earlier(even.event(), odd.event()));
     if (next <= clock) ++spins;

@@ -20,17 +20,21 @@ class FaultStream final : public tocsin::Stream {
 
   std::size_t written = 0, taken = 0;  // of this connection
   bool struck = false;
-  // `again` was said on a whim: there is no event to wait for.
-  bool whim() const { return whim_; }
+  // `again` was said on a whim since it was last asked: there is no event to wait for.
+  bool whim() {
+    const bool was = whim_;
+    whim_ = false;
+    return was;
+  }
 
   tocsin::Status connect(const tocsin::Endpoint& to) override {
-    if (teased()) return tocsin::Code::again;
+    if (teased(0)) return tocsin::Code::again;
     const tocsin::Status status = inner_.connect(to);
     if (status.ok()) written = taken = 0, over_ = false;
     return status;
   }
   tocsin::Result<std::size_t> write(tocsin::Bytes from) override {
-    if (teased()) return tocsin::Code::again;
+    if (teased(1)) return tocsin::Code::again;
     if (over_ || (armed() && written >= end_after_written)) return strike();
     std::size_t most = per_call;
     if (armed() && end_after_written - written < most) most = end_after_written - written;
@@ -39,7 +43,7 @@ class FaultStream final : public tocsin::Stream {
     return n;
   }
   tocsin::Result<std::size_t> read(tocsin::MutBytes into) override {
-    if (teased()) return tocsin::Code::again;
+    if (teased(2)) return tocsin::Code::again;
     if (over_ || (armed() && taken >= end_after_read)) return strike();
     std::size_t most = per_call;
     if (armed() && end_after_read - taken < most) most = end_after_read - taken;
@@ -55,10 +59,11 @@ class FaultStream final : public tocsin::Stream {
 
  private:
   bool armed() const { return !(once && struck && !over_); }
-  bool teased() {
-    if (!again_first) return whim_ = false;
-    whim_ = !whim_;
-    return whim_;
+  bool teased(unsigned call) {
+    if (!again_first) return false;
+    teased_[call] = !teased_[call];
+    whim_ |= teased_[call];
+    return teased_[call];
   }
   tocsin::Status strike() {
     struck = over_ = true;
@@ -67,6 +72,7 @@ class FaultStream final : public tocsin::Stream {
 
   tocsin::Stream& inner_;
   bool whim_ = false;
+  bool teased_[3] = {};  // each kind of call for itself: a write that has to wait is followed by a read
   bool over_ = false;
 };
 

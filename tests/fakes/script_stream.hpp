@@ -39,6 +39,7 @@ struct Reply {
   std::vector<std::string> accepted;
   tocsin::Millis after{5};        // before the first byte of the answer
   std::size_t cut_at = SIZE_MAX;  // only that many bytes of the answer, then `end`
+  std::string behind;             // bytes that nobody asked for, right behind the answer
   End end = End::keep;            // what the connection does behind the answer
   bool silent = false;            // no answer, the connection stays as it is
 };
@@ -117,6 +118,12 @@ class ScriptStream final : public tocsin::Stream {
   tocsin::Millis peer_idle{-1};      // the service closes a connection that was quiet that long; < 0: never
   bool stuck_writes = false;         // write() says again for ever
   tocsin::Status write_fails;        // write() ends with this
+  tocsin::Millis byte_every{0};      // an answer comes byte by byte, so far apart
+  unsigned dies_at_once = 0;         // so many of the next connections are closed as soon as they are open
+  // The first connection takes only that much of a request, and `early` is its answer; then write() says `again`, or
+  // what write_fails has.
+  std::size_t takes_only = SIZE_MAX;
+  std::string early;
   std::function<bool()> on_call;     // before every call; false: the power is gone
   std::function<void()> on_byte;     // a byte of a request arrives
   bool dying_write_arrives = false;  // with on_call: the write during which the power goes still arrives
@@ -152,6 +159,7 @@ class ScriptStream final : public tocsin::Stream {
     if (!step()) return {tocsin::Code::io, 5};
     if (phase_ == tocsin::Phase::idle) {
       ++connects;
+      problem_.clear();
       begun_ = clock_;
       phase_ = tocsin::Phase::looking_up;
     }
@@ -173,7 +181,9 @@ class ScriptStream final : public tocsin::Stream {
     ++service_.connections;
     incoming_.clear();
     outgoing_.clear();
-    ended_ = false;
+    ended_ = dies_at_once > 0;
+    dies_at_once -= dies_at_once > 0 ? 1 : 0;
+    end_ = Reply::End::close;
     quiet_since_ = ready_at_ = clock_;
     return {};
   }
@@ -183,9 +193,17 @@ class ScriptStream final : public tocsin::Stream {
     if (!power && !dying_write_arrives) return {tocsin::Code::io, 5};
     if (phase_ != tocsin::Phase::open) return lost(tocsin::Code::io, 32, "not connected");
     if (stuck_writes) return tocsin::Code::again;
-    if (!write_fails.ok()) return lost(write_fails.code(), write_fails.detail(), words);
+    if (!early.empty() && incoming_.size() >= takes_only) {
+      if (write_fails.ok()) return tocsin::Code::again;
+      return lost(write_fails.code(), write_fails.detail(), words);
+    }
+    if (early.empty() && !write_fails.ok()) return lost(write_fails.code(), write_fails.detail(), words);
     if (ended_ || idle_over()) return lost(tocsin::Code::io, 32, "broken pipe");
-    const std::size_t n = from.size() < per_call ? from.size() : per_call;
+    std::size_t n = from.size() < per_call ? from.size() : per_call;
+    if (!early.empty() && service_.connections == 1) {
+      if (n > takes_only - incoming_.size()) n = takes_only - incoming_.size();
+      if (incoming_.size() + n == takes_only) outgoing_ += early;
+    }
     if (on_byte) on_byte();
     incoming_.append(reinterpret_cast<const char*>(from.data()), n);
     bytes += n;
@@ -207,6 +225,7 @@ class ScriptStream final : public tocsin::Stream {
     }
     std::size_t n = outgoing_.size() < into.size() ? outgoing_.size() : into.size();
     if (n > per_call) n = per_call;
+    if (byte_every.count > 0) n = 1, ready_at_ = clock_ + byte_every;
     std::memcpy(into.data(), outgoing_.data(), n);
     outgoing_.erase(0, n);
     quiet_since_ = clock_;
@@ -280,6 +299,7 @@ class ScriptStream final : public tocsin::Stream {
                            " Said\r\nContent-Type: application/json\r\n" + reply.fields +
                            "Content-Length: " + std::to_string(reply.body.size()) + "\r\n\r\n" + reply.body;
       if (bytes_.size() > reply.cut_at) bytes_.resize(reply.cut_at);
+      bytes_ += reply.behind;
       outgoing_ += bytes_;
     }
     ready_at_ = clock_ + reply.after;

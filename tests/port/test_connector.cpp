@@ -210,6 +210,9 @@ TEST(connector_addresses_that_refuse_are_passed_over_at_once_and_told) {
   CHECK_TEXT(problem(connector, port),
              words + ": 127.0.0.2: connection refused; 127.0.0.3: connection refused; 127.0.0.4: connection "
                      "refused; 127.0.0.5: connection refused; and 2 more");
+  CHECK_CODE(connect(connector, "127.0.0.2_127.0.0.3_xx1", port), Code::io);
+  CHECK_TEXT(problem(connector, port), words + ": 127.0.0.2: connection refused; ::1: connection refused; 127.0.0.3: "
+                                               "connection refused");
   CHECK_CODE(connect(connector, "127.0.0.2", port), Code::io);
   CHECK_TEXT(problem(connector, port),
              "cannot connect to sms.test (127.0.0.2 port " + std::to_string(port) + "): connection refused");

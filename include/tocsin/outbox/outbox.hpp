@@ -112,6 +112,7 @@ class Outbox {
   // answer. Their numbers go to `into`; returns how many: 0 only when none may be sent.
   enum class After : std::uint8_t { others, troubled };
   std::size_t pick(std::uint32_t stream, Instant now, After before, Span<std::uint32_t> into) const;
+  bool critical_goes_next(std::uint32_t stream, Instant now, After before) const;
   bool others_wait(std::uint32_t stream, Instant now) const;  // a recipient without trouble could be served
   // The last try of its recipient failed, and that says something about the recipient.
   void in_trouble(std::uint32_t number, Trouble trouble, Instant now);

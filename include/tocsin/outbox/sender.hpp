@@ -5,9 +5,13 @@
 //                               the medium, and no connection is open
 //   idle        -> preparing    the same, and one is open                                [poll]
 //   connecting  -> preparing    connect() ok                                             [poll]
+//   sending     -> connecting   found dead before anything was risked: once per request  [poll]
+//   receiving   -> sending      sent to another path of the same service (307, 308):     [redirect]
+//                  connecting   once per request
 //   preparing   -> sending      every record that must precede the request is on the     [poll]
 //                               medium
-//   sending     -> receiving    the whole request was handed over                        [poll]
+//   sending     -> receiving    the whole request was handed over, or the final answer   [poll]
+//                               came before
 //   sending, receiving -> idle  an answer came and was judged                            [judge_answer]
 //   connecting, preparing, sending, receiving -> backing_off                             [give_up]
 //                               lost, timed out; unknown once a byte may have left
@@ -16,6 +20,13 @@
 //                               messages stay, the report names the reason, slow retry
 //   backing_off, held -> idle   retry_at passed, or resume(); after trouble that         [poll]
 //                               recipients of their own have: somebody else waits
+//
+// Deadlines: `timeout` for the whole; of it a third, but 5 s at least, for each of name look-up, connection,
+// tunnel and the writing of the request, half for the TLS handshake and for the first byte of the answer; then at least
+// kLeastBytes every kLeastEvery. The reason says which of them passed.
+//
+// A connection is kept for kKeepIdle after its last answer. A critical message is not risked on one that was idle for
+// kAlarmIdle: what lies between may have forgotten it.
 //
 // Does no I/O but through its Stream; reads no clock. Which answer means what: judge().
 // Memory: about 42 KiB in place: one request, one answer, one record, the verdicts. Threads: none.
@@ -67,6 +78,10 @@ class Sender {
   // A new message of the most urgent class does not wait for a backoff: one immediate try, at most every
   // kUrgentEvery.
   static constexpr Millis kUrgentEvery = seconds(10);
+  static constexpr Millis kKeepIdle = seconds(50);  // front ends close idle connections after a minute or so
+  static constexpr Millis kAlarmIdle = seconds(5);
+  static constexpr std::size_t kLeastBytes = 64;  // of an answer under way
+  static constexpr Millis kLeastEvery = seconds(10);
   void urgent(Instant now);
   // Stops after what has begun; nothing new begins. quiet(): nothing is under way any more.
   void stop() { stopping_ = true; }
@@ -91,6 +106,11 @@ class Sender {
 
  private:
   void enter(State state, Instant wake);
+  void begin(State state, Millis limit, Instant now);
+  Millis share(unsigned part) const;
+  void begin_connecting();
+  void watch_connecting(Instant now);
+  void watch_answer(Instant now);
   Status prepare(const Clocks& clocks);
   bool compose(const Clocks& clocks);
   Status send();
@@ -104,6 +124,7 @@ class Sender {
   void judge_message(std::size_t at, std::string_view whole_reason, const Clocks& clocks,
                      std::uint32_t random);
   void give_up(std::string_view reason, const Clocks& clocks, std::uint32_t random);
+  void write_overdue(Instant now, TextWriter& words) const;
   void all_unknown(std::string_view reason, const Clocks& clocks, std::uint32_t random);
   void back_off(std::string_view reason, Millis at_least, const Clocks& clocks, std::uint32_t random);
   void hold(std::uint16_t status, std::string_view reason, const Clocks& clocks, std::uint32_t random);
@@ -124,7 +145,12 @@ class Sender {
   bool stopping_ = false;
   bool connected_ = false;
   Instant wake_;
-  Instant deadline_;
+  Instant deadline_;  // of the whole; of what is under way: wake_
+  Millis limit_;      // what wake_ was made with
+  Phase connect_phase_ = Phase::idle;
+  bool renewed_ = false;         // the connection, for this request
+  std::size_t received_ = 0;     // bytes of the answer
+  std::size_t received_at_ = 0;  // as they were when the deadline for the next ones began
   Instant retry_at_;
   Instant others_at_;  // the same for recipients without trouble, where the trouble was others' own
   Instant idle_since_;
