@@ -139,6 +139,86 @@ TEST(sender_critical_message_is_not_risked_on_a_connection_that_was_idle) {
   CHECK_EQ(b->spins, 0);
 }
 
+TEST(sender_redirect_within_the_service_is_followed_once) {
+  for (const unsigned status : {307U, 308U})
+    for (const bool kept : {true, false}) {
+      check::at("status=%u kept=%d", status, kept ? 1 : 0);
+      Bench b;
+      b.service.script = [&](const Request& r) {
+        if (has(r.head, "POST /v2/?x ")) return accept_all(r);
+        return answer(status, "{}", std::string(kept ? "" : "Connection: close\r\n") + "Location: /v2/?x\r\n");
+      };
+      b.start();
+      const auto number = b->post(Class::info, 2, "x");
+      CHECK(b->run(milliseconds(100)));
+      CHECK(b->state(number) == State::accepted);
+      CHECK_EQ(b.service.request_count, 2);
+      CHECK_EQ(b.service.connections, kept ? 1 : 2);
+      CHECK_TEXT(b.service.requests[1].body, b.service.requests[0].body);
+      CHECK(has(b.service.requests[1].head, "Host: sms.test\r\n"));
+      CHECK(has(b.service.requests[1].head, "Authorization: token-of-sms\r\n"));
+      CHECK_EQ(b->sends(number), 1);
+      b->post(Class::info, 1, "the next one is asked where the configuration says");
+      CHECK(b->run(milliseconds(100)));
+      CHECK(has(b.service.requests[2].head, "POST /simple_send/ "));
+      CHECK_EQ(total_copies(b.service), 3);
+    }
+}
+
+TEST(sender_redirect_of_a_redirect_holds_the_stream) {
+  Bench b;
+  b.service.script = [](const Request&) { return answer(307, "", "Location: /elsewhere\r\n"); };
+  b.start();
+  const auto number = b->post(Class::info, 1, "x");
+  CHECK(b->run(seconds(10)));
+  CHECK_EQ(b.service.request_count, 2);
+  CHECK(b->state(number) == State::queued);
+  CHECK_EQ(b->sends(number), 0);
+  CHECK(condition_seen(*b.agent, "held", "307"));
+}
+
+// The token must not travel to anybody else, nor as another request than the one that was made.
+TEST(sender_redirect_to_anywhere_else_is_not_followed) {
+  const char* const places[] = {"https://evil.test/", "http://sms.test/", "//evil.test/simple_send/", "https://sms.test:8443/",
+                                "/a b", ""};
+  for (const unsigned status : {301U, 302U, 303U, 307U, 308U})
+    for (const char* place : places) {
+      if (status < 307) place = "/v2/";
+      check::at("status=%u place=%s", status, place);
+      Bench b;
+      b.service.script = [&](const Request&) { return answer(status, "", std::string("Location: ") + place + "\r\n"); };
+      b.start();
+      const auto number = b->post(Class::critical, 1, "x");
+      CHECK(b->run(seconds(10)));
+      CHECK_EQ(b.service.request_count, 1);
+      CHECK_EQ(b->sends(number), 0);
+      CHECK(condition_seen(*b.agent, "held", std::to_string(status).c_str()));
+    }
+  Bench b;
+  b.service.script = [&](const Request&) { return answer(307, "", "Location: /v2\r\nLocation: /v3\r\n"); };
+  b.start();
+  b->post(Class::critical, 1, "x");
+  CHECK(b->run(seconds(10)));
+  CHECK_EQ(b.service.request_count, 1);
+}
+
+// Behind a redirect the request is as any other: what is lost is unknown, what cannot leave is not.
+TEST(sender_redirect_that_leads_to_a_lost_answer_is_unknown) {
+  for (const bool gone : {true, false}) {
+    Bench b;
+    b.service.script = [&](const Request& r) {
+      Reply reply = answer(307, "", "Connection: close\r\nLocation: /v2\r\n");
+      if (gone) b->stream.refuse = {Code::io, 111};
+      if (r.number > 1) reply.cut_at = 0, reply.end = Reply::End::broken;
+      return reply;
+    };
+    b.start();
+    const auto number = b->post(Class::info, 1, "x");
+    CHECK(b->run(seconds(1)));
+    CHECK(b->state(number) == (gone ? State::queued : State::unknown));
+  }
+}
+
 TEST(sender_connection_with_rubbish_behind_the_answer_is_not_used_again) {
   Bench b;
   b.service.script = [](const Request& r) {

@@ -2,6 +2,8 @@
 // The state machine. What an answer does to the messages: sender_outcome.cpp.
 #include "tocsin/outbox/sender.hpp"
 
+#include "tocsin/wire/http_location.hpp"
+
 namespace tocsin {
 namespace {
 
@@ -66,6 +68,11 @@ Millis Sender::share(unsigned part) const {
 void Sender::begin_connecting() {
   connect_phase_ = Phase::idle;
   enter(State::connecting, deadline_);
+}
+
+void Sender::begin_sending(Instant now) {
+  received_ = received_at_ = 0;
+  begin(State::sending, share(3), now);
 }
 
 // Each phase has a time of its own.
@@ -141,7 +148,7 @@ void Sender::poll(const Clocks& clocks, std::uint32_t random) {
           disconnect();
         deadline_ = now + settings_.timeout;
         batch_size_ = 0;
-        renewed_ = false;
+        renewed_ = redirected_ = false;
         begin_connecting();
         if (connected_) enter(State::preparing, deadline_);
         break;
@@ -174,8 +181,7 @@ void Sender::poll(const Clocks& clocks, std::uint32_t random) {
           enter(State::idle, now);
           break;
         }
-        received_ = received_at_ = 0;
-        begin(State::sending, share(3), now);
+        begin_sending(now);
         break;
       }
 
@@ -201,6 +207,11 @@ void Sender::poll(const Clocks& clocks, std::uint32_t random) {
         const Status received = receive();
         if (received.code() == Code::again) return watch_answer(now);
         if (!received.ok()) return give_up(words_for(received), clocks, random);
+        if (redirected()) {
+          begin_connecting();
+          if (connected_) begin_sending(now);
+          break;
+        }
         judge_answer(clocks, random);
         outbox_.note(clocks.now);
         answered_ = outbox_.newest();
@@ -233,12 +244,7 @@ Status Sender::prepare(const Clocks& clocks) {
   }
   if (batch_size_ == 0) return Code::empty;
 
-  HttpRequest head;
-  head.target = path_.view();
-  head.host = settings_.endpoint.host;
-  head.port = settings_.endpoint.port;
-  head.authorization = settings_.token;
-  const Status begun = exchange_.begin(head, body_size_);
+  const Status begun = begin_request(path_.view());
   if (!begun.ok()) {
     batch_size_ = 0;
     return begun;
@@ -256,6 +262,30 @@ Status Sender::prepare(const Clocks& clocks) {
   }
   if (wait_for_ != 0) outbox_.note(clocks.now);  // goes with the records that have to precede the request
   return {};
+}
+
+// Writes the head before the body, for a path of the service. Errors: bad_value, too_big.
+Status Sender::begin_request(std::string_view target) {
+  HttpRequest head;
+  head.target = target;
+  head.host = settings_.endpoint.host;
+  head.port = settings_.endpoint.port;
+  head.authorization = settings_.token;
+  return exchange_.begin(head, body_size_);
+}
+
+// The same request to another path of the same service, once: nothing was done with it so far (RFC 9110 15.4.8, 15.4.9).
+// Every other redirect is an answer like others: its address is for a person to look at.
+bool Sender::redirected() {
+  const HttpResponse& answer = exchange_.response();
+  if ((answer.status() != 307 && answer.status() != 308) || redirected_) return false;
+  const auto found = redirect_target(answer.location(), settings_.endpoint.host, settings_.endpoint.port);
+  if (!found.ok()) return false;
+  FixedText<kMaxTarget> target;  // the answer goes with the next request
+  if (!target.assign(found.value()).ok()) return false;
+  redirected_ = true;
+  if (!exchange_.reusable()) disconnect();
+  return begin_request(target.view()).ok();
 }
 
 // Writes the body for the batch. False: the batch was made smaller, call it again.

@@ -21,13 +21,13 @@ HttpResponse::HttpResponse(MutBytes buffer) : buffer_(buffer) {
 void HttpResponse::reset() {
   fill_ = at_ = searched_ = body_at_ = body_size_ = 0;
   length_ = 0;
-  retry_after_ = date_ = {};
+  retry_after_ = date_ = location_ = {};
   fault_ = "";
   stage_ = Stage::status_line;
   error_ = Code::ok;
   status_ = 0;
   interims_ = 0;
-  version_1_1_ = has_length_ = chunked_ = encoded_ = close_ = keep_ = keep_alive_ = excess_ = false;
+  version_1_1_ = has_length_ = chunked_ = encoded_ = located_ = close_ = keep_ = keep_alive_ = excess_ = false;
 }
 
 // Heads, chunk sizes and trailers stay within kHeadBytes, the body within kAnswerBytes; so the buffer can
@@ -182,6 +182,11 @@ bool HttpResponse::take_field(std::string_view name, std::string_view value) {
     case 4:
       if (is_named(name, "date") && date_.empty()) date_ = value;
       break;
+    case 8:
+      if (!is_named(name, "location")) break;
+      location_ = located_ ? std::string_view{} : value;
+      located_ = true;
+      break;
     case 10:
       if (is_named(name, "connection")) take_connection(value);
       break;
@@ -246,8 +251,8 @@ HttpResponse::Step HttpResponse::head_done() {
   if (status_ < 200) {
     if (status_ == 101) return fail(Code::protocol, "101 without having been asked");
     if (++interims_ > kMaxInterims) return fail(Code::protocol, "too many interim answers");
-    has_length_ = chunked_ = encoded_ = close_ = keep_ = false;
-    date_ = retry_after_ = {};
+    has_length_ = chunked_ = encoded_ = located_ = close_ = keep_ = false;
+    date_ = retry_after_ = location_ = {};
     stage_ = Stage::status_line;
     return Step::on;
   }

@@ -6,7 +6,7 @@
 //   idle        -> preparing    the same, and one is open                                [poll]
 //   connecting  -> preparing    connect() ok                                             [poll]
 //   sending     -> connecting   found dead before anything was risked: once per request  [poll]
-//   receiving   -> sending      sent to another path of the same service (307, 308):     [redirect]
+//   receiving   -> sending      sent to another path of the same service (307, 308):     [redirected]
 //                  connecting   once per request
 //   preparing   -> sending      every record that must precede the request is on the     [poll]
 //                               medium
@@ -109,12 +109,15 @@ class Sender {
   void begin(State state, Millis limit, Instant now);
   Millis share(unsigned part) const;
   void begin_connecting();
+  void begin_sending(Instant now);
   void watch_connecting(Instant now);
   void watch_answer(Instant now);
   Status prepare(const Clocks& clocks);
   bool compose(const Clocks& clocks);
+  Status begin_request(std::string_view target);
   Status send();
   Status receive();
+  bool redirected();
   void look_at_connection();
   void disconnect();
   void take_back(Instant due, const Clocks& clocks, std::string_view reason = {});
@@ -149,6 +152,7 @@ class Sender {
   Millis limit_;      // what wake_ was made with
   Phase connect_phase_ = Phase::idle;
   bool renewed_ = false;         // the connection, for this request
+  bool redirected_ = false;      // this request
   std::size_t received_ = 0;     // bytes of the answer
   std::size_t received_at_ = 0;  // as they were when the deadline for the next ones began
   Instant retry_at_;

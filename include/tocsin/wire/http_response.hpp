@@ -52,6 +52,7 @@ class HttpResponse {
   Bytes body() const { return Bytes{buffer_}.drop(body_at_).first(body_size_); }
   std::string_view retry_after() const { return retry_after_; }  // as it came, or empty (RFC 9110 10.2.3)
   std::string_view date() const { return date_; }                // as it came, or empty
+  std::string_view location() const { return location_; }        // the same; empty also when there are several
   const char* fault() const { return fault_; }  // why it was refused, for the log; "" when it was not
 
  private:
@@ -97,6 +98,7 @@ class HttpResponse {
   std::uint64_t length_ = 0;   // of the body, or what is left of the chunk
   std::string_view retry_after_;
   std::string_view date_;
+  std::string_view location_;
   const char* fault_ = "";
   Stage stage_ = Stage::status_line;
   Code error_ = Code::ok;
@@ -107,6 +109,7 @@ class HttpResponse {
   bool has_length_ = false;
   bool chunked_ = false;
   bool encoded_ = false;
+  bool located_ = false;        // a Location came
   bool close_ = false;          // Connection: close
   bool keep_ = false;           // Connection: keep-alive
   bool keep_alive_ = false;
