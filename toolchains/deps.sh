@@ -25,6 +25,7 @@ openssl openssl
 nm binutils
 strace strace
 mkfs.ext4 e2fsprogs
+tinyproxy tinyproxy-bin
 LIST
       ;;
     demo) needs build; cat <<'LIST'

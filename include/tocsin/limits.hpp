@@ -41,6 +41,7 @@ inline constexpr std::size_t kReplyArenaBytes = 98'304;  // cJSON's nodes of one
 inline constexpr std::size_t kTlsArenaBytes = 294'912;   // Mbed TLS, where it can be given one: 40 KiB a stream,
                                                          // and 128 KiB for revocation lists, where there are any
 inline constexpr std::size_t kMaxToken = 512;        // bytes of a stream token
+inline constexpr std::size_t kMaxProxyLogin = 256;   // bytes of user:password for a proxy; in RAM for each stream
 
 // Configuration.
 inline constexpr std::size_t kMaxConfigLine = 1024;  // bytes

@@ -59,12 +59,16 @@ class Store {
 struct Endpoint {
   std::string_view host;  // name or address literal: for look-up, SNI and the certificate check
   std::uint16_t port = 443;
+  // The way there by CONNECT, where there is a proxy: it sees this request and TLS, nothing else.
+  std::string_view proxy_host;   // empty: none
+  std::uint16_t proxy_port = 0;
+  std::string_view proxy_login;  // user:password, or empty
 };
 
 enum class Want : std::uint8_t { nothing, readable, writable, either };
 
 // What a stream is doing, for the words of an error: "handshake timed out".
-enum class Phase : std::uint8_t { idle, looking_up, connecting, handshaking, open };
+enum class Phase : std::uint8_t { idle, looking_up, connecting, tunnelling, handshaking, open };
 
 // A byte stream to one server, TLS with a verified certificate included. No call waits: `again` means
 // "wait for want() on handle(), then repeat the same call with the same arguments".

@@ -15,6 +15,13 @@ namespace {
 // Bytes of a file with a token: what surrounds it may be a few lines.
 constexpr std::size_t kMaxFile = kMaxToken + 256;
 
+struct Kind {
+  std::string_view name;
+  std::string_view missing;
+};
+constexpr Kind kToken{"token", ": store the token of the stream with `tocsin token set`"};
+constexpr Kind kLogin{"proxy login", ": write user:password into it, and let only its owner read it (chmod 600)"};
+
 class Secret {
  public:
   Secret() = default;
@@ -36,17 +43,15 @@ Status fill(Fd file, std::string_view token) {
   return ::close(file.release()) == 0 ? Status{} : last_error();
 }
 
-}  // namespace
-
-Result<std::string_view> clean_token(std::string_view raw, TextWriter& why) {
+Result<std::string_view> clean(std::string_view raw, std::string_view name, TextWriter& why) {
   if (starts_with(raw, "\xEF\xBB\xBF")) raw = tail(raw, 3);
   const std::string_view token = trim(raw);
   if (token.empty()) {
-    why.text("the token is empty");
+    why.text("the ").text(name).text(" is empty");
     return Code::empty;
   }
   if (token.size() > kMaxToken) {
-    why.text("the token is longer than ").number(kMaxToken).text(" characters: is this the right file?");
+    why.text("the ").text(name).text(" is longer than ").number(kMaxToken).text(" characters: is this the right file?");
     return Code::too_big;
   }
   for (std::size_t at = 0; at < token.size(); ++at) {
@@ -56,30 +61,36 @@ Result<std::string_view> clean_token(std::string_view raw, TextWriter& why) {
     why.text(blank         ? "a space or line end"
              : byte < 0x80 ? "a control character"
                            : "a character that is not ASCII");
-    why.text(" inside the token, at position ").number(at + 1).text(": copy the token again, alone");
+    why.text(" inside the ").text(name).text(", at position ").number(at + 1);
+    why.text(": copy the ").text(name).text(" again, alone");
     return Code::bad_value;
   }
   return token;
 }
 
-Result<std::size_t> read_token(std::string_view path, Span<char> into, TextWriter& why) {
+Result<std::size_t> read_secret(std::string_view path, const Kind& kind, Span<char> into, TextWriter& why) {
   explicit_bzero(into.data(), into.size());
   const Fd file{::open(Path{path}.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
   if (!file.is_open() && errno == ENOENT) {
-    why.text("there is no token file ").text(path);
-    why.text(": store the token of the stream with `tocsin token set`");
+    why.text("there is no ").text(kind.name).text(" file ").text(path).text(kind.missing);
     return Code::not_found;
   }
-  if (!file.is_open()) return failed(why, "cannot open the token file ", path, last_error());
+  if (!file.is_open()) {
+    const Status failure = last_error();
+    why.text("cannot open the ").text(kind.name);
+    return failed(why, " file ", path, failure);
+  }
 
   struct stat info {};
   if (::fstat(file.number(), &info) != 0) return failed(why, "cannot examine ", path, last_error());
   if (!S_ISREG(info.st_mode)) {
-    why.text(path).text(" is not a file: `token_file` must name a file with the token");
+    why.text(path).text(" is not a file: name a file with the ").text(kind.name);
     return Code::bad_value;
   }
   if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-    why.text("others than its owner may use the token file ")
+    why.text("others than its owner may use the ")
+        .text(kind.name)
+        .text(" file ")
         .text(path)
         .text(": run `chmod 600 ")
         .text(path)
@@ -89,18 +100,34 @@ Result<std::size_t> read_token(std::string_view path, Span<char> into, TextWrite
 
   Secret raw;
   const auto size = read_whole(file.number(), raw.bytes());
-  if (!size.ok()) return failed(why, "cannot read the token file ", path, size.status());
+  if (!size.ok()) return failed(why, "cannot read ", path, size.status());
   TextWriter before = why;
   why.text("in ").text(path).text(": ");
-  const auto token = clean_token(as_text(raw.bytes().first(size.value())), why);
+  const auto token = clean(as_text(raw.bytes().first(size.value())), kind.name, why);
   if (!token.ok()) return token.status();
   if (token.value().size() > into.size()) {
-    why.text("the token is longer than ").number(into.size()).text(" characters");
+    why.text("the ").text(kind.name).text(" is longer than ").number(into.size()).text(" characters");
     return Code::too_big;
   }
   why = before;  // nothing went wrong
   std::memcpy(into.data(), token.value().data(), token.value().size());
   return token.value().size();
+}
+
+}  // namespace
+
+Result<std::string_view> clean_token(std::string_view raw, TextWriter& why) { return clean(raw, kToken.name, why); }
+
+Result<std::size_t> read_token(std::string_view path, Span<char> into, TextWriter& why) {
+  return read_secret(path, kToken, into, why);
+}
+
+Result<std::size_t> read_proxy_login(std::string_view path, Span<char> into, TextWriter& why) {
+  const auto size = read_secret(path, kLogin, into, why);
+  if (!size.ok() || find({into.data(), size.value()}, ':') != kNotFound) return size;
+  explicit_bzero(into.data(), into.size());
+  why.text("in ").text(path).text(": write user:password, with a colon between them");
+  return Code::bad_value;
 }
 
 Status write_token(std::string_view path, std::string_view token, TextWriter& why) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The token of a stream, in a file of its own that only its owner may read.
+// The token of a stream, and user and password for a proxy, each in a file of its own that only its owner may read.
 //
-// Tokens arrive by copy and paste: a byte order mark, CR, LF, spaces and tabs around them are taken
+// They arrive by copy and paste: a byte order mark, CR, LF, spaces and tabs around them are taken
 // off. Every copy that these functions make on the stack is wiped.
 //
 // Memory: 1 KiB of stack. Threads: no state.
@@ -21,6 +21,9 @@ Result<std::string_view> clean_token(std::string_view raw, TextWriter& why);
 // and the command that helps: not_found, io, bad_value (others may read the file: refused before it
 // is read; not a file; and as clean_token), empty, too_big (also for `into`). `into` is wiped then.
 Result<std::size_t> read_token(std::string_view path, Span<char> into, TextWriter& why);
+
+// The same for "user:password" of a proxy. Errors as read_token(); bad_value also without a colon.
+Result<std::size_t> read_proxy_login(std::string_view path, Span<char> into, TextWriter& why);
 
 // Puts the cleaned token in place of `path`, mode 0600, atomically and on the medium: the old file or
 // the new one is there, whenever the power goes. Errors, with `why`: as clean_token; io.

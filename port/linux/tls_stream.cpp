@@ -51,7 +51,9 @@ Status TlsStream::connect(const Endpoint& to) {
       return begin(to);
     case Phase::looking_up:
     case Phase::connecting:
-      return reach();
+      return reach(to);
+    case Phase::tunnelling:
+      return tunnel(to);
     case Phase::handshaking:
       return handshake();
     case Phase::open:
@@ -72,18 +74,24 @@ Status TlsStream::begin(const Endpoint& to) {
     problem_.assign_cut(context_.problem().empty() ? "no CA file was read" : context_.problem());
     return {Code::io, ENOENT};
   }
-  return reach();
+  by_proxy_ = !to.proxy_host.empty();
+  return reach(to);
 }
 
-Status TlsStream::reach() {
-  const Status reached = connector_.connect(host_.view(), port_);
+Status TlsStream::reach(const Endpoint& to) {
+  const std::string_view host = by_proxy_ ? to.proxy_host : to.host;
+  const std::uint16_t port = by_proxy_ ? to.proxy_port : to.port;
+  const Status reached = connector_.connect(host, port);
   if (reached.ok()) {
     socket_.reset(connector_.take());
-    return begin_handshake();
+    if (!by_proxy_) return begin_handshake();
+    tunnel_.begin();
+    phase_ = Phase::tunnelling;
+    return tunnel(to);
   }
   char words[kWords];
   TextWriter text{words};
-  connector_.write_problem(host_.view(), port_, text);
+  connector_.write_problem(host, port, text.text(by_proxy_ ? "proxy: " : ""));
   problem_.assign_cut(text.view());
   if (reached.code() != Code::again) {
     close();
@@ -92,6 +100,21 @@ Status TlsStream::reach() {
   phase_ = connector_.phase();
   want_ = Want::readable;
   return reached;
+}
+
+Status TlsStream::tunnel(const Endpoint& to) {
+  const Status opened = tunnel_.open(socket_.number(), to);
+  if (opened.ok()) return begin_handshake();
+  char words[kWords];
+  TextWriter text{words};
+  tunnel_.write_problem(to, text);
+  explain(text.view());
+  if (opened.code() == Code::again) {
+    want_ = tunnel_.want();
+  } else {
+    close();
+  }
+  return opened;
 }
 
 Status TlsStream::begin_handshake() {
@@ -241,9 +264,14 @@ void TlsStream::write_peer(TextWriter& into) const {
     into.text("cannot look up ").text(host_.view()).text(": ");
     return;
   }
-  into.text(phase_ == Phase::open ? "connection to " : "TLS with ").text(host_.view()).text(" (");
+  if (phase_ == Phase::tunnelling) {
+    into.text("proxy (");
+  } else {
+    into.text(phase_ == Phase::open ? "connection to " : "TLS with ").text(host_.view()).text(" (");
+    into.text(by_proxy_ ? "by the proxy " : "");
+  }
   write_address(connector_.peer(), into);
-  into.text(" port ").number(port_).text("): ");
+  into.text(" port ").number(ntohs(connector_.peer().v4.sin_port)).text("): ");
 }
 
 Status TlsStream::judge(int tls_code) {
@@ -264,8 +292,11 @@ Status TlsStream::judge(int tls_code) {
     mbedtls_ssl_free(&ssl_);
     tls_ready_ = false;
     socket_.reset();
-    connector_.reconnect().ignore();  // reach() tells
-    return reach();
+    const Status again = connector_.reconnect();
+    if (again.code() != Code::again) return fail(again, "no connection for another try");
+    phase_ = Phase::connecting;
+    want_ = Want::readable;
+    return again;
   }
 
   // 0xFFFFFFFF: there was no certificate to judge yet.

@@ -2,9 +2,10 @@
 // Stream over TCP and Mbed TLS (2.28 and 3.6). The server's certificate is always verified: chain,
 // dates and name; there is no way to switch that off.
 //
-//   idle --connect()--> looking_up --> connecting --> handshaking --> open
-//     ^                 (both: connector.hpp)            \             |
-//     '---close()----------------------------------------'-- failure: closed, problem() says why
+//   idle --connect()--> looking_up --> connecting --> tunnelling --> handshaking --> open
+//     ^                 (both: connector.hpp)        (with a proxy:     \             |
+//     |                                               tunnel.hpp)        \            |
+//     '---close()---------------------------------------------------------'-- failure: closed, problem() says why
 //
 // TLS 1.2 at least, no renegotiation, ALPN http/1.1. A reconnect to the same server offers the session
 // before (a shorter handshake without certificates), as long as the dates of its certificates are good and nothing
@@ -18,6 +19,7 @@
 #include "port/linux/connector.hpp"
 #include "port/linux/system.hpp"
 #include "port/linux/tls_context.hpp"
+#include "port/linux/tunnel.hpp"
 #include "tocsin/port.hpp"
 
 namespace tocsin {
@@ -46,7 +48,8 @@ class TlsStream final : public Stream {
 
  private:
   Status begin(const Endpoint& to);
-  Status reach();
+  Status reach(const Endpoint& to);
+  Status tunnel(const Endpoint& to);
   Status begin_handshake();
   Status handshake();
   bool offer_session(const Clocks& clocks);
@@ -64,9 +67,11 @@ class TlsStream final : public Stream {
 
   TlsContext& context_;
   Connector connector_;
+  Tunnel tunnel_;
   Phase phase_ = Phase::idle;
   Want want_ = Want::nothing;
   bool tls_ready_ = false;  // ssl_ is set up and must be freed
+  bool by_proxy_ = false;
   bool only_1_2_ = false;   // the server met kPssFlaw
   bool has_session_ = false;
   bool offered_ = false;  // the session before, in this handshake

@@ -192,6 +192,7 @@ void Sender::write_overdue(Instant now, TextWriter& words) const {
     words.text(stream_.problem());
   } else if (state_ == State::connecting) {
     words.text(connect_phase_ == Phase::looking_up    ? "the name look-up of "
+               : connect_phase_ == Phase::tunnelling  ? "the way by the proxy to "
                : connect_phase_ == Phase::handshaking ? "the TLS handshake with "
                                                       : "the connection to ");
     words.text(host).text(" did not finish");

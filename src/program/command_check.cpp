@@ -168,6 +168,12 @@ Exit check_configuration(const Call& call) {
       complain(why.view());
       exit = Exit::config;
     }
+    const std::string_view login_file = call.config.streams[i].proxy_auth_file;
+    why.clear();
+    if (!login_file.empty() && !read_proxy_login(login_file, Span<char>{token, kMaxProxyLogin}, why).ok()) {
+      complain(why.view());
+      exit = Exit::config;
+    }
     ::explicit_bzero(token, sizeof token);
     const StreamConfig& stream = call.config.streams[i];
     TlsContext authorities;

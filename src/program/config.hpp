@@ -46,6 +46,9 @@ struct StreamConfig {
   std::string_view path_prefix;                    // of base_url: empty, or "/..." without a "/" at its end
   std::string_view token_file;
   std::string_view sender;                         // empty: the stream's own default
+  std::string_view proxy_host;                     // empty: no proxy; an IPv6 address without its brackets
+  std::uint16_t proxy_port = 0;
+  std::string_view proxy_auth_file;                // empty: the proxy wants no user and password
   std::string_view ca_file = "/etc/ssl/certs/ca-certificates.crt";
   std::string_view crl_file;                       // empty: revocation is not looked at
   std::string_view pin_sha256;                     // checked; empty: any key

@@ -199,6 +199,8 @@ void ConfigReader::end_section() {
   }
   if (section_ != Section::stream) return;
   const StreamConfig& stream = config_.streams[config_.stream_count - 1];
+  if (line_of("proxy_auth_file") != 0 && line_of("proxy") == 0)
+    Complaint{errors_, line_of("proxy_auth_file")}.text("`proxy_auth_file` stands here and no `proxy`: add it, or remove this");
   if (stream.retry_min > stream.retry_max) {
     const std::uint32_t min_line = line_of("retry_min");
     Complaint complaint{errors_, min_line != 0 ? min_line : line_of("retry_max")};
@@ -287,6 +289,8 @@ void ConfigReader::stream_value(const IniItem& item, const Value& value) {
   if (item.word == "base_url") return value.base_url(stream);
   if (item.word == "token_file") return value.path(kMaxPath, stream.token_file);
   if (item.word == "sender") return value.sender(stream.sender);
+  if (item.word == "proxy") return value.proxy(stream);
+  if (item.word == "proxy_auth_file") return value.path(kMaxPath, stream.proxy_auth_file);
   if (item.word == "ca_file") return value.path(kMaxPath, stream.ca_file);
   if (item.word == "crl_file") return value.path(kMaxPath, stream.crl_file);
   if (item.word == "pin_sha256") return value.pins(stream.pin_sha256);

@@ -33,6 +33,27 @@ bool is_host(std::string_view host, bool bracketed) {
          host.front() != '-';
 }
 
+struct Place {
+  std::string_view host;
+  std::uint16_t port;
+};
+
+// What is wrong with this HOST or HOST:PORT, or empty and its parts in `into`.
+std::string_view place_problem(std::string_view written, std::string_view no_host, Place& into) {
+  const bool bracketed = starts_with(written, "[");
+  const std::size_t closing = bracketed ? find(written, ']') : 0;
+  if (closing == kNotFound) return "the ] of the address is missing";
+  const std::size_t colon = find(written, ':', closing);
+  into.host = bracketed ? tail(head(written, closing), 1) : head(written, colon == kNotFound ? written.size() : colon);
+  if (!is_host(into.host, bracketed)) return no_host;
+  if (bracketed && closing + 1 != (colon == kNotFound ? written.size() : colon)) return "only a :PORT follows the ]";
+  if (colon == kNotFound) return {};
+  const auto number = parse_number(tail(written, colon + 1), 65535);
+  if (!number.ok() || number.value() == 0) return "a port is a number from 1 to 65535";
+  into.port = static_cast<std::uint16_t>(number.value());
+  return {};
+}
+
 // What is wrong with this address, or empty and its parts in `into`.
 std::string_view url_problem(std::string_view url, StreamConfig& into) {
   constexpr std::string_view kScheme = "https://";
@@ -47,29 +68,17 @@ std::string_view url_problem(std::string_view url, StreamConfig& into) {
   path = tail(path, slash);
   if (find(authority, '@') != kNotFound) return "leave user and password out, the token is enough";
 
-  const bool bracketed = starts_with(authority, "[");
-  const std::size_t closing = bracketed ? find(authority, ']') : 0;
-  if (closing == kNotFound) return "the ] of the address is missing";
-  const std::size_t colon = find(authority, ':', closing);
-  const std::string_view host = bracketed ? tail(head(authority, closing), 1)
-                                          : head(authority, colon == kNotFound ? authority.size() : colon);
-  if (!is_host(host, bracketed))
-    return "write https://HOST or https://HOST:PORT with the name of the service's host";
-  if (bracketed && closing + 1 != (colon == kNotFound ? authority.size() : colon))
-    return "only a :PORT follows the ]";
-  std::uint16_t port = 443;
-  if (colon != kNotFound) {
-    const auto number = parse_number(tail(authority, colon + 1), 65535);
-    if (!number.ok() || number.value() == 0) return "a port is a number from 1 to 65535";
-    port = static_cast<std::uint16_t>(number.value());
-  }
+  Place place{{}, 443};
+  const std::string_view problem = place_problem(
+      authority, "write https://HOST or https://HOST:PORT with the name of the service's host", place);
+  if (!problem.empty()) return problem;
   while (ends_with(path, "/")) path.remove_suffix(1);
   if (ends_with(path, "/simple_send")) return "leave /simple_send/ out, it is added";
   for (const char c : path)
     if (c <= 0x20 || c >= 0x7F) return "its path may hold visible ASCII only";
   if (path.size() > kMaxUrlPath) return "its path is too long";
-  into.host = host;
-  into.port = port;
+  into.host = place.host;
+  into.port = place.port;
   into.path_prefix = path;
   return {};
 }
@@ -147,6 +156,23 @@ void Value::stream_type(StreamType& into) const {
 void Value::base_url(StreamConfig& into) const {
   const std::string_view problem = url_problem(written, into);
   if (!problem.empty()) Complaint{errors, line}.code(written).text(" cannot be used: ").text(problem);
+}
+
+void Value::proxy(StreamConfig& into) const {
+  if (find(written, '@') != kNotFound) {  // not quoted: it may be a password
+    Complaint{errors, line}.code(key).text(" has an @: leave user and password out, they belong into proxy_auth_file");
+    return;
+  }
+  Place place{{}, 0};
+  std::string_view problem = place_problem(written, "write HOST:PORT, as proxy.plant:3128", place);
+  if (problem.empty() && place.port == 0) problem = "write its port too, as proxy.plant:3128";
+  if (find(written, '/') != kNotFound) problem = "write HOST:PORT alone, without http:// and /";
+  if (!problem.empty()) {
+    Complaint{errors, line}.code(written).text(" cannot be used: ").text(problem);
+    return;
+  }
+  into.proxy_host = place.host;
+  into.proxy_port = place.port;
 }
 
 void Value::sender(std::string_view& into) const {

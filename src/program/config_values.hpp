@@ -23,6 +23,7 @@ struct Value {
   void queue_size(std::uint32_t& into) const;
   void stream_type(StreamType& into) const;
   void base_url(StreamConfig& into) const;
+  void proxy(StreamConfig& into) const;
   void sender(std::string_view& into) const;
   void pins(std::string_view& into) const;
   void duration(Millis least, Millis most, Millis& into, std::string_view or_word = {}) const;

@@ -180,6 +180,7 @@ class Owner final : public Observer {
   AlarmRule rule(const AlarmConfig& alarm, PhoneList& phones) const;
   void log_line(LogLevel level, std::string_view text);
   Exit load_token(std::size_t stream, TextWriter& why);
+  Exit load_login(std::size_t stream, TextWriter& why);
   void configure_sender(std::size_t stream);
   void report_medium(Instant now);
   std::uint32_t next_random();
@@ -232,6 +233,8 @@ class Owner final : public Observer {
   bool said_clock_is_wrong_ = false;
   char tokens_[kMaxStreams][kMaxToken];
   std::size_t token_sizes_[kMaxStreams] = {};
+  char logins_[kMaxStreams][kMaxProxyLogin];
+  std::size_t login_sizes_[kMaxStreams] = {};
   alignas(16) unsigned char stream_memory_[kMaxStreams][sizeof(TlsStream)];
   alignas(16) unsigned char sender_memory_[kMaxStreams][sizeof(Sender)];
   alignas(16) std::uint8_t arena_memory_[kReplyArenaBytes];

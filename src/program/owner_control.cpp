@@ -82,7 +82,8 @@ void Owner::answer(ControlServer::Client client, Instant now) {
         why.text("there is no [stream ").text(request.subject).text("] in the running configuration");
         return reply(client, Exit::bad_data, {}, why.view(), now);
       }
-      const Exit loaded = load_token(at, why);
+      Exit loaded = load_token(at, why);
+      if (loaded == Exit::done) loaded = load_login(at, why);
       if (loaded == Exit::done) {
         configure_sender(at);
         senders_[at]->resume();

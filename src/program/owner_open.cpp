@@ -246,11 +246,19 @@ Exit Owner::load_token(std::size_t stream, TextWriter& why) {
   return Exit::done;
 }
 
+Exit Owner::load_login(std::size_t stream, TextWriter& why) {
+  const std::string_view file = config_->streams[stream].proxy_auth_file;
+  if (file.empty()) return Exit::done;
+  const auto size = read_proxy_login(file, logins_[stream], why);
+  login_sizes_[stream] = size.ok() ? size.value() : 0;
+  return size.ok() ? Exit::done : Exit::config;
+}
+
 void Owner::configure_sender(std::size_t stream) {
   const StreamConfig& from = config_->streams[stream];
   Sender::Settings settings;
   settings.name = from.name;
-  settings.endpoint = {from.host, from.port};
+  settings.endpoint = {from.host, from.port, from.proxy_host, from.proxy_port, {logins_[stream], login_sizes_[stream]}};
   settings.path_prefix = from.path_prefix;
   settings.token = {tokens_[stream], token_sizes_[stream]};
   settings.sender = from.sender;
@@ -285,7 +293,7 @@ Exit Owner::open_streams(TextWriter& why) {
     streams_[i] = new (stream_memory_[i]) TlsStream(contexts_[context], resolver_);
     senders_[i] = new (sender_memory_[i]) Sender(outbox_, *streams_[i], *this, arena_);
     stream_count_ = i + 1;
-    if (problem.view().empty() && load_token(i, problem) == Exit::done) {
+    if (problem.view().empty() && load_token(i, problem) == Exit::done && load_login(i, problem) == Exit::done) {
       configure_sender(i);
       continue;
     }

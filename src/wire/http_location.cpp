@@ -55,7 +55,7 @@ Result<std::string_view> redirect_target(std::string_view location, std::string_
     while (end < rest.size() && rest[end] != '/' && rest[end] != '?' && rest[end] != '#') ++end;
     if (!is_same_place(head(rest, end), host, port)) return Code::not_found;
     rest = tail(rest, end);
-    if (rest.empty()) rest = "/";
+    if (rest.empty() || rest.front() == '#') rest = "/";
   } else if (!starts_with(rest, "/") || has_scheme) {
     return find(location, ':') != kNotFound ? Code::not_found : Code::bad_value;
   }

@@ -3,6 +3,7 @@
 
 #include "http_scan.hpp"
 #include "tocsin/base/text.hpp"
+#include "tocsin/wire/http_tunnel.hpp"
 
 namespace tocsin {
 namespace {
@@ -35,7 +36,41 @@ bool is_host(std::string_view text) {
   return !text.empty();
 }
 
+void write_host(std::string_view host, TextWriter& into) {
+  const bool bare_ipv6 = host.front() != '[' && find(host, ':') != kNotFound;
+  into.text(bare_ipv6 ? "[" : "").text(host).text(bare_ipv6 ? "]" : "");
+}
+
+void write_base64(std::string_view text, TextWriter& into) {
+  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  for (; !text.empty(); text = tail(text, 3)) {
+    std::uint32_t three = 0;
+    for (std::size_t at = 0; at < 3; ++at)
+      three = three << 8 | (at < text.size() ? static_cast<unsigned char>(text[at]) : 0U);
+    for (std::size_t at = 0; at < 4; ++at)
+      into.character(at > text.size() ? '=' : kDigits[three >> (18 - 6 * at) & 63]);
+  }
+}
+
 }  // namespace
+
+Result<std::size_t> write_tunnel_request(std::string_view host, std::uint16_t port, std::string_view login,
+                                         MutBytes into) {
+  if (!is_host(host)) return Code::bad_value;
+  TextWriter head({reinterpret_cast<char*>(into.data()), into.size()});
+  head.text("CONNECT ");
+  write_host(host, head);
+  head.text(":").number(port).text(" HTTP/1.1\r\nHost: ");
+  write_host(host, head);
+  head.text(":").number(port);
+  if (!login.empty()) {
+    head.text("\r\nProxy-Authorization: Basic ");
+    write_base64(login, head);
+  }
+  head.text("\r\nUser-Agent: tocsin\r\n\r\n");
+  if (head.cut()) return Code::too_big;
+  return head.size();
+}
 
 Result<std::size_t> write_request_head(const HttpRequest& request, std::size_t body_size, MutBytes into) {
   if (!is_method(request.method) || !starts_with(request.target, "/") || !all_visible(request.target) ||
@@ -44,12 +79,9 @@ Result<std::size_t> write_request_head(const HttpRequest& request, std::size_t b
     return Code::bad_value;
 
   using namespace std::string_view_literals;
-  const bool bare_ipv6 = request.host.front() != '[' && find(request.host, ':') != kNotFound;
   TextWriter head({reinterpret_cast<char*>(into.data()), into.size()});
   head.text(request.method).text(" "sv).text(request.target).text(" HTTP/1.1\r\nHost: "sv);
-  if (bare_ipv6) head.text("["sv);
-  head.text(request.host);
-  if (bare_ipv6) head.text("]"sv);
+  write_host(request.host, head);
   if (request.port != 443) head.text(":"sv).number(request.port);
   if (!request.authorization.empty()) head.text("\r\nAuthorization: "sv).text(request.authorization);
   if (!request.content_type.empty()) head.text("\r\nContent-Type: "sv).text(request.content_type);

@@ -202,6 +202,10 @@ class Configuration(Case):
             ({"more": "[contact carl]\nphone =\n"}, "phone =", ("phone",)),
             ({"more": "# a comment is fine\n[contact carl]\n"}, "[contact carl]", ("phone",)),
             ({"stream": {"sender": "x" * 33}}, "sender", ("32",)),
+            ({"stream": {"proxy": "http://proxy:3128"}}, "proxy = ", ("HOST:PORT",)),
+            ({"stream": {"proxy": "proxy.plant"}}, "proxy = ", ("port",)),
+            ({"stream": {"proxy": "proxy.plant:0"}}, "proxy = ", ("65535",)),
+            ({"stream": {"proxy_auth_file": "/x"}}, "proxy_auth_file", ("proxy",)),
         ):
             with self.subTest(**changes):
                 text = self.with_text(**changes)
@@ -210,7 +214,6 @@ class Configuration(Case):
 
     def test_keys_of_later_versions(self):
         for section, keys in (
-            ("stream", ("proxy = http://x",)),
             ("alarm", ("on_delay = 3s", "off_delay = 10s", "remind = 10m, 30m, 1h", "escalate_after = 5m")),
             ("stream", ("type = otp", "type = whatsapp", "type = transactional")),
         ):

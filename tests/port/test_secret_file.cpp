@@ -96,6 +96,30 @@ TEST(secret_file_that_is_missing_or_no_file_says_so) {
   CHECK_EQ(read(scratch::path("token") + "/x").status.detail(), ENOTDIR);
 }
 
+TEST(secret_file_of_a_proxy_has_user_and_password) {
+  const std::string path = scratch::path("login");
+  char into[kMaxProxyLogin], words[400];
+  const auto outcome = [&](const std::string& bytes, mode_t mode = 0600) {
+    scratch::write_file(path, bytes, mode);
+    TextWriter why{words};
+    const auto size = read_proxy_login(path, into, why);
+    CHECK(why.view().find("s3cret") == std::string_view::npos);
+    return size.ok() ? std::string(into, size.value()) : std::string(why.view());
+  };
+  CHECK_TEXT(outcome("\xEF\xBB\xBF user:s3cret:with:colons\r\n"), "user:s3cret:with:colons");
+  CHECK_TEXT(outcome("s3cret"), "in " + path + ": write user:password, with a colon between them");
+  for (const char c : into) CHECK_EQ(c, 0);
+  CHECK_TEXT(outcome("user:s3cret", 0640), "others than its owner may use the proxy login file " + path + ": run `chmod 600 " + path + "`");
+  CHECK_TEXT(outcome("user:s3cret x"), "in " + path + ": a space or line end inside the proxy login, at position 12: "
+                                                      "copy the proxy login again, alone");
+  CHECK_TEXT(outcome("u:" + std::string(kMaxProxyLogin, 'p')), "in " + path + ": the proxy login is longer than 256 characters");
+  CHECK_TEXT(outcome(""), "in " + path + ": the proxy login is empty");
+  std::remove(path.c_str());
+  TextWriter why{words};
+  CHECK_CODE(read_proxy_login(path, into, why), Code::not_found);
+  CHECK(why.view().find("write user:password into it") != std::string_view::npos);
+}
+
 TEST(secret_file_written_is_private_clean_and_alone) {
   char words[300];
   TextWriter why{words};

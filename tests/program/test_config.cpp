@@ -79,6 +79,10 @@ TEST(config_of_a_whole_file_has_every_value) {
   CHECK_EQ(config.stream_count, 2);
   CHECK_TEXT(config.streams[0].sender, "GLOBAL");
   CHECK_TEXT(config.streams[0].path_prefix, "");
+  CHECK_TEXT(config.streams[0].proxy_host, "proxy.plant");
+  CHECK_EQ(config.streams[0].proxy_port, 3128);
+  CHECK_TEXT(config.streams[0].proxy_auth_file, "/etc/tocsin/proxy.login");
+  CHECK_TEXT(config.streams[1].proxy_host, "");
   CHECK(config.streams[1].type == StreamType::two_way);
   CHECK_TEXT(config.streams[1].host, "::1");
   CHECK_EQ(config.streams[1].port, 8443);
