@@ -34,13 +34,35 @@ TEST(location_within_the_service_is_followed) {
 }
 
 TEST(location_that_leaves_the_service_is_not_followed) {
-  for (const char* location :
-       {"http://sms.test/v2", "https://evil.test/v2", "https://sms.test.evil.test/", "https://sms.tes/",
-        "https://xsms.test/", "//evil.test/v2", "https://sms.test:8443/v2", "https://sms.test:80443/", "https://sms.test:0/",
-        "https://user@sms.test/", "https://sms.test@evil.test/", "https://sms.test:443@evil.test/", "https://evil.test\\@sms.test/",
-        "https://sms.test\\.evil.test/", "https://sms.test./", "https://[sms.test]/", "https://sms.test%2eevil/", "https://",
-        "https:///v2", "///v2", "https:/v2", "https:v2", "ftp://sms.test/", "javascript:alert(1)", "https://sms.test:44 3/",
-        "https://sms.test:+443/", "https://sms.test:443:443/", "https:// sms.test/", "mailto:a@sms.test"})
+  for (const char* location : {"http://sms.test/v2",
+                               "https://evil.test/v2",
+                               "https://sms.test.evil.test/",
+                               "https://sms.tes/",
+                               "https://xsms.test/",
+                               "//evil.test/v2",
+                               "https://sms.test:8443/v2",
+                               "https://sms.test:80443/",
+                               "https://sms.test:0/",
+                               "https://user@sms.test/",
+                               "https://sms.test@evil.test/",
+                               "https://sms.test:443@evil.test/",
+                               "https://evil.test\\@sms.test/",
+                               "https://sms.test\\.evil.test/",
+                               "https://sms.test./",
+                               "https://[sms.test]/",
+                               "https://sms.test%2eevil/",
+                               "https://",
+                               "https:///v2",
+                               "///v2",
+                               "https:/v2",
+                               "https:v2",
+                               "ftp://sms.test/",
+                               "javascript:alert(1)",
+                               "https://sms.test:44 3/",
+                               "https://sms.test:+443/",
+                               "https://sms.test:443:443/",
+                               "https:// sms.test/",
+                               "mailto:a@sms.test"})
     CHECK_TEXT(std::string(location) + " " + followed(location), std::string(location) + " refused: not found");
   CHECK_TEXT(followed("https://2001:db8::1/v2", "2001:db8::1"), "refused: not found");
   CHECK_TEXT(followed("https://[2001:db8::2]/v2", "2001:db8::1"), "refused: not found");
@@ -49,9 +71,28 @@ TEST(location_that_leaves_the_service_is_not_followed) {
 
 TEST(location_that_is_no_address_is_not_followed) {
   using namespace std::string_view_literals;
-  for (const std::string_view location :
-       {""sv, "v2"sv, "?a=b"sv, "#x"sv, "../v2"sv, "/v 2"sv, "/v2\r\nX: y"sv, "/v2\0"sv, "/v\t2"sv, "/\xC3\xA4"sv, "/%"sv, "/%2"sv,
-        "/%2g"sv, "/a\"b"sv, "/a<b"sv, "/a\\b"sv, "/a^b"sv, "/a`b"sv, "/a{b}"sv, "/a|b"sv, "/\x7F"sv, "https://sms.test?a=b"sv})
+  for (const std::string_view location : {""sv,
+                                          "v2"sv,
+                                          "?a=b"sv,
+                                          "#x"sv,
+                                          "../v2"sv,
+                                          "/v 2"sv,
+                                          "/v2\r\nX: y"sv,
+                                          "/v2\0"sv,
+                                          "/v\t2"sv,
+                                          "/\xC3\xA4"sv,
+                                          "/%"sv,
+                                          "/%2"sv,
+                                          "/%2g"sv,
+                                          "/a\"b"sv,
+                                          "/a<b"sv,
+                                          "/a\\b"sv,
+                                          "/a^b"sv,
+                                          "/a`b"sv,
+                                          "/a{b}"sv,
+                                          "/a|b"sv,
+                                          "/\x7F"sv,
+                                          "https://sms.test?a=b"sv})
     CHECK_TEXT(std::string(location) + " " + followed(location), std::string(location) + " refused: bad value");
   CHECK_TEXT(followed("/" + std::string(kMaxTarget - 1, 'a')), "/" + std::string(kMaxTarget - 1, 'a'));
   CHECK_TEXT(followed("/" + std::string(kMaxTarget, 'a')), "refused: too big");

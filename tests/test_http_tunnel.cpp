@@ -11,7 +11,8 @@ using namespace tocsin;
 
 namespace {
 
-std::string written(std::string_view host, std::uint16_t port, std::string_view login, std::size_t room = kTunnelRequestBytes) {
+std::string written(std::string_view host, std::uint16_t port, std::string_view login,
+                    std::size_t room = kTunnelRequestBytes) {
   std::string into(room, '\0');
   const auto n = write_tunnel_request(host, port, login, {reinterpret_cast<std::uint8_t*>(into.data()), into.size()});
   return n.ok() ? into.substr(0, n.value()) : std::string("refused: ") + word(n.code());
@@ -45,7 +46,8 @@ TEST(tunnel_request_is_exactly_this) {
   CHECK_TEXT(written("2001:db8::1", 8443, "Aladdin:open sesame"),
              "CONNECT [2001:db8::1]:8443 HTTP/1.1\r\nHost: [2001:db8::1]:8443\r\n"
              "Proxy-Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\nUser-Agent: tocsin\r\n\r\n");
-  for (const char* const login : {"a:", "a:b", "a:bc", "a:bcd"}) CHECK(written("h", 1, login).find("Basic YT") != std::string::npos);
+  for (const char* const login : {"a:", "a:b", "a:bc", "a:bcd"})
+    CHECK(written("h", 1, login).find("Basic YT") != std::string::npos);
   CHECK(written("h", 1, "a:").find("Basic YTo=\r\n") != std::string::npos);
   CHECK(written("h", 1, "a:b").find("Basic YTpi\r\n") != std::string::npos);
   CHECK(written("h", 1, "a:bc").find("Basic YTpiYw==\r\n") != std::string::npos);
@@ -59,7 +61,8 @@ TEST(tunnel_request_has_room_for_the_longest_and_refuses_what_is_no_host) {
     const std::string text = written("sms.test", 443, {}, room);
     CHECK(text == "refused: too big" || text.find("\r\n\r\n") == text.size() - 4);
   }
-  for (const char* bad : {"", "a b", "a\r\nX: y", "a/b", "a@b", "a?b", "a#b"}) CHECK_TEXT(written(bad, 443, {}), "refused: bad value");
+  for (const char* bad : {"", "a b", "a\r\nX: y", "a/b", "a@b", "a?b", "a#b"})
+    CHECK_TEXT(written(bad, 443, {}), "refused: bad value");
 }
 
 TEST(tunnel_answers_of_proxies_are_read) {
@@ -67,7 +70,9 @@ TEST(tunnel_answers_of_proxies_are_read) {
   CHECK_TEXT(outcome("HTTP/1.0 200 OK\r\nProxy-agent: tinyproxy/1.11.1\r\n\r\n"), "200");
   CHECK_TEXT(outcome("HTTP/1.1 200\r\n\r\n"), "200");
   CHECK_TEXT(outcome("HTTP/1.1 299 \r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\nEmpty:\r\n\r\n"), "299");
-  CHECK_TEXT(outcome("HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"x\"\r\n\r\n"), "407");
+  CHECK_TEXT(
+      outcome("HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"x\"\r\n\r\n"),
+      "407");
   CHECK_TEXT(outcome("HTTP/1.1 403 Filtered\r\nContent-Length: 3\r\n\r\nNo!"), "403 and more");
   CHECK_TEXT(outcome("HTTP/1.1 100 Continue\r\nA: b\r\n\r\nHTTP/1.1 103 Early\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"), "200");
   CHECK_TEXT(outcome("HTTP/1.1 200 OK\r\n\r\n\x16\x03\x03"), "200 and more");
@@ -80,13 +85,18 @@ TEST(tunnel_answer_that_is_not_complete_waits) {
 }
 
 TEST(tunnel_answer_that_is_not_http_is_refused) {
-  for (const char* bad :
-       {"SSH-2.0-OpenSSH_9.2\r\n", "HTTP/2 200 OK\r\n\r\n", "HTTP/1.2 200 OK\r\n\r\n", "http/1.1 200 OK\r\n\r\n", "HTTP/1.1  200 OK\r\n\r\n",
-        "HTTP/1.1 2000 OK\r\n\r\n", "HTTP/1.1 20 OK\r\n\r\n", "HTTP/1.1 2x0 OK\r\n\r\n", "HTTP/1.1 200\tOK\r\n\r\n", "HTTP/1.1 200 OK\n\n",
-        "HTTP/1.1 200 OK\r\r\n\r\n", "HTTP/1.1 200 OK\r\n\n", "HTTP/1.1 200 O\x01K\r\n\r\n", "HTTP/1.1 200 OK\r\n folded\r\n\r\n",
-        "HTTP/1.1 200 OK\r\n: x\r\n\r\n", "HTTP/1.1 200 OK\r\nA : x\r\n\r\n", "HTTP/1.1 200 OK\r\nA\r\n\r\n", "HTTP/1.1 200 OK\r\nA: x\ny\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nA: x\r\n\rX", "HTTP/1.1 099 OK\r\n\r\n", "HTTP/1.1 600 OK\r\n\r\n", "HTTP/1.1 101 Switching\r\n\r\n", "\r\nHTTP/1.1 200 OK\r\n\r\n",
-        "\x15\x03\x01"})
+  for (const char* bad : {"SSH-2.0-OpenSSH_9.2\r\n",        "HTTP/2 200 OK\r\n\r\n",
+                          "HTTP/1.2 200 OK\r\n\r\n",        "http/1.1 200 OK\r\n\r\n",
+                          "HTTP/1.1  200 OK\r\n\r\n",       "HTTP/1.1 2000 OK\r\n\r\n",
+                          "HTTP/1.1 20 OK\r\n\r\n",         "HTTP/1.1 2x0 OK\r\n\r\n",
+                          "HTTP/1.1 200\tOK\r\n\r\n",       "HTTP/1.1 200 OK\n\n",
+                          "HTTP/1.1 200 OK\r\r\n\r\n",      "HTTP/1.1 200 OK\r\n\n",
+                          "HTTP/1.1 200 O\x01K\r\n\r\n",    "HTTP/1.1 200 OK\r\n folded\r\n\r\n",
+                          "HTTP/1.1 200 OK\r\n: x\r\n\r\n", "HTTP/1.1 200 OK\r\nA : x\r\n\r\n",
+                          "HTTP/1.1 200 OK\r\nA\r\n\r\n",   "HTTP/1.1 200 OK\r\nA: x\ny\r\n\r\n",
+                          "HTTP/1.1 200 OK\r\nA: x\r\n\rX", "HTTP/1.1 099 OK\r\n\r\n",
+                          "HTTP/1.1 600 OK\r\n\r\n",        "HTTP/1.1 101 Switching\r\n\r\n",
+                          "\r\nHTTP/1.1 200 OK\r\n\r\n",    "\x15\x03\x01"})
     CHECK_TEXT(std::string(bad) + outcome(bad), std::string(bad) + "protocol error");
   CHECK_TEXT(outcome({"HTTP/1.1 200 OK\r\nA: \0\r\n\r\n", 25}), "protocol error");
 }

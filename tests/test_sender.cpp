@@ -179,8 +179,12 @@ TEST(sender_redirect_of_a_redirect_holds_the_stream) {
 
 // The token must not travel to anybody else, nor as another request than the one that was made.
 TEST(sender_redirect_to_anywhere_else_is_not_followed) {
-  const char* const places[] = {"https://evil.test/", "http://sms.test/", "//evil.test/simple_send/", "https://sms.test:8443/",
-                                "/a b", ""};
+  const char* const places[] = {"https://evil.test/",
+                                "http://sms.test/",
+                                "//evil.test/simple_send/",
+                                "https://sms.test:8443/",
+                                "/a b",
+                                ""};
   for (const unsigned status : {301U, 302U, 303U, 307U, 308U})
     for (const char* place : places) {
       if (status < 307) place = "/v2/";

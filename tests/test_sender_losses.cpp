@@ -226,7 +226,8 @@ TEST(sender_phases_that_are_slow_together_end_with_the_whole) {
   CHECK_EQ(b->changes.size(), 0);
   CHECK(b->run(seconds(2)));
   CHECK_TEXT(b->changes[0].reason,
-             "no success within 30s: no byte of the answer after the request was sent to sms.test: it may have arrived");
+             "no success within 30s: no byte of the answer after the request was sent to sms.test: it may "
+             "have arrived");
   CHECK_EQ(b->sends(number), 1);
   CHECK_EQ(b->spins, 0);
 }

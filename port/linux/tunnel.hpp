@@ -15,8 +15,8 @@ class Tunnel {
  public:
   void begin() { sent_ = 0, answer_.reset(), failure_ = {}; }
 
-  // Repeat it after `again`, when the socket is ready for want(). ok: the socket leads to the server now. Errors: again;
-  // io (detail: an errno; EPROTO for what is no answer of HTTP, ECONNREFUSED for a refusal).
+  // Repeat it after `again`, when the socket is ready for want(). ok: the socket leads to the server now.
+  // Errors: again; io (detail: an errno; EPROTO for what is no answer of HTTP, ECONNREFUSED for a refusal).
   Status open(int socket, const Endpoint& to);
   Want want() const { return want_; }
 

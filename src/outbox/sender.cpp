@@ -274,8 +274,9 @@ Status Sender::begin_request(std::string_view target) {
   return exchange_.begin(head, body_size_);
 }
 
-// The same request to another path of the same service, once: nothing was done with it so far (RFC 9110 15.4.8, 15.4.9).
-// Every other redirect is an answer like others: its address is for a person to look at.
+// The same request to another path of the same service, once: nothing was done with it so far (RFC
+// 9110 15.4.8, 15.4.9). Every other redirect is an answer like others: its address is for a person to look
+// at.
 bool Sender::redirected() {
   const HttpResponse& answer = exchange_.response();
   if ((answer.status() != 307 && answer.status() != 308) || redirected_) return false;

@@ -200,7 +200,8 @@ void ConfigReader::end_section() {
   if (section_ != Section::stream) return;
   const StreamConfig& stream = config_.streams[config_.stream_count - 1];
   if (line_of("proxy_auth_file") != 0 && line_of("proxy") == 0)
-    Complaint{errors_, line_of("proxy_auth_file")}.text("`proxy_auth_file` stands here and no `proxy`: add it, or remove this");
+    Complaint{errors_, line_of("proxy_auth_file")}.text(
+        "`proxy_auth_file` stands here and no `proxy`: add it, or remove this");
   if (stream.retry_min > stream.retry_max) {
     const std::uint32_t min_line = line_of("retry_min");
     Complaint complaint{errors_, min_line != 0 ? min_line : line_of("retry_max")};

@@ -2,7 +2,7 @@
 """HTTP proxies in front of the service: tinyproxy, and one of our own that writes down what passes in the clear and
 answers as a test says.
 
-    proxy = Proxy(login="user:password")     # or Proxy(answer=b"HTTP/1.1 403 No\\r\\n\\r\\n"), Proxy(answer=None): silent
+    proxy = Proxy(login="user:password")     # or Proxy(answer=b"HTTP/1.1 403 No..."), Proxy(answer=None): silent
     ... proxy.address, proxy.heads, proxy.first_bytes
     with Tinyproxy(folder, login) as proxy: ... proxy.address
 """
@@ -48,8 +48,10 @@ class Proxy:
                 return
             wanted = b"Proxy-Authorization: Basic " + base64.b64encode((self.login or "").encode()) + b"\r\n"
             if self.login and wanted not in head:
-                peer.sendall(b'HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="plant"\r\n'
-                             b"Content-Length: 0\r\n\r\n")
+                peer.sendall(
+                    b"HTTP/1.1 407 Proxy Authentication Required\r\n"
+                    b'Proxy-Authenticate: Basic realm="plant"\r\nContent-Length: 0\r\n\r\n'
+                )
                 return
             if self.answer:
                 peer.sendall(self.answer)

@@ -118,7 +118,11 @@ class Through(Case):
         device = self.device(service)
         file = self.login_file(device, mode=0o644)
         device.write_config(stream={"proxy": "127.0.0.1:9", "proxy_auth_file": file})
-        for text, mode, words in ((LOGIN, 0o644, "chmod 600"), ("nocolon", 0o600, "with a colon"), ("", 0o600, "is empty")):
+        for text, mode, words in (
+            (LOGIN, 0o644, "chmod 600"),
+            ("nocolon", 0o600, "with a colon"),
+            ("", 0o600, "is empty"),
+        ):
             with self.subTest(words=words):
                 self.login_file(device, text, mode)
                 checked = device.run("check")

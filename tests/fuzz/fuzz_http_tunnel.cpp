@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Any answer of a proxy, whole and in pieces that the first byte chooses: the same outcome, and only one that begins with
-// a status line opens a tunnel.
+// Any answer of a proxy, whole and in pieces that the first byte chooses: the same outcome, and only one that
+// begins with a status line opens a tunnel.
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -30,8 +30,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (; !rest.empty() && in_pieces.code() == Code::again; rest = rest.drop(step))
     in_pieces = pieces.take(page.put(rest.first(step)));
   if (at_once.code() != in_pieces.code() || (at_once.ok() && whole.status() != pieces.status())) std::abort();
-  if (at_once.ok() && (whole.status() < 200 || whole.status() > 599 || !starts_with(as_text(bytes), "HTTP/1."))) std::abort();
-  if (at_once.ok() && !whole.excess() && (bytes.size() > kHeadBytes || !ends_with(as_text(bytes), "\r\n\r\n"))) std::abort();
+  if (at_once.ok() &&
+      (whole.status() < 200 || whole.status() > 599 || !starts_with(as_text(bytes), "HTTP/1.")))
+    std::abort();
+  if (at_once.ok() && !whole.excess() &&
+      (bytes.size() > kHeadBytes || !ends_with(as_text(bytes), "\r\n\r\n")))
+    std::abort();
   return 0;
 }
 

@@ -156,7 +156,8 @@ TEST(connector_connects_to_the_one_address_of_a_name_and_to_a_literal) {
   }
 }
 
-// Three silent ones cost three quarters of a second; one after the other, each to the kernel's end, it would be minutes.
+// Three silent ones cost three quarters of a second; one after the other, each to the kernel's end, it would
+// be minutes.
 TEST(connector_silent_addresses_do_not_keep_the_next_one_waiting) {
   Connector connector{resolver()};
   const Listener there{"127.0.0.1"};

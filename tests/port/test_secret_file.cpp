@@ -109,10 +109,12 @@ TEST(secret_file_of_a_proxy_has_user_and_password) {
   CHECK_TEXT(outcome("\xEF\xBB\xBF user:s3cret:with:colons\r\n"), "user:s3cret:with:colons");
   CHECK_TEXT(outcome("s3cret"), "in " + path + ": write user:password, with a colon between them");
   for (const char c : into) CHECK_EQ(c, 0);
-  CHECK_TEXT(outcome("user:s3cret", 0640), "others than its owner may use the proxy login file " + path + ": run `chmod 600 " + path + "`");
+  CHECK_TEXT(outcome("user:s3cret", 0640),
+             "others than its owner may use the proxy login file " + path + ": run `chmod 600 " + path + "`");
   CHECK_TEXT(outcome("user:s3cret x"), "in " + path + ": a space or line end inside the proxy login, at position 12: "
                                                       "copy the proxy login again, alone");
-  CHECK_TEXT(outcome("u:" + std::string(kMaxProxyLogin, 'p')), "in " + path + ": the proxy login is longer than 256 characters");
+  CHECK_TEXT(outcome("u:" + std::string(kMaxProxyLogin, 'p')),
+             "in " + path + ": the proxy login is longer than 256 characters");
   CHECK_TEXT(outcome(""), "in " + path + ": the proxy login is empty");
   std::remove(path.c_str());
   TextWriter why{words};

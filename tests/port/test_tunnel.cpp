@@ -97,11 +97,14 @@ void refused(const char* answer, int detail, const char* words, std::string_view
 }
 
 TEST(tunnel_refused_says_what_to_do) {
-  const char* const wants = "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"password!\"\r\n\r\n";
+  const char* const wants =
+      "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"password!\"\r\n\r\n";
   refused(wants, ECONNREFUSED, "the proxy wants a user and password: proxy_auth_file");
   refused(wants, ECONNREFUSED, "the proxy does not take user and password: look at proxy_auth_file", "user:password!");
-  refused("HTTP/1.1 403 Filtered\r\n\r\nhtml", ECONNREFUSED, "the proxy does not let through to sms.test port 443 (HTTP 403)");
-  refused("HTTP/1.1 302 Found\r\nLocation: http://portal/\r\n\r\n", ECONNREFUSED, "the proxy does not let through to sms.test port 443 (HTTP 302)");
+  refused("HTTP/1.1 403 Filtered\r\n\r\nhtml", ECONNREFUSED,
+          "the proxy does not let through to sms.test port 443 (HTTP 403)");
+  refused("HTTP/1.1 302 Found\r\nLocation: http://portal/\r\n\r\n", ECONNREFUSED,
+          "the proxy does not let through to sms.test port 443 (HTTP 302)");
   refused("HTTP/1.1 503 No\r\n\r\n", ECONNREFUSED, "the proxy cannot reach sms.test port 443 (HTTP 503)");
 }
 
