@@ -60,9 +60,9 @@ struct Endpoint {
   std::string_view host;  // name or address literal: for look-up, SNI and the certificate check
   std::uint16_t port = 443;
   // The way there by CONNECT, where there is a proxy: it sees this request and TLS, nothing else.
-  std::string_view proxy_host;   // empty: none
+  std::string_view proxy_host = {};  // empty: none
   std::uint16_t proxy_port = 0;
-  std::string_view proxy_login;  // user:password, or empty
+  std::string_view proxy_login = {};  // user:password, or empty
 };
 
 enum class Want : std::uint8_t { nothing, readable, writable, either };
