@@ -12,7 +12,7 @@ using namespace tocsin;
 namespace {
 
 std::string written(std::string_view host, std::uint16_t port, std::string_view login,
-                    std::size_t room = kTunnelRequestBytes) {
+                    std::size_t room = 1024) {
   std::string into(room, '\0');
   const auto n = write_tunnel_request(host, port, login, {reinterpret_cast<std::uint8_t*>(into.data()), into.size()});
   return n.ok() ? into.substr(0, n.value()) : std::string("refused: ") + word(n.code());

@@ -56,13 +56,29 @@ class Store {
   ~Store() = default;
 };
 
+class TextWriter;
+
+// What is said on a connection before TLS begins: how a proxy is asked for the way. The port moves the bytes.
+class Opening {
+ public:
+  static constexpr std::size_t kRequestBytes = 1'024;
+
+  virtual void begin() = 0;                              // of a connection
+  virtual std::size_t write(MutBytes into) const = 0;    // the request, the same each time; 0: there cannot be one
+  virtual Status read(Bytes came) = 0;                   // of the answer; ok: the way is open. again; protocol
+  virtual void write_problem(TextWriter& into) const = 0;  // what is waited for, or why there is no way
+
+ protected:
+  ~Opening() = default;
+};
+
 struct Endpoint {
   std::string_view host;  // name or address literal: for look-up, SNI and the certificate check
   std::uint16_t port = 443;
   // The way there by CONNECT, where there is a proxy: it sees this request and TLS, nothing else.
   std::string_view proxy_host = {};  // empty: none
   std::uint16_t proxy_port = 0;
-  std::string_view proxy_login = {};  // user:password, or empty
+  Opening* opening = nullptr;  // required with a proxy
 };
 
 enum class Want : std::uint8_t { nothing, readable, writable, either };

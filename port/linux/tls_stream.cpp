@@ -85,7 +85,8 @@ Status TlsStream::reach(const Endpoint& to) {
   if (reached.ok()) {
     socket_.reset(connector_.take());
     if (!by_proxy_) return begin_handshake();
-    tunnel_.begin();
+    if (to.opening == nullptr) return fail({Code::io, EINVAL}, "nobody speaks to the proxy");
+    tunnel_.begin(*to.opening);
     phase_ = Phase::tunnelling;
     return tunnel(to);
   }
@@ -103,11 +104,11 @@ Status TlsStream::reach(const Endpoint& to) {
 }
 
 Status TlsStream::tunnel(const Endpoint& to) {
-  const Status opened = tunnel_.open(socket_.number(), to);
+  const Status opened = tunnel_.open(socket_.number(), *to.opening);
   if (opened.ok()) return begin_handshake();
   char words[kWords];
   TextWriter text{words};
-  tunnel_.write_problem(to, text);
+  tunnel_.write_problem(*to.opening, text);
   explain(text.view());
   if (opened.code() == Code::again) {
     want_ = tunnel_.want();

@@ -1,36 +1,31 @@
 // SPDX-License-Identifier: MIT
-// Asks an HTTP proxy for the way to a server, on a socket that is connected to the proxy.
+// Asks a proxy for the way to a server, on a socket that is connected to the proxy. What is said there: Opening.
 //
-// The login is on the stack while the request is written, and wiped. Of what the proxy says only the status is kept and
-// told. Memory: 40 B, and 1.3 KiB of stack. Threads: the loop.
+// The request, and with it a password, is on the stack while it is written, and wiped. Memory: 24 B, and 1.3 KiB of
+// stack. Threads: the loop.
 #pragma once
 
-#include "tocsin/port.hpp"
 #include "tocsin/base/text.hpp"
-#include "tocsin/wire/http_tunnel.hpp"
+#include "tocsin/port.hpp"
 
 namespace tocsin {
 
 class Tunnel {
  public:
-  void begin() { sent_ = 0, answer_.reset(), failure_ = {}; }
-
-  // Repeat it after `again`, when the socket is ready for want(). ok: the socket leads to the server now.
-  // Errors: again; io (detail: an errno; EPROTO for what is no answer of HTTP, ECONNREFUSED for a refusal).
-  Status open(int socket, const Endpoint& to);
+  // Repeat open() after `again`, when the socket is ready for want(). ok: the socket leads to the server now. Errors:
+  // again; io (detail: an errno; EPROTO: the answer is no way through).
+  void begin(Opening& talk);
+  Status open(int socket, Opening& talk);
   Want want() const { return want_; }
 
-  // What is waited for or has failed, "the proxy wants a user and password: ..."; `to` as for open().
-  void write_problem(const Endpoint& to, TextWriter& into) const;
+  void write_problem(const Opening& talk, TextWriter& into) const;  // what is waited for, or has failed
 
  private:
-  Status ask(int socket, const Endpoint& to);
-  Status fail(Status status) { return failure_ = status; }
+  Status ask(int socket, const Opening& talk);
 
   std::size_t sent_ = 0;
   Want want_ = Want::writable;
-  TunnelAnswer answer_;
-  Status failure_;
+  int error_ = 0;
 };
 
 }  // namespace tocsin

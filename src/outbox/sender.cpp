@@ -32,6 +32,8 @@ void Sender::configure(const Settings& settings) {
   TextWriter writer(path);
   path_.assign_cut(writer.text(settings.path_prefix).text("/simple_send/").view());
   stream_id_ = name_hash(settings.name);
+  proxy_talk_.configure(settings.endpoint.host, settings.endpoint.port, settings.proxy_login);
+  settings_.endpoint.opening = &proxy_talk_;
 }
 
 Want Sender::want() const {

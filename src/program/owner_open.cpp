@@ -258,7 +258,8 @@ void Owner::configure_sender(std::size_t stream) {
   const StreamConfig& from = config_->streams[stream];
   Sender::Settings settings;
   settings.name = from.name;
-  settings.endpoint = {from.host, from.port, from.proxy_host, from.proxy_port, {logins_[stream], login_sizes_[stream]}};
+  settings.endpoint = {from.host, from.port, from.proxy_host, from.proxy_port};
+  settings.proxy_login = {logins_[stream], login_sizes_[stream]};
   settings.path_prefix = from.path_prefix;
   settings.token = {tokens_[stream], token_sizes_[stream]};
   settings.sender = from.sender;

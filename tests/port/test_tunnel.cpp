@@ -11,6 +11,7 @@
 
 #include "check.hpp"
 #include "port/linux/system.hpp"
+#include "tocsin/outbox/proxy_talk.hpp"
 
 using namespace tocsin;
 
@@ -19,18 +20,17 @@ namespace {
 struct Bench {
   Fd ours, theirs;
   Tunnel tunnel;
-  Endpoint to;
+  ProxyTalk talk;
 
   explicit Bench(std::string_view login = {}) {
     int ends[2];
     CHECK_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
     ours.reset(ends[0]);
     theirs.reset(ends[1]);
-    to.host = "sms.test";
-    to.proxy_login = login;
-    tunnel.begin();
+    talk.configure("sms.test", 443, login);
+    tunnel.begin(talk);
   }
-  Status open() { return tunnel.open(ours.number(), to); }
+  Status open() { return tunnel.open(ours.number(), talk); }
   void answer(std::string_view text) { CHECK_EQ(::send(theirs.number(), text.data(), text.size(), 0), text.size()); }
   std::string asked() {
     char text[4096];
@@ -40,7 +40,7 @@ struct Bench {
   std::string problem() const {
     char text[300];
     TextWriter into{text};
-    tunnel.write_problem(to, into);
+    tunnel.write_problem(talk, into);
     return std::string(into.view());
   }
 };
@@ -99,13 +99,13 @@ void refused(const char* answer, int detail, const char* words, std::string_view
 TEST(tunnel_refused_says_what_to_do) {
   const char* const wants =
       "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"password!\"\r\n\r\n";
-  refused(wants, ECONNREFUSED, "the proxy wants a user and password: proxy_auth_file");
-  refused(wants, ECONNREFUSED, "the proxy does not take user and password: look at proxy_auth_file", "user:password!");
-  refused("HTTP/1.1 403 Filtered\r\n\r\nhtml", ECONNREFUSED,
+  refused(wants, EPROTO, "the proxy wants a user and password: proxy_auth_file");
+  refused(wants, EPROTO, "the proxy does not take user and password: look at proxy_auth_file", "user:password!");
+  refused("HTTP/1.1 403 Filtered\r\n\r\nhtml", EPROTO,
           "the proxy does not let through to sms.test port 443 (HTTP 403)");
-  refused("HTTP/1.1 302 Found\r\nLocation: http://portal/\r\n\r\n", ECONNREFUSED,
+  refused("HTTP/1.1 302 Found\r\nLocation: http://portal/\r\n\r\n", EPROTO,
           "the proxy does not let through to sms.test port 443 (HTTP 302)");
-  refused("HTTP/1.1 503 No\r\n\r\n", ECONNREFUSED, "the proxy cannot reach sms.test port 443 (HTTP 503)");
+  refused("HTTP/1.1 503 No\r\n\r\n", EPROTO, "the proxy cannot reach sms.test port 443 (HTTP 503)");
 }
 
 TEST(tunnel_answered_by_something_else_is_no_tunnel) {
@@ -124,7 +124,7 @@ TEST(tunnel_begins_anew_after_a_failure) {
   b.answer("HTTP/1.1 407 No\r\n\r\n");
   CHECK_CODE(b.open(), Code::io);
   b.asked();
-  b.tunnel.begin();
+  b.tunnel.begin(b.talk);
   CHECK_CODE(b.open(), Code::again);
   CHECK_TEXT(b.asked(), kAsked);
   b.answer("HTTP/1.1 200 OK\r\n\r\n");

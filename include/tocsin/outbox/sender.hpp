@@ -34,6 +34,7 @@
 
 #include "tocsin/outbox/backoff.hpp"
 #include "tocsin/outbox/outbox.hpp"
+#include "tocsin/outbox/proxy_talk.hpp"
 #include "tocsin/port.hpp"
 #include "tocsin/wire/http_exchange.hpp"
 #include "tocsin/wire/streams_api.hpp"
@@ -45,7 +46,8 @@ class Sender {
   // Views outlive the sender.
   struct Settings {
     std::string_view name;
-    Endpoint endpoint;
+    Endpoint endpoint;  // its opening is the sender's
+    std::string_view proxy_login;  // user:password, or empty
     std::string_view path_prefix;  // of the service's address; at most 200 bytes
     std::string_view token;
     std::string_view sender;  // empty: the stream's default
@@ -182,6 +184,7 @@ class Sender {
   std::uint8_t answer_[kHeadBytes + kAnswerBytes];
   alignas(8) std::uint8_t scratch_[kBlock];
   HttpExchange exchange_;
+  ProxyTalk proxy_talk_;
 };
 
 }  // namespace tocsin

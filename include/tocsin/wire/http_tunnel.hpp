@@ -11,8 +11,7 @@
 
 namespace tocsin {
 
-inline constexpr std::size_t kTunnelRequestBytes = 1'024;  // any host of 253 bytes and login of kMaxProxyLogin
-
+// 1 KiB has room for any host of 253 bytes and a login of kMaxProxyLogin.
 // Writes the request for a way to host:port, with `login` ("user:password"; empty: none) for Basic authentication
 // (RFC 7617). Returns the bytes written. Errors: bad_value (no host), too_big (for `into`).
 Result<std::size_t> write_tunnel_request(std::string_view host, std::uint16_t port, std::string_view login,

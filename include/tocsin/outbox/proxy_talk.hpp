@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+// What a proxy is asked, and what its answer means: CONNECT, in words of wire/http_tunnel.hpp.
+//
+// Memory: 80 B; of the answer only the status is kept. Threads: none.
+#pragma once
+
+#include "tocsin/port.hpp"
+#include "tocsin/wire/http_tunnel.hpp"
+
+namespace tocsin {
+
+class ProxyTalk final : public Opening {
+ public:
+  // Views outlive it. `login`: user:password, or empty.
+  void configure(std::string_view host, std::uint16_t port, std::string_view login);
+
+  void begin() override;
+  std::size_t write(MutBytes into) const override;
+  Status read(Bytes came) override;
+  void write_problem(TextWriter& into) const override;
+
+ private:
+  std::string_view host_;
+  std::string_view login_;
+  std::uint16_t port_ = 0;
+  bool odd_ = false;  // no HTTP, or more than was asked for
+  TunnelAnswer answer_;
+};
+
+}  // namespace tocsin
