@@ -24,6 +24,10 @@ class Proxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self):
+        try:
+            self.listener.shutdown(socket.SHUT_RDWR)  # wakes accept(), which would take one more
+        except OSError:
+            pass
         self.listener.close()
 
     def _accept(self):
