@@ -114,6 +114,7 @@ void CertificateVerdict::find_authority() {
 }
 
 void CertificateVerdict::try_authority(Bytes der, int depth) {
+  if ((links_[depth].flags & MBEDTLS_X509_BADCERT_BAD_MD) != 0) weakly_signed_ = true;
   mbedtls_x509_crt authority;
   mbedtls_x509_crt_init(&authority);
   const int error = mbedtls_x509_crt_parse_der_nocopy(&authority, der.data(), der.size());

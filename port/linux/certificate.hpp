@@ -99,6 +99,7 @@ class CertificateVerdict {
   bool self_signed_ = false;  // the leaf itself, alone
   bool clock_set_ = false;
   bool no_memory_ = false;
+  bool weakly_signed_ = false;  // by one of the file, it seems: what is too weak may not have been checked further
   bool unreadable_ = false;  // Mbed TLS could not make anything of it
   bool pin_missed_ = false;
   bool no_list_ = false;  // revocation is to be looked at, and no list is of the leaf's issuer

@@ -13,6 +13,10 @@ void write_day(UnixMillis at, TextWriter& into) {
   into.text(head(date.view(), 10));
 }
 
+void write_weak(TextWriter& into) {
+  into.text("its key or signature, or its CA's, is too weak (RSA 2048, P-256, SHA-256 at least) or unknown");
+}
+
 }  // namespace
 
 void CertificateVerdict::write_clock(TextWriter& into) const {
@@ -72,6 +76,8 @@ void CertificateVerdict::write_flaw(TextWriter& into) const {
   const bool unknown = has(MBEDTLS_X509_BADCERT_NOT_TRUSTED);
   if (unreadable_) {
     into.text("its key or its signature is of an unknown kind: the server needs one with RSA, P-256 or P-384");
+  } else if (unknown && weakly_signed_) {
+    write_weak(into);
   } else if (unknown && no_memory_) {
     into.text("not enough memory for TLS to look at its CA");
   } else if (unknown && !ca_file_.ok()) {
@@ -90,7 +96,7 @@ void CertificateVerdict::write_flaw(TextWriter& into) const {
     into.text("it is for ").text(names_.empty() ? "nobody (it has no subjectAltName)" : names_.view());
     into.text(", not for ").text(host_.view()).text(": check base_url");
   } else if (has(MBEDTLS_X509_BADCERT_BAD_MD | MBEDTLS_X509_BADCERT_BAD_PK | MBEDTLS_X509_BADCERT_BAD_KEY)) {
-    into.text("its key or signature, or its CA's, is too weak (RSA 2048, P-256, SHA-256 at least) or unknown");
+    write_weak(into);
   } else if (write_list_flaw(into)) {
   } else if (has(MBEDTLS_X509_BADCERT_KEY_USAGE | MBEDTLS_X509_BADCERT_EXT_KEY_USAGE |
                  MBEDTLS_X509_BADCERT_NS_CERT_TYPE)) {

@@ -80,6 +80,8 @@ PemReader::Got PemReader::end_of_line() {
 void PemReader::digit(char c) {
   if (bad_) return;
   if (c == '=') {
+    bad_ = digits_ < 2;  // the first two of a group are never padding
+    if (bad_) return;
     ++padding_;
   } else if (const std::uint8_t value = base64_value(c); value == kNoDigit || padding_ > 0) {
     bad_ = true;
@@ -89,7 +91,6 @@ void PemReader::digit(char c) {
   }
   if (++digits_ < 4) return;
   digits_ = 0;
-  bad_ = padding_ > 2;
   bits_ <<= 6 * padding_;
   for (unsigned n = 0; !bad_ && n + padding_ < 3; ++n) {
     if (size_ == block_.size()) {

@@ -2,6 +2,9 @@
 // Trust with real servers and a stream: sessions are resumed only by what they were judged by, files that change or go
 // while the daemon runs, the system's bundle, pins and revocation lists on the way.
 #include "tls_bench.hpp"
+#if defined(MBEDTLS_MEMORY_BUFFER_ALLOC_C)
+#include <mbedtls/memory_buffer_alloc.h>
+#endif
 
 using namespace tocsin;
 using namespace tls_bench;
@@ -119,6 +122,27 @@ TEST(tls_stream_finds_the_authority_in_the_systems_bundle) {
     CHECK_TEXT(resumed(stream, server.port()), "no\n");
   }
 }
+
+#if defined(MBEDTLS_MEMORY_BUFFER_ALLOC_C) && defined(MBEDTLS_MEMORY_DEBUG)
+TEST(tls_stream_fits_its_part_of_the_arena_whatever_is_searched) {
+  std::string bundle = scratch::read_file("/etc/ssl/certs/ca-certificates.crt");
+  put(scratch::path("arena.pem"), bundle + pem("twin") + pem("root"));
+  scratch::write_file(chains() + "/arena.pem", pem("crossleaf") + pem("inter2") + pem("inter") + pem("cross") + pem("old"));
+  scratch::write_file(chains() + "/arena.key", scratch::read_file(chains() + "/crossleaf.key"));
+  for (const char* options : {"tls1.2", ""}) {
+    mbedtls_memory_buffer_alloc_max_reset();
+    TlsContext by;
+    CHECK_OK(by.open(scratch::path("arena.pem")));
+    const Server server{"chains/arena", options};
+    TlsStream stream{by, resolver()};
+    CHECK_TEXT(resumed(stream, server.port()), "no\n");
+    std::size_t bytes = 0, blocks = 0;
+    mbedtls_memory_buffer_alloc_max_get(&bytes, &blocks);
+    std::printf("  %s: %zu B of the arena in %zu blocks, a chain of 5 in it\n", options, bytes, blocks);
+    CHECK(bytes + blocks * 8 * sizeof(void*) <= 48 * 1024);  // each block has a head
+  }
+}
+#endif
 
 TEST(tls_stream_of_odd_chains_agrees_with_the_judgement_without_a_server) {
   struct Case {
