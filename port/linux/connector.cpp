@@ -7,6 +7,8 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <cstring>
+
 namespace tocsin {
 
 void take_turns(Addresses& all) {
@@ -57,7 +59,18 @@ Status Connector::look_up() {
     return fail(looked_up_);
   }
   take_turns(addresses_);
+  put_blamed_last();
   return begin_race();
+}
+
+void Connector::put_blamed_last() {
+  for (std::uint32_t at = 0; at + 1 < addresses_.count; ++at) {
+    Address& one = addresses_.list[at];
+    if (one.size != blamed_.size || std::memcmp(&one.v6, &blamed_.v6, one.size) != 0) continue;
+    Address& next = addresses_.list[at + 1];
+    one = next;
+    next = blamed_;
+  }
 }
 
 Status Connector::begin_race() {

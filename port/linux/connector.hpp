@@ -7,7 +7,7 @@
 //     '---close()------- failure: write_problem() says what each address said
 //
 // The families take turns, the one first that the system's order has first. Addresses are asked for anew each
-// time. Nothing here ends a connection that stays silent: the caller has the deadline.
+// time. An address that connects and then is good for nothing comes last the next time. Nothing here ends a connection that stays silent: the caller has the deadline.
 //
 // Memory: 500 B, and 10 descriptors at most while it connects. Threads: the loop.
 #pragma once
@@ -37,6 +37,9 @@ class Connector {
   Status reconnect();
   int take() { return won_.release(); }  // the socket, once it is connected; the caller closes it
   const Address& peer() const { return addresses_.list[winner_]; }
+  // What came behind the connection failed, or did not come: the next connect() tries this peer last.
+  void blame_peer() { blamed_ = peer(); }
+  void forgive() { blamed_.size = 0; }
 
   Phase phase() const { return phase_; }
   int handle() const { return phase_ == Phase::looking_up ? ticket_ : events_.number(); }
@@ -48,6 +51,7 @@ class Connector {
 
  private:
   Status look_up();
+  void put_blamed_last();
   Status begin_race();
   Status race();
   Status start_next();
@@ -61,6 +65,7 @@ class Connector {
   Resolver::Ticket ticket_ = -1;
   Status looked_up_;             // why there is no address
   Addresses addresses_;
+  Address blamed_;  // size 0: none
   std::uint32_t started_ = 0;    // of them
   std::uint32_t winner_ = 0;
   int errors_[kMaxAddresses] = {};  // an errno; 0: silent so far

@@ -158,6 +158,7 @@ Status TlsStream::handshake() {
   if (!resumed && !verdict_.passed()) return judge(MBEDTLS_ERR_X509_CERT_VERIFY_FAILED);
   if (!resumed) session_dates_ = verdict_.dates();
   session_trust_ = trust_;  // a resumed one is of the same
+  connector_.forgive();
   phase_ = Phase::open;
   want_ = Want::nothing;
   problem_.clear();
@@ -222,6 +223,7 @@ Result<std::size_t> TlsStream::read(MutBytes into) {
 }
 
 void TlsStream::close() {
+  if (phase_ == Phase::tunnelling || phase_ == Phase::handshaking) connector_.blame_peer();
   if (tls_ready_) {
     if (phase_ == Phase::open) {
       keep_session();                   // with the tickets that came since the handshake

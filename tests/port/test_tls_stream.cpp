@@ -41,6 +41,27 @@ TEST(tls_stream_passes_over_an_address_that_refuses_or_is_silent) {
   ::close(listener);
 }
 
+// A way that loses all but small packets connects, and the handshake never comes to an end: the other address would
+// never be tried.
+TEST(tls_stream_address_that_only_connects_comes_last_the_next_time) {
+  const Server server{"ec"};
+  std::uint16_t port = server.port();
+  const int listener = listen_on("127.0.0.2", port);
+  TlsStream stream{context(), resolver()};
+  for (unsigned n = 0; n < 2; ++n) {
+    while (stream.phase() != Phase::handshaking || stream.want() != Want::readable) {
+      CHECK_CODE(stream.connect({"localhost", port}), Code::again);
+      if (stream.phase() != Phase::handshaking) wait(stream);
+    }
+    check_words(stream, "TLS with localhost (127.0.0.2 port ");
+    stream.close();  // the deadline
+    CHECK_OK(connect(stream, "localhost", port));
+    CHECK_TEXT(talk(stream, "ab\n"), "ba\n");
+    stream.close();  // and all is forgiven
+  }
+  ::close(listener);
+}
+
 TEST(tls_stream_refused_port_says_where) {
   std::uint16_t port = 0;
   ::close(listen_on("127.0.0.1", port));
