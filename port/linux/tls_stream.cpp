@@ -3,30 +3,15 @@
 
 #include <mbedtls/net_sockets.h>
 
+#include "port/linux/tls_words.hpp"
+
 namespace tocsin {
 namespace {
 
 constexpr std::size_t kWords = 320;
-
-std::string_view handshake_words(int code) {
-  switch (code) {
-    case MBEDTLS_ERR_SSL_CONN_EOF:
-      return "the server closed the connection during the handshake";
-    case MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE:
-      return "the server refused the handshake (no common TLS version or cipher, or it does not serve this "
-             "name)";
-    case MBEDTLS_ERR_SSL_INVALID_RECORD:
-    case MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE:
-      return "the answer is not TLS (is this the port for HTTPS?)";
-    case -0x6E80:  // its name differs between 2.28 and 3.6
-      return "the server does not speak TLS 1.2";
-    case MBEDTLS_ERR_SSL_ALLOC_FAILED:
-    case MBEDTLS_ERR_X509_ALLOC_FAILED:
-      return "not enough memory for TLS";
-    default:
-      return {};
-  }
-}
+// What one call takes in at most. Mbed TLS goes on by itself behind warnings, tickets and such, as long as
+// there is more: a peer that always has more would keep the loop, and no deadline would be looked at.
+constexpr std::size_t kTakenAtOnce = 32'768;
 
 // A ticket of TLS 1.3 comes at any time after the handshake, and is taken in by whatever is called next, a
 // write too: nothing was written or read then. What the library holds back already makes no socket readable.
@@ -148,6 +133,7 @@ Status TlsStream::begin_handshake() {
 }
 
 Status TlsStream::handshake() {
+  may_take_ = kTakenAtOnce;
   const int code = mbedtls_ssl_handshake(&ssl_);
   if (code != 0) return judge(code);
   const std::uint32_t flags = mbedtls_ssl_get_verify_result(&ssl_);
@@ -187,6 +173,7 @@ void TlsStream::forget_session() {
 
 Result<std::size_t> TlsStream::write(Bytes from) {
   if (phase_ != Phase::open) return {Code::io, ENOTCONN};
+  may_take_ = kTakenAtOnce;
   int n = 0;
   do {
     n = mbedtls_ssl_write(&ssl_, from.data(), from.size());
@@ -207,6 +194,7 @@ Result<std::size_t> TlsStream::write(Bytes from) {
 
 Result<std::size_t> TlsStream::read(MutBytes into) {
   if (phase_ != Phase::open) return {Code::io, ENOTCONN};
+  may_take_ = kTakenAtOnce;
   for (;;) {
     const int n = mbedtls_ssl_read(&ssl_, into.data(), into.size());
     if (n > 0) {
@@ -312,8 +300,7 @@ Status TlsStream::judge(int tls_code) {
     close();
     return {Code::tls, tls_code};
   }
-  if (const std::string_view known = handshake_words(tls_code);
-      phase_ == Phase::handshaking && !known.empty()) {
+  if (const std::string_view known = tls_words(tls_code, phase_); !known.empty()) {
     text.text(known);
   } else {
     text.text("TLS failed (Mbed TLS error -0x").hex(static_cast<std::uint64_t>(-tls_code), 4).character(')');
@@ -332,8 +319,12 @@ int TlsStream::send(void* self, const unsigned char* from, std::size_t size) {
 
 int TlsStream::receive(void* self, unsigned char* into, std::size_t size) {
   auto& stream = *static_cast<TlsStream*>(self);
-  const ssize_t n = ::recv(stream.socket_.number(), into, size, 0);
-  if (n >= 0) return static_cast<int>(n);
+  if (stream.may_take_ == 0) return MBEDTLS_ERR_SSL_WANT_READ;  // the rest keeps the socket readable
+  const ssize_t n = ::recv(stream.socket_.number(), into, size < stream.may_take_ ? size : stream.may_take_, 0);
+  if (n >= 0) {
+    stream.may_take_ -= static_cast<std::size_t>(n);
+    return static_cast<int>(n);
+  }
   if (errno == EAGAIN || errno == EINTR) return MBEDTLS_ERR_SSL_WANT_READ;
   stream.socket_error_ = errno;
   return MBEDTLS_ERR_NET_RECV_FAILED;

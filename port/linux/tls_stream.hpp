@@ -76,6 +76,7 @@ class TlsStream final : public Stream {
   bool has_session_ = false;
   bool offered_ = false;  // the session before, in this handshake
   std::uint16_t port_ = 0;
+  std::size_t may_take_ = 0;   // bytes, until this call returns
   int socket_error_ = 0;       // errno of the last failed send or receive
   Fd socket_;
   mbedtls_ssl_context ssl_;

@@ -17,7 +17,7 @@
 namespace tocsin {
 namespace {
 
-constexpr std::size_t kStreamArena = 48 * 1024;
+constexpr std::size_t kStreamArena = 56 * 1024;
 constexpr std::size_t kListGrowth = 8 * 1024;  // a list that is replaced may be longer
 constexpr Millis kLockPatience = seconds(5);
 constexpr Millis kEndPatience = seconds(1);
