@@ -134,7 +134,8 @@ $(CHECK)/%.o: %.cpp $(CHECK)/flags | $(DEPS_READY)
 	$(Q)$(CHECK_CXX) $(CHECK_FLAGS) $(call scope,$<) -MMD -MP -c -o $@ $<
 
 # These two files change only when the flags or the list of sources do; what depends on them is then built anew.
-FLAGS_NOW := $(CC) $(CXX) $(CHECK_CXX) $(SHIP_FLAGS) $(CHECK_FLAGS) $(OUTER_TEST) $(JSON_CPP) $(LDFLAGS_T) \
+# (Compilers do not name mbedtls_trimmed.h among what an object needs: a header of the system includes it.)
+FLAGS_NOW := $(shell cksum <toolchains/mbedtls_trimmed.h) $(CC) $(CXX) $(CHECK_CXX) $(SHIP_FLAGS) $(CHECK_FLAGS) $(OUTER_TEST) $(JSON_CPP) $(LDFLAGS_T) \
              $(TLS_LIBS) $(JSON_LIBS)
 $(SHIP)/flags $(CHECK)/flags: FORCE
 	@mkdir -p $(@D)
@@ -156,7 +157,7 @@ $(BUILD)/deps/%.ok: toolchains/deps.sh
 # ---- tests -----------------------------------------------------------------------------------------------
 
 .PHONY: test one one-py
-test: $(BUILD)/deps/test.ok            ## every gate and every test; the last line counts them
+test: $(BUILD)/deps/test.ok $(if $(filter native,$(TOOLCHAIN)),tls36)  ## every gate and every test; the last line counts them
 	$(Q)$(RUN_TESTS) --check $(CHECK) --program $(SHIP)/tocsin \
 	  --gates '$(GATES)' $(TESTS)
 
@@ -171,6 +172,20 @@ one: $(BUILD)/deps/test.ok             ## one test program: make one T=test_json
 	$(if $(filter %/$(T),$(TESTS)),,$(error no test '$(T)'; there are: $(notdir $(TESTS))))
 	$(Q)$(MAKE) --no-print-directory $(filter %/$(T),$(TEST_PROGRAMS))
 	$(Q)CASE='$(CASE)' $(RUN) $(filter %/$(T),$(TEST_PROGRAMS)) $(if $(CASE),'$(CASE)')
+
+# The trimmed Mbed TLS 3.6, static, for this machine: what tests/e2e/test_tls_*.py run beside the native build.
+TLS36 := $(BUILD)/tls36/musl/tocsin
+.PHONY: tls36 tls-servers tls-memory
+tls36:                                 ## the program with the trimmed Mbed TLS 3.6 (TLS 1.3), for the tests
+	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=musl MBEDTLS=3.6 BUILD=$(BUILD)/tls36 DEPS=$(BUILD)/deps $(TLS36)
+tls-servers: $(BUILD)/deps/test.ok program tls36  ## against nginx, OpenSSL, GnuTLS, ... and resets at every byte [STRIDE=1] [PART=0] [CASE=pattern]
+	$(Q)set -e; for test in servers refused answers records faults; do \
+	  TOCSIN=$(abspath $(SHIP)/tocsin) TOCSIN_TLS36=$(abspath $(TLS36)) STRIDE=$(or $(STRIDE),1) PART=$(PART) \
+	    python3 tests/e2e/test_tls_$$test.py $(if $(CASE),-k '$(CASE)'); done
+
+tls-memory: $(BUILD)/deps/test.ok program tls36  ## memory over 10,000 exchanges with nginx, each a connection of its own [EXCHANGES=10000]
+	$(Q)TOCSIN=$(abspath $(SHIP)/tocsin) TOCSIN_TLS36=$(abspath $(TLS36)) EXCHANGES=$(or $(EXCHANGES),10000) \
+	  python3 tests/e2e/test_tls_memory.py
 
 one-py: $(MAIN)/tocsin                 ## one Python test: make one-py T=tests/e2e/test_send.py [CASE=pattern]
 	$(Q)TOCSIN=$(abspath $<) python3 $(T) $(if $(CASE),-k '$(CASE)') -v
@@ -291,7 +306,11 @@ $(SHIP)/gpio_events: $(SHIP)/tests/device/gpio_events.o
 	$(call say,LINK,$@)
 	$(Q)$(LINK) -s -o $@ $<
 
-.PHONY: device-selftest device-lines demo-device bench-board
+$(SHIP)/netem: $(SHIP)/tests/device/netem.o
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -s -o $@ $<
+
+.PHONY: device-selftest device-lines device-network demo-device bench-board
 ON_BOARD = DEPS=$(BUILD)/deps GPIO_EVENTS=$(BUILD)/aarch64/gpio_events TOCSIN=$(BUILD)/aarch64/tocsin.stripped \
            OUT=$(BUILD)/board python3
 device-selftest: $(BOARD)              ## shows that the emulated ARM board does what the device tests rely on; device-lines
@@ -301,6 +320,9 @@ device-selftest: $(BOARD)              ## shows that the emulated ARM board does
 device-lines: $(BOARD)                 ## the program's input lines on the emulated ARM board [CASE=pattern] [SEED=N]
 	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=aarch64 $(BUILD)/aarch64/tocsin.stripped $(BUILD)/aarch64/gpio_events
 	$(Q)SEED=$(SEED) $(ON_BOARD) tests/device/test_line.py $(if $(CASE),-k '$(CASE)')
+device-network: $(BOARD)               ## the program on the emulated ARM board through delay, loss, reordering, duplicates and a black hole [CASE=pattern]
+	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=aarch64 $(BUILD)/aarch64/tocsin.stripped $(BUILD)/aarch64/netem
+	$(Q)NETEM=$(BUILD)/aarch64/netem $(ON_BOARD) tests/device/test_network.py $(if $(CASE),-k '$(CASE)')
 demo-device: $(BOARD)                  ## the program on the emulated ARM board: edge to message, power cut, delivery
 	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=aarch64 $(BUILD)/aarch64/tocsin.stripped
 	$(Q)$(ON_BOARD) tests/device/demo_device.py

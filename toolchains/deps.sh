@@ -26,6 +26,12 @@ nm binutils
 strace strace
 mkfs.ext4 e2fsprogs
 tinyproxy tinyproxy-bin
+nginx nginx-light
+gnutls-serv gnutls-bin
+lighttpd lighttpd
+/usr/lib/lighttpd/mod_gnutls.so lighttpd-mod-gnutls
+/usr/lib/lighttpd/mod_nss.so lighttpd-mod-nss
+/usr/lib/lighttpd/mod_wolfssl.so lighttpd-mod-wolfssl
 LIST
       ;;
     demo) needs build; cat <<'LIST'
@@ -115,6 +121,14 @@ install() {
   $as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
     apt-get -qq -y -o DPkg::Lock::Timeout=300 --no-install-recommends install $missing >/dev/null
 }
+
+# Servers are needed as programs only: none is started because it was installed.
+policy=/usr/sbin/policy-rc.d
+if [ -d /usr/sbin ] && [ ! -e $policy ]; then
+  trap '$as_root rm -f $policy' EXIT
+  trap 'exit 1' HUP INT TERM
+  printf '#!/bin/sh\nexit 101\n' | $as_root sh -c "cat >$policy && chmod 755 $policy"
+fi
 
 echo "tocsin: installing $missing" >&2
 # The package lists may be absent or old: fetch them only when the first try fails.
