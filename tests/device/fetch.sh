@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # fetch.sh DEPS : puts what the emulated board boots into DEPS/device: Debian's own arm64 kernel as it ships, the
-# modules for its disk and network in loading order, and busybox. Downloaded and unpacked, not installed.
+# modules for its disk, its network and a bad network (netem) in loading order, and busybox. Downloaded and unpacked,
+# not installed.
 set -eu
 apt=$(cd "$(dirname "$0")/../../toolchains" && pwd)/apt.sh
 mkdir -p "$1"
@@ -24,7 +25,7 @@ PATH=$PATH:/usr/sbin:/sbin
 mv "boot/vmlinuz-$version" "$into/vmlinuz"
 mv bin/busybox "$into/busybox"
 depmod -b . "$version"
-for module in virtio_mmio virtio_blk virtio_net; do
+for module in virtio_mmio virtio_blk virtio_net sch_netem; do
   modprobe -d . -S "$version" --show-depends $module
 done | while read -r how file _; do
   [ "$how" = insmod ] || continue
