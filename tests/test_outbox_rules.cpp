@@ -107,7 +107,7 @@ TEST(rules_message_under_way_does_not_expire_before_its_outcome) {
   b->stream.refuse = {};
   b.service.script = [](const fakes::Request& r) {
     fakes::Reply reply = fakes::accept_all(r);
-    reply.after = seconds(20);
+    reply.after = seconds(12);
     return reply;
   };
   const auto number = b->post(Class::warning, 1, "x");
