@@ -40,6 +40,10 @@ TEST(outbox_retry_without_room_for_its_record_leaves_the_message_ended) {
   CHECK_CODE(outbox.retry(number, run.clocks()), Code::full);
   CHECK(the_index.find(number)->state == State::failed);
   CHECK(!the_index.find(number)->reopened);
+  const std::size_t live = run.queue.live_bytes();
+  CHECK_CODE(run.queue.update(number, MessageState{}, run.clocks()), Code::full);
+  CHECK(the_index.find(number)->state == State::failed);
+  CHECK_EQ(run.queue.live_bytes(), live);
 }
 
 TEST(outbox_retry_while_the_files_change_does_not_make_its_end_look_old) {
