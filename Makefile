@@ -247,7 +247,7 @@ crash-states:                          ## the queue's crash states, without sani
 # tests/fuzz/fuzz_NAME.cpp with its corpus in tests/fuzz/corpus/NAME, and NAME.dict where there is one.
 
 FUZZERS    := $(sort $(patsubst tests/fuzz/fuzz_%.cpp,%,$(wildcard tests/fuzz/fuzz_*.cpp)))
-FUZZ_FLAGS := $(CORE) $(WARN) -O1 -g -fno-sanitize-recover=all -DTOCSIN_LIBFUZZER $(OUTER_TEST) -Itests/fuzz
+FUZZ_FLAGS := $(CORE) $(WARN) -O1 -g -fno-sanitize-recover=all $(OUTER_TEST) -Itests/fuzz
 # Of the port, what is fuzzed and what that needs.
 FUZZ_PORT  := $(addprefix port/linux/,ca_file.cpp certificate.cpp certificate_words.cpp clock.cpp pem.cpp pin.cpp \
                 resolver.cpp server_name.cpp system.cpp tls_memory.cpp)

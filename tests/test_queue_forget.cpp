@@ -59,6 +59,20 @@ void forget_all(Process& run) {
   CHECK_OK(run.queue.forget(static_cast<std::uint32_t>(run.queue.on_ms(run.now) / 1000) + 1));
 }
 
+// The power goes at that call of the forgetting. The number of a message that waits; 0: it was done before.
+std::uint32_t cut_in_forgetting(Disk& disk, unsigned call) {
+  Process run(disk);
+  run.start();
+  fill(run);
+  const auto pushed = run.push(1, "still to be sent");
+  CHECK_OK(pushed);
+  run.settle();
+  forget_all(run);
+  disk.cut_at = disk.calls + call;
+  finish(run);
+  return disk.power ? 0 : pushed.value().first_number;
+}
+
 }  // namespace
 
 TEST(queue_forget_leaves_nothing_of_ended_messages_in_either_file) {
@@ -121,20 +135,8 @@ TEST(queue_forget_cut_at_any_call_goes_on_with_the_next_start) {
   for (unsigned call = 1;; ++call) {
     check::at("call=%u", call);
     Disk disk(10);
-    std::uint32_t waiting = 0;
-    {
-      Process run(disk);
-      run.start();
-      fill(run);
-      const auto pushed = run.push(1, "still to be sent");
-      CHECK_OK(pushed);
-      waiting = pushed.value().first_number;
-      run.settle();
-      forget_all(run);
-      disk.cut_at = disk.calls + call;
-      finish(run);
-      if (disk.power) break;  // it was done before
-    }
+    const std::uint32_t waiting = cut_in_forgetting(disk, call);
+    if (waiting == 0) break;
     ++cuts;
     const unsigned images = disk.images();
     for (unsigned which = 0; which < images; which += images > 4 ? images / 4 : 1) {
@@ -163,20 +165,8 @@ TEST(queue_forget_cut_and_starts_cut_behind_their_first_sync_until_no_slot_is_le
   unsigned starts = 0;
   for (unsigned call = 1;; ++call) {
     Disk disk(8);
-    std::uint32_t waiting = 0;
-    {
-      Process run(disk);
-      run.start();
-      fill(run);
-      const auto pushed = run.push(1, "still to be sent");
-      CHECK_OK(pushed);
-      waiting = pushed.value().first_number;
-      run.settle();
-      forget_all(run);
-      disk.cut_at = disk.calls + call;
-      finish(run);
-      if (disk.power) break;
-    }
+    const std::uint32_t waiting = cut_in_forgetting(disk, call);
+    if (waiting == 0) break;
     Disk left = disk.image(0);
     for (unsigned n = 0; n < 8; ++n, ++starts) {
       for (unsigned calls = 1;; ++calls) {
@@ -209,18 +199,8 @@ TEST(queue_forget_wipes_no_file_that_a_damaged_seal_would_make_the_truth) {
   unsigned seals = 0;
   for (unsigned call = 1;; ++call) {
     Disk disk(16);
-    std::uint32_t waiting = 0;
-    {
-      Process run(disk);
-      run.start();
-      fill(run);
-      waiting = run.push(1, "still to be sent").value().first_number;
-      run.settle();
-      forget_all(run);
-      disk.cut_at = disk.calls + call;
-      finish(run);
-      if (disk.power) break;
-    }
+    const std::uint32_t waiting = cut_in_forgetting(disk, call);
+    if (waiting == 0) break;
     const Disk left = disk.image(0);
     const fakes::Layout layout = fakes::layout_of(left);
     for (const fakes::Piece& p : layout.pieces) {

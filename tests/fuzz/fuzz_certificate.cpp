@@ -8,8 +8,6 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <string>
 
 #include "port/linux/ca_file.hpp"
@@ -133,14 +131,3 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   data[0] % 2 == 0 ? as_pem(bytes) : as_chain(bytes);
   return 0;
 }
-
-#ifndef TOCSIN_LIBFUZZER
-int main(int argc, char** argv) {
-  for (int n = 1; n < argc; ++n) {
-    std::ifstream in(argv[n], std::ios::binary);
-    const std::string bytes{std::istreambuf_iterator<char>(in), {}};
-    LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
-  }
-  std::printf("%d inputs\n", argc - 1);
-}
-#endif

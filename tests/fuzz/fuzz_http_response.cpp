@@ -3,8 +3,6 @@
 // read. The first byte of an input chooses the pieces. Built by `make fuzz`; without libFuzzer it runs
 // the files it is given.
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <string>
 
 #include "feed_response.hpp"
@@ -45,14 +43,3 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   return 0;
 }
-
-#ifndef TOCSIN_LIBFUZZER
-int main(int argc, char** argv) {
-  for (int n = 1; n < argc; ++n) {
-    std::ifstream in(argv[n], std::ios::binary);
-    const std::string bytes{std::istreambuf_iterator<char>(in), {}};
-    LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
-  }
-  std::printf("%d inputs\n", argc - 1);
-}
-#endif

@@ -3,9 +3,6 @@
 // begins with a status line opens a tunnel.
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
-#include <string>
 
 #include "fakes/guard_page.hpp"
 #include "tocsin/base/text.hpp"
@@ -38,14 +35,3 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     std::abort();
   return 0;
 }
-
-#ifndef TOCSIN_LIBFUZZER
-int main(int argc, char** argv) {
-  for (int n = 1; n < argc; ++n) {
-    std::ifstream in(argv[n], std::ios::binary);
-    const std::string bytes{std::istreambuf_iterator<char>(in), {}};
-    LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
-  }
-  std::printf("%d inputs\n", argc - 1);
-}
-#endif

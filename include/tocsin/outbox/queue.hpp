@@ -59,7 +59,8 @@ class Queue {
   // What load() found.
   struct Found {
     std::uint32_t records = 0;
-    std::uint32_t damaged = 0;   // records that had been synced and do not pass their check; heads that are lost: 1, an end: 1
+    // Records that had been synced and do not pass their check; both heads that are lost count 1, and so does an end.
+    std::uint32_t damaged = 0;
     Heads heads = Heads::there;  // of the file that is used, or would be
     std::uint32_t bad_blocks = 0;  // that the medium did not give
     bool fresh = false;          // nothing there: a new medium, or one whose files hold no queue any more

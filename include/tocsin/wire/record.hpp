@@ -96,7 +96,7 @@ struct FileHead {
   std::uint64_t salt = 0;   // random, made with the state directory
   Lsn first_lsn = 0;        // of this generation
   std::uint32_t block = 0;  // bytes
-  std::uint32_t blocks = 0; // of the file, when this was written; 0: not told
+  std::uint32_t blocks = 0;  // of the file, when this was written; 0: not told
 };
 inline constexpr std::size_t kFileHeadBytes = 40;
 // In the last block of a file that was cut off and is filled up, in place of its head; in the block behind the first
