@@ -277,12 +277,21 @@ fuzz-replay: $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%)  ## every kept input once more
 
 # ---- longer runs -----------------------------------------------------------------------------------------
 
+# For rows 1 to 8: tocsin's path without queue and loop, and the floor, with the same Mbed TLS.
+$(SHIP)/net_tocsin: $(call objects,$(SHIP),tests/bench/net_tocsin.cpp $(PORT_SRC)) $(SHIP)/libtocsin.a
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -o $@ $^ $(TLS_LIBS) $(JSON_LIBS) -pthread
+$(SHIP)/net_bare: $(call objects,$(SHIP),tests/bench/net_bare.cpp port/linux/no_sha1.cpp)
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -o $@ $^ $(TLS_LIBS)
+
 .PHONY: demo bench bench-counts
 demo: $(BUILD)/deps/demo.ok program    ## the whole story on this machine: alarm, outage, kill -9, delivery
 	$(Q)TOCSIN=$(abspath $(SHIP)/tocsin) python3 tests/demo/demo.py
-bench: $(BUILD)/deps/bench.ok program  ## counts beside the peers, about 5 minutes; FAST=1: without what waits
+bench: $(BUILD)/deps/bench.ok program  ## counts beside the peers, about 7 minutes; FAST=1: without what waits
 	$(Q)TOCSIN=$(abspath $(SHIP)/tocsin) tests/bench/run
-bench-counts: $(BUILD)/deps/bench.ok   ## the queue's instructions alone: neither root nor waiting
+bench-counts: $(BUILD)/deps/bench.ok   ## what needs neither root nor waiting: rows 5 to 8, the queue's instructions
+	$(Q)python3 tests/bench/bench_net.py --counts
 	$(Q)tests/bench/bench_queue.py --no-media --alone 0 --rest 0
 .PHONY: kills ledger freeze
 E2E = TOCSIN=$(abspath $(SHIP)/tocsin) SEED=$(SEED) python3

@@ -77,6 +77,8 @@ LIST
     bench) needs test; cat <<'LIST'
 valgrind valgrind
 curl curl
+wget wget
+<curl/curl.h> libcurl4-openssl-dev
 sqlite3 sqlite3
 <rapidjson/rapidjson.h> rapidjson-dev
 <http_parser.h> libhttp-parser-dev
