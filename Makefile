@@ -173,6 +173,13 @@ one: $(BUILD)/deps/test.ok             ## one test program: make one T=test_json
 	$(Q)$(MAKE) --no-print-directory $(filter %/$(T),$(TEST_PROGRAMS))
 	$(Q)CASE='$(CASE)' $(RUN) $(filter %/$(T),$(TEST_PROGRAMS)) $(if $(CASE),'$(CASE)')
 
+HTTP_TABLE := $(addprefix $(CHECK)/tests/test_http_,response tunnel location date)
+.PHONY: http-table
+http-table: $(HTTP_TABLE)              ## every answer the HTTP client is shown: what came, expected, seen
+	$(Q)echo '| case | expected | seen |'; for test in $(HTTP_TABLE); do \
+	  $$test '* table=1' >$(CHECK)/table 2>&1 || failed=$$test; grep -a '^| ' $(CHECK)/table; done; \
+	  test -z "$$failed" || { echo "failed: $$failed"; exit 1; }
+
 # The trimmed Mbed TLS 3.6, static, for this machine: what tests/e2e/test_tls_*.py run beside the native build.
 TLS36 := $(BUILD)/tls36/musl/tocsin
 .PHONY: tls36 tls-servers tls-memory

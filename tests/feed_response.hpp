@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Feeds bytes to an HttpResponse in pieces and writes down all that can be seen of the outcome, so that two
-// ways of cutting can be compared. With AddressSanitizer, bytes that have not come yet cannot be read.
+// ways of cutting can be compared. Behind one place of the buffer, where the test says, lies a page that cannot be
+// read; with AddressSanitizer no byte can that has not come yet.
 #pragma once
 
 #include <cstdio>
+#include <optional>
 #include <string>
 
 #include "fakes/guard_page.hpp"
@@ -25,24 +27,38 @@ enum class After : std::uint8_t { stays_open, closes };
 
 class ResponseFeeder {
  public:
-  // The buffer lies so that `ends_at` bytes fill it up to the guard; 0: the buffer itself ends there.
-  explicit ResponseFeeder(std::size_t ends_at = 0)
-      : guard_(kSize, kSize), buffer_(guard_.last(ends_at > 0 && ends_at < kSize ? ends_at : kSize).data(), kSize),
-        reachable_(ends_at > 0 && ends_at < kSize ? ends_at : kSize), response_(buffer_) {}
+  explicit ResponseFeeder(std::size_t ends_at = 0) : guard_(kSize, kSize) { place(ends_at); }
   ~ResponseFeeder() { allow(reachable_); }
 
-  HttpResponse& response() { return response_; }
+  // A new response whose buffer lies so that `ends_at` bytes fill it up to the guard; 0: the buffer ends there.
+  void place(std::size_t ends_at) {
+    allow(reachable_);
+    guard_.shut();
+    reachable_ = ends_at > 0 && ends_at < kSize ? ends_at : kSize;
+    buffer_ = {guard_.last(reachable_).data(), kSize};
+    response_.emplace(buffer_);
+    came_ = 0;
+    status_ = {};
+  }
+  // The whole buffer can be used, the guard is gone.
+  void open_guard() {
+    guard_.open();
+    reachable_ = kSize;
+    allow(came_);
+  }
+
+  HttpResponse& response() { return *response_; }
 
   void reset() {
     allow(reachable_);
-    response_.reset();
+    response_->reset();
     came_ = 0;
     status_ = {};
   }
 
   void feed(std::string_view bytes) {
     while (!bytes.empty()) {
-      const MutBytes into = response_.to_fill();
+      const MutBytes into = response_->to_fill();
       if (into.empty()) {
         status_ = {Code::busy};  // the header says: never
         return;
@@ -52,28 +68,29 @@ class ResponseFeeder {
       if (inside) allow(came_ + piece.size());
       copy(into, piece);
       came_ += inside ? piece.size() : 0;
-      status_ = response_.got(piece.size());
-      if (response_.done() && !status_.ok()) status_ = {Code::busy};  // the header says: never fails then
+      status_ = response_->got(piece.size());
+      if (response_->done() && !status_.ok()) status_ = {Code::busy};  // the header says: never fails then
       bytes.remove_prefix(piece.size());
       if (!status_.ok()) return;
     }
   }
   void close() {
-    if (status_.ok()) status_ = response_.got(0);
+    if (status_.ok()) status_ = response_->got(0);
   }
 
   std::string outcome() const {
     if (!status_.ok()) {
       std::string text = word(status_.code());
-      return text + " (" + response_.fault() + ")";
+      return text + " (" + response_->fault() + ")";
     }
-    if (!response_.done()) return "more";
-    std::string text = "ok " + std::to_string(response_.status());
-    text += response_.keep_alive() ? " keep-alive" : " close";
-    if (response_.encoded()) text += " encoded";
-    if (response_.excess()) text += " excess";
-    text.append(" retry-after=").append(response_.retry_after()).append(" date=").append(response_.date());
-    return text.append(" body=").append(as_text(response_.body()));
+    if (!response_->done()) return "more";
+    std::string text = "ok " + std::to_string(response_->status());
+    text += response_->keep_alive() ? " keep-alive" : " close";
+    if (response_->encoded()) text += " encoded";
+    if (response_->excess()) text += " excess";
+    text.append(" retry-after=").append(response_->retry_after()).append(" date=").append(response_->date());
+    if (!response_->location().empty()) text.append(" location=").append(response_->location());
+    return text.append(" body=").append(as_text(response_->body()));
   }
   Status status() const { return status_; }
 
@@ -91,8 +108,8 @@ class ResponseFeeder {
 
   GuardPage guard_;
   MutBytes buffer_;
-  std::size_t reachable_;
-  HttpResponse response_;
+  std::size_t reachable_ = 0;
+  std::optional<HttpResponse> response_;
   std::size_t came_ = 0;
   Status status_;
 };

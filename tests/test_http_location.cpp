@@ -4,6 +4,7 @@
 
 #include "check.hpp"
 #include "fakes/guard_page.hpp"
+#include "table.hpp"
 #include "tocsin/base/text.hpp"
 #include "tocsin/limits.hpp"
 #include "tocsin/wire/http_location.hpp"
@@ -13,24 +14,33 @@ using namespace tocsin;
 
 namespace {
 
+// Both of them end before guard pages.
 std::string followed(std::string_view location, std::string_view host = "sms.test", std::uint16_t port = 443) {
-  const auto target = redirect_target(location, host, port);
+  static GuardPage locations(8192), hosts(4096);
+  const auto target = redirect_target(locations.put(location), hosts.put(host), port);
   return target.ok() ? std::string(target.value()) : std::string("refused: ") + word(target.code());
 }
 
+void expect(std::string_view location, std::string_view want, std::string_view host = "sms.test",
+            std::uint16_t port = 443) {
+  const std::string got = followed(location, host, port);
+  check::row("of " + std::string(host) + ": Location: " + std::string(location), want, got);
+  CHECK_TEXT(std::string(location) + " " + got, std::string(location) + " " + std::string(want));
+}
+
 TEST(location_within_the_service_is_followed) {
-  CHECK_TEXT(followed("https://sms.test/v2/simple_send/"), "/v2/simple_send/");
-  CHECK_TEXT(followed("HTTPS://SMS.Test:443/v2"), "/v2");
-  CHECK_TEXT(followed("https://sms.test:/v2"), "/v2");
-  CHECK_TEXT(followed("//sms.test/v2"), "/v2");
-  CHECK_TEXT(followed("/v2/simple_send/?a=b&c=%2F"), "/v2/simple_send/?a=b&c=%2F");
-  CHECK_TEXT(followed("/v2#part"), "/v2");
-  CHECK_TEXT(followed("https://sms.test"), "/");
-  CHECK_TEXT(followed("https://sms.test#part"), "/");
-  CHECK_TEXT(followed("https://sms.test:8443/v2", "sms.test", 8443), "/v2");
-  CHECK_TEXT(followed("https://[2001:DB8::1]:8443/v2", "2001:db8::1", 8443), "/v2");
-  CHECK_TEXT(followed("https://[2001:db8::1]/v2", "2001:db8::1"), "/v2");
-  CHECK_TEXT(followed("/a/../b//c/@:1"), "/a/../b//c/@:1");
+  expect("https://sms.test/v2/simple_send/", "/v2/simple_send/");
+  expect("HTTPS://SMS.Test:443/v2", "/v2");
+  expect("https://sms.test:/v2", "/v2");
+  expect("//sms.test/v2", "/v2");
+  expect("/v2/simple_send/?a=b&c=%2F", "/v2/simple_send/?a=b&c=%2F");
+  expect("/v2#part", "/v2");
+  expect("https://sms.test", "/");
+  expect("https://sms.test#part", "/");
+  expect("https://sms.test:8443/v2", "/v2", "sms.test", 8443);
+  expect("https://[2001:DB8::1]:8443/v2", "/v2", "2001:db8::1", 8443);
+  expect("https://[2001:db8::1]/v2", "/v2", "2001:db8::1");
+  expect("/a/../b//c/@:1", "/a/../b//c/@:1");
 }
 
 TEST(location_that_leaves_the_service_is_not_followed) {
@@ -63,10 +73,10 @@ TEST(location_that_leaves_the_service_is_not_followed) {
                                "https://sms.test:443:443/",
                                "https:// sms.test/",
                                "mailto:a@sms.test"})
-    CHECK_TEXT(std::string(location) + " " + followed(location), std::string(location) + " refused: not found");
-  CHECK_TEXT(followed("https://2001:db8::1/v2", "2001:db8::1"), "refused: not found");
-  CHECK_TEXT(followed("https://[2001:db8::2]/v2", "2001:db8::1"), "refused: not found");
-  CHECK_TEXT(followed("https://[2001:db8::1/v2", "2001:db8::1"), "refused: not found");
+    expect(location, "refused: not found");
+  expect("https://2001:db8::1/v2", "refused: not found", "2001:db8::1");
+  expect("https://[2001:db8::2]/v2", "refused: not found", "2001:db8::1");
+  expect("https://[2001:db8::1/v2", "refused: not found", "2001:db8::1");
 }
 
 TEST(location_that_is_no_address_is_not_followed) {
@@ -93,10 +103,10 @@ TEST(location_that_is_no_address_is_not_followed) {
                                           "/a|b"sv,
                                           "/\x7F"sv,
                                           "https://sms.test?a=b"sv})
-    CHECK_TEXT(std::string(location) + " " + followed(location), std::string(location) + " refused: bad value");
-  CHECK_TEXT(followed("/" + std::string(kMaxTarget - 1, 'a')), "/" + std::string(kMaxTarget - 1, 'a'));
-  CHECK_TEXT(followed("/" + std::string(kMaxTarget, 'a')), "refused: too big");
-  CHECK_TEXT(followed("/#" + std::string(5000, 'a')), "refused: too big");
+    expect(location, "refused: bad value");
+  expect("/" + std::string(kMaxTarget - 1, 'a'), "/" + std::string(kMaxTarget - 1, 'a'));
+  expect("/" + std::string(kMaxTarget, 'a'), "refused: too big");
+  expect("/#" + std::string(5000, 'a'), "refused: too big");
 }
 
 // Every byte at every place of a good one, and every end: what is followed can be sent and is of the same service.

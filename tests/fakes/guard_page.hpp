@@ -3,6 +3,7 @@
 //
 //   GuardPage guard(4096);
 //   MutBytes input = guard.last(7);   // the byte behind it is out of bounds
+//   guard.open();                     // now it is not: more came
 //
 // Memory: mapped, given back by the destructor. The guard is `guard_bytes` long.
 #pragma once
@@ -21,7 +22,7 @@ class GuardPage {
     void* memory = mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     TOCSIN_ASSERT(memory != MAP_FAILED);
     memory_ = static_cast<std::uint8_t*>(memory);
-    TOCSIN_ASSERT(mprotect(memory_ + size_, mapped_ - size_, PROT_NONE) == 0);
+    shut();
   }
   GuardPage(const GuardPage&) = delete;
   GuardPage& operator=(const GuardPage&) = delete;
@@ -41,11 +42,17 @@ class GuardPage {
   }
   std::string_view put(std::string_view from) { return as_text(put(as_bytes(from))); }
 
+  // What lies behind may be touched, until shut().
+  void open() { protect(PROT_READ | PROT_WRITE); }
+  void shut() { protect(PROT_NONE); }
+
  private:
   static std::size_t whole_pages(std::size_t bytes) {
     const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
     return (bytes + page - 1) / page * page;
   }
+  void protect(int how) { TOCSIN_ASSERT(mprotect(memory_ + size_, mapped_ - size_, how) == 0); }
+
   std::size_t size_;
   std::size_t mapped_;
   std::uint8_t* memory_;

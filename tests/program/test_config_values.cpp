@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // One value at a time: what is taken, at its bounds and beyond. The file as a whole: test_config.cpp.
 #include "config_bench.hpp"
+#include "fakes/guard_page.hpp"
+#include "src/program/config_values.hpp"
+#include "tocsin/wire/http_request.hpp"
 
 using namespace tocsin;
 using namespace config_bench;
@@ -108,6 +111,51 @@ TEST(config_base_url_is_taken_apart) {
   const std::string long_path(129, 'a');
   CHECK(!read(kDevice + kStream + "base_url = https://a/" + long_path + "\n").empty());
   CHECK(!read(kDevice + kStream + "base_url = https://" + std::string(254, 'a') + "\n").empty());
+}
+
+// Every byte at every place of good ones, every beginning and every end, each before a guard page: what is taken can
+// be asked for, and is of the host that stands there.
+TEST(config_base_url_with_any_byte_anywhere_is_a_host_or_refused) {
+  GuardPage page(4096);
+  std::uint8_t head_bytes[kRequestHeadBytes];
+  std::size_t taken = 0;
+  const auto look = [&](const std::string& url) {
+    if (url.empty()) return;
+    check::at("url=%s", url.c_str());
+    errors.begin("f");
+    StreamConfig stream;
+    Value{"base_url", page.put(std::string_view{url}), 1, errors}.base_url(stream);
+    CHECK(errors.count() == 0 || stream.host == "sendsms.commpeak.com");
+    if (errors.count() != 0) return;
+    ++taken;
+    const std::string path = std::string(stream.path_prefix) + "/simple_send/";
+    HttpRequest request;
+    request.host = stream.host;
+    request.port = stream.port;
+    request.target = path;
+    CHECK_OK(write_request_head(request, 1, head_bytes));
+    const bool bracketed = find(stream.host, ':') != kNotFound;
+    const std::string host = bracketed ? "[" + std::string(stream.host) + "]" : std::string(stream.host);
+    CHECK(same_ignoring_case(head(url, 8), "https://"));
+    CHECK_TEXT(head(tail(url, 8), host.size()), host);
+    const std::string_view behind = tail(url, 8 + host.size());
+    CHECK(behind.empty() || behind.front() == '/' || behind.front() == ':');
+    CHECK(stream.port == 443 || behind.find(":" + std::to_string(stream.port)) == 0 || behind.find(":0") == 0);
+  };
+  for (const std::string good : {"https://sms.test:8443/v1/x", "https://[2001:db8::1]:8443/v1", "https://a"}) {
+    for (std::size_t at = 0; at <= good.size(); ++at) {
+      look(good.substr(0, at));
+      look(good.substr(at));
+      for (unsigned byte = 1; byte < 256; ++byte) {
+        std::string changed = good, longer = good;
+        if (at < good.size()) changed[at] = static_cast<char>(byte);
+        longer.insert(at, 1, static_cast<char>(byte));
+        look(changed);
+        look(longer);
+      }
+    }
+  }
+  CHECK(taken > 1000);
 }
 
 TEST(config_names_at_their_limit_are_taken_and_longer_ones_refused) {
