@@ -157,7 +157,7 @@ $(BUILD)/deps/%.ok: toolchains/deps.sh
 # ---- tests -----------------------------------------------------------------------------------------------
 
 .PHONY: test one one-py
-test: $(BUILD)/deps/test.ok $(if $(filter native,$(TOOLCHAIN)),tls36)  ## every gate and every test; the last line counts them
+test: $(BUILD)/deps/test.ok $(if $(filter native,$(TOOLCHAIN)),tls28 tls36)  ## every gate and every test; the last line counts them
 	$(Q)$(RUN_TESTS) --check $(CHECK) --program $(SHIP)/tocsin \
 	  --gates '$(GATES)' $(TESTS)
 
@@ -182,7 +182,9 @@ http-table: $(HTTP_TABLE)              ## every answer the HTTP client is shown:
 
 # The trimmed Mbed TLS 3.6, static, for this machine: what tests/e2e/test_tls_*.py run beside the native build.
 TLS36 := $(BUILD)/tls36/musl/tocsin
-.PHONY: tls36 tls-servers tls-memory
+.PHONY: tls28 tls36 tls-servers tls-memory
+tls28:                                 # the same with 2.28, for test_malloc.py
+	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=musl MBEDTLS=2.28 program
 tls36:                                 ## the program with the trimmed Mbed TLS 3.6 (TLS 1.3), for the tests
 	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=musl MBEDTLS=3.6 BUILD=$(BUILD)/tls36 DEPS=$(BUILD)/deps $(TLS36)
 tls-servers: $(BUILD)/deps/test.ok program tls36  ## against nginx, OpenSSL, GnuTLS, ... and resets at every byte [STRIDE=1] [PART=0] [CASE=pattern]

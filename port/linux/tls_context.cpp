@@ -36,6 +36,16 @@ int start_crypto() {
 
 }  // namespace
 
+#if defined(MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG)
+// What TLS 1.3 draws from.
+extern "C" psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_random_context_t*, std::uint8_t* into,
+                                                        std::size_t size, std::size_t* filled) {
+  if (!fill_random({into, size}).ok()) return PSA_ERROR_INSUFFICIENT_ENTROPY;
+  *filled = size;
+  return PSA_SUCCESS;
+}
+#endif
+
 TlsContext::TlsContext() { start(); }
 
 TlsContext::~TlsContext() { clear(); }
