@@ -9,6 +9,8 @@
 
 #include <cstring>
 
+#include "port/linux/tls_words.hpp"
+
 namespace tocsin {
 
 void take_turns(Addresses& all) {
@@ -193,6 +195,7 @@ void Connector::write_problem(std::string_view host, std::uint16_t port, TextWri
     }
   }
   if (shown < addresses_.count) into.text("; and ").number(addresses_.count - shown).text(" more");
+  if (shown == started_) into.text(network_advice(errors_[shown - 1]));
 }
 
 }  // namespace tocsin

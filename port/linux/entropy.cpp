@@ -2,6 +2,7 @@
 #include "port/linux/entropy.hpp"
 
 #include <fcntl.h>
+#include <mbedtls/entropy.h>
 #include <sys/random.h>
 
 #include "port/linux/system.hpp"
@@ -27,6 +28,10 @@ Status fill_random(MutBytes into) {
 std::uint64_t random_number() {
   std::uint8_t bytes[8];
   return fill_random(bytes).ok() ? load64(bytes) : 0;
+}
+
+int tls_random(void*, unsigned char* into, std::size_t size) {
+  return fill_random({into, size}).ok() ? 0 : MBEDTLS_ERR_ENTROPY_SOURCE_FAILED;
 }
 
 }  // namespace tocsin

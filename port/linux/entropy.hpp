@@ -14,4 +14,7 @@ Status fill_random(MutBytes into);
 // 64 random bits for back-off and ids; 0 when the kernel gives none.
 std::uint64_t random_number();
 
+// fill_random() as Mbed TLS calls it.
+int tls_random(void* nobody, unsigned char* into, std::size_t size);
+
 }  // namespace tocsin

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "port/linux/pem.hpp"
 
+#include <string.h>
+
 #include "port/linux/base64.hpp"
 #include "port/linux/system.hpp"
 
@@ -11,6 +13,13 @@ void PemReader::begin(int fd) {
   line_ = Line::start;
   inside_ = at_end_ = false;
   at_ = filled_ = 0;
+}
+
+void PemReader::wipe() {
+  ::explicit_bzero(block_.data(), block_.size());
+  ::explicit_bzero(piece_, sizeof piece_);
+  ::explicit_bzero(marker_, sizeof marker_);
+  bits_ = 0;
 }
 
 Result<Bytes> PemReader::next() {

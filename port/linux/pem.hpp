@@ -23,6 +23,7 @@ class PemReader {
   // The next block, decoded, valid until the next call. Errors: not_found (there is no other), bad_value (not base64,
   // cut off, or larger than the buffer; the next call goes on behind it), io.
   Result<Bytes> next();
+  void wipe();  // what was read, the block too: where it holds a secret
 
  private:
   enum class Got : std::uint8_t { nothing, block, bad };

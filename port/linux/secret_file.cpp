@@ -70,34 +70,8 @@ Result<std::string_view> clean(std::string_view raw, std::string_view name, Text
 
 Result<std::size_t> read_secret(std::string_view path, const Kind& kind, Span<char> into, TextWriter& why) {
   explicit_bzero(into.data(), into.size());
-  const Fd file{::open(Path{path}.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
-  if (!file.is_open() && errno == ENOENT) {
-    why.text("there is no ").text(kind.name).text(" file ").text(path).text(kind.missing);
-    return Code::not_found;
-  }
-  if (!file.is_open()) {
-    const Status failure = last_error();
-    why.text("cannot open the ").text(kind.name);
-    return failed(why, " file ", path, failure);
-  }
-
-  struct stat info {};
-  if (::fstat(file.number(), &info) != 0) return failed(why, "cannot examine ", path, last_error());
-  if (!S_ISREG(info.st_mode)) {
-    why.text(path).text(" is not a file: name a file with the ").text(kind.name);
-    return Code::bad_value;
-  }
-  if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-    why.text("others than its owner may use the ")
-        .text(kind.name)
-        .text(" file ")
-        .text(path)
-        .text(": run `chmod 600 ")
-        .text(path)
-        .text("`");
-    return Code::bad_value;
-  }
-
+  Fd file;
+  TRY(open_secret(path, kind.name, kind.missing, file, why));
   Secret raw;
   const auto size = read_whole(file.number(), raw.bytes());
   if (!size.ok()) return failed(why, "cannot read ", path, size.status());
@@ -115,6 +89,30 @@ Result<std::size_t> read_secret(std::string_view path, const Kind& kind, Span<ch
 }
 
 }  // namespace
+
+Status open_secret(std::string_view path, std::string_view name, std::string_view missing, Fd& into, TextWriter& why) {
+  into.reset(::open(Path{path}.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!into.is_open() && errno == ENOENT) {
+    why.text("there is no ").text(name).text(" file ").text(path).text(missing);
+    return Code::not_found;
+  }
+  if (!into.is_open()) {
+    const Status failure = last_error();
+    why.text("cannot open the ").text(name);
+    return failed(why, " file ", path, failure);
+  }
+
+  struct stat info {};
+  if (::fstat(into.number(), &info) != 0) return failed(why, "cannot examine ", path, last_error());
+  if (!S_ISREG(info.st_mode)) {
+    why.text(path).text(" is not a file: name a file with the ").text(name);
+    return Code::bad_value;
+  }
+  if ((info.st_mode & (S_IRWXG | S_IRWXO)) == 0) return {};
+  why.text("others than its owner may use the ").text(name).text(" file ").text(path);
+  why.text(": run `chmod 600 ").text(path).text("`");
+  return Code::bad_value;
+}
 
 Result<std::string_view> clean_token(std::string_view raw, TextWriter& why) { return clean(raw, kToken.name, why); }
 

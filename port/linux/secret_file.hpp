@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The token of a stream, and user and password for a proxy, each in a file of its own that only its owner may read.
+// The token of a stream, and user and password for a proxy, each in a file of its own that only its owner may read;
+// keys are kept so, too.
 //
 // They arrive by copy and paste: a byte order mark, CR, LF, spaces and tabs around them are taken
 // off. Every copy that these functions make on the stack is wiped.
@@ -7,10 +8,14 @@
 // Memory: 1 KiB of stack. Threads: no state.
 #pragma once
 
-#include "tocsin/base/text.hpp"
+#include "port/linux/system.hpp"
 #include "tocsin/limits.hpp"
 
 namespace tocsin {
+
+// Opens a file with a secret, a `name` as "token". Errors, with `why` in words and the command that helps: not_found
+// (`missing` is added), io, bad_value (not a file; others may read it: refused before it is read).
+Status open_secret(std::string_view path, std::string_view name, std::string_view missing, Fd& into, TextWriter& why);
 
 // The token inside `raw`, without what surrounds it. Errors, with `why` in words and without a
 // byte of the token: empty; too_big (above kMaxToken); bad_value (a space, control or non-ASCII

@@ -75,6 +75,10 @@ void write_errno(int error, TextWriter& into) {
       {ENETUNREACH, "no network (no route: is the link up, is there a default gateway?)"},
       {ENETDOWN, "the network is down"},
       {EADDRNOTAVAIL, "no local address to connect from"},
+      {EAFNOSUPPORT, "no such kind of address"},
+      {ECONNABORTED, "connection broken off"},
+      {EHOSTDOWN, "the host is down"},
+      {ENOBUFS, "no buffers left"},
   };
   for (const Word& word : kWords)
     if (word.error == error) {

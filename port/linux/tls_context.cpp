@@ -13,10 +13,6 @@
 namespace tocsin {
 namespace {
 
-int random_bytes(void*, unsigned char* into, std::size_t size) {
-  return fill_random({into, size}).ok() ? 0 : MBEDTLS_ERR_ENTROPY_SOURCE_FAILED;
-}
-
 void set_least_version(mbedtls_ssl_config& config) {
 #if MBEDTLS_VERSION_NUMBER < 0x03000000
   mbedtls_ssl_conf_min_version(&config, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
@@ -71,6 +67,7 @@ Status TlsContext::open(const TrustFiles& files, ReadClocks clocks) {
   clocks_ = clocks != nullptr ? clocks : read_clocks;
   ca_file_.assign_cut(files.ca_file);
   crl_file_.assign_cut(files.crl_file);
+  own_.name(files.client_cert_file, files.client_key_file);
   pins_.count = 0;
   TRY(count_authorities());
   if (!files.pin_sha256.empty() && !parse_pins(files.pin_sha256, pins_).ok()) {
@@ -85,13 +82,22 @@ Status TlsContext::open(const TrustFiles& files, ReadClocks clocks) {
     mbedtls_ssl_conf_max_tls_version(&config_1_2_, MBEDTLS_SSL_VERSION_TLS1_2);
 #endif
   }
+  TRY(begin_handshake());
+  end_handshake();
   is_open_ = true;
-  const Status lists = refresh();
-  is_open_ = lists.ok();
-  return lists;
+  return {};
 }
 
-Status TlsContext::refresh() {
+Status TlsContext::begin_handshake() {
+  TRY(read_lists());
+  char words[320];
+  TextWriter why{words};
+  const Status own = own_.take(why);
+  if (!own.ok()) problem_.assign_cut(why.view());
+  return own;
+}
+
+Status TlsContext::read_lists() {
   char words[320];
   TextWriter why{words};
   const Status read = lists_.read(crl_file_.view(), why);
@@ -104,7 +110,16 @@ Status TlsContext::refresh() {
 Trust TlsContext::trust() { return {ca_file_.view(), &pins_, lists_.lists()}; }
 
 TrustState TlsContext::state(const Clocks& clocks) const {
-  return {file_id(ca_file_.view()), lists_.id(), opened_, clocks.wall_trusted};
+  return {file_id(ca_file_.view()), lists_.id(), own_.id(), opened_, clocks.wall_trusted};
+}
+
+void TlsContext::write_warning(TextWriter& into) const {
+  if (judged_at(clocks_()).ms <= own_.until().ms) return;
+  into.text("the client certificate (client_cert_file) ").text(own_.path()).text(" expired on ");
+  char text[32];
+  TextWriter date{text};
+  write_date(own_.until(), date);
+  into.text(head(date.view(), 10)).text(": servers will refuse it, put a new one there (or look at the clock)");
 }
 
 Status TlsContext::set_up(mbedtls_ssl_config& config) {
@@ -114,7 +129,7 @@ Status TlsContext::set_up(mbedtls_ssl_config& config) {
   mbedtls_ssl_conf_authmode(&config, MBEDTLS_SSL_VERIFY_REQUIRED);
   mbedtls_ssl_conf_cert_profile(&config, &kStrength);
   mbedtls_ssl_conf_ca_chain(&config, &nobody_, nullptr);
-  mbedtls_ssl_conf_rng(&config, random_bytes, nullptr);
+  mbedtls_ssl_conf_rng(&config, tls_random, nullptr);
 #if defined(MBEDTLS_SSL_RENEGOTIATION)
   mbedtls_ssl_conf_renegotiation(&config, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
 #endif
@@ -127,6 +142,7 @@ Status TlsContext::set_up(mbedtls_ssl_config& config) {
   static const char* protocols[] = {"http/1.1", nullptr};
   if (error == 0) error = mbedtls_ssl_conf_alpn_protocols(&config, protocols);
 #endif
+  if (error == 0) error = own_.use_in(config).detail();
   return error == 0 ? Status{} : fail({Code::tls, error}, "cannot set TLS up with");
 }
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Whom the streams of one configuration believe: authorities, pins, revocation lists, and Mbed TLS's settings.
+// Whom the streams of one configuration believe, and as whom they come: authorities, pins, revocation lists, the client's
+// certificate, and Mbed TLS's settings.
 //
 // Mbed TLS verifies with an authority that is nobody: no key, nothing was ever signed by it. Who is believed
 // certificate.hpp says; verification is required, there is no way to switch it off.
 //
-// Memory: 1.5 KiB a context; 9 KiB of stack in open(); revocation lists in Mbed TLS's. Threads: the loop.
+// Memory: 2.2 KiB a context; 14 KiB of stack in open(); revocation lists and the client's certificate in Mbed TLS's. Threads: the loop.
 #pragma once
 
 #include <mbedtls/ssl.h>
@@ -12,6 +13,7 @@
 
 #include "port/linux/certificate.hpp"
 #include "port/linux/crl_file.hpp"
+#include "port/linux/own_certificate.hpp"
 #include "port/linux/tls_memory.hpp"
 #include "tocsin/port.hpp"
 
@@ -31,15 +33,18 @@ struct TrustFiles {
   std::string_view ca_file;
   std::string_view crl_file;
   std::string_view pin_sha256;  // base64, with commas between several
+  std::string_view client_cert_file = {}, client_key_file = {};  // both or none; their texts outlive the context
 };
 
 // What a session is bound to: it is not resumed when any of this differs.
 struct TrustState {
   FileId authorities, lists;
+  OwnCertificate::Id own;
   std::uint32_t opened = 0;  // how often the context was opened: pins
   bool clock_set = false;
   friend bool operator==(const TrustState& a, const TrustState& b) {
-    return a.authorities == b.authorities && a.lists == b.lists && a.opened == b.opened && a.clock_set == b.clock_set;
+    return a.authorities == b.authorities && a.lists == b.lists && a.own == b.own && a.opened == b.opened &&
+           a.clock_set == b.clock_set;
   }
 };
 
@@ -57,10 +62,12 @@ class TlsContext {
   // authorities are read again for each handshake. May be repeated while no stream of it is connected.
   // Until it succeeds, every connect() fails with problem().
   // `clocks` is for tests; absent, the device's. Errors: io (not readable), bad_value (no certificate in it, a list or
-  // pin that is none), full (memory for the lists), tls (Mbed TLS's settings fail).
+  // pin that is none), full (memory for the lists), tls (Mbed TLS's settings fail); as OwnCertificate::take().
   Status open(const TrustFiles& files, ReadClocks clocks = nullptr);
   Status open(std::string_view ca_file, ReadClocks clocks = nullptr) { return open({ca_file, {}, {}}, clocks); }
   std::string_view problem() const { return problem_.view(); }
+  // What will be a problem, or is one with some servers: the client certificate is over.
+  void write_warning(TextWriter& into) const;
   bool is_open() const { return is_open_; }
 
   unsigned authorities() const { return authorities_; }  // read and usable
@@ -72,9 +79,10 @@ class TlsContext {
   const mbedtls_ssl_config& config(Versions versions) const {
     return versions == Versions::all ? config_ : config_1_2_;
   }
-  // Reads the revocation lists again if their file changed. Errors as open(): then the lists are not known,
-  // problem() says why, and nobody must be believed.
-  Status refresh();
+  // For a handshake, until end_handshake(): reads the revocation lists again if their file changed, and the client's
+  // certificate. Errors as open(): then problem() says why, and nothing was begun; nobody must be believed.
+  Status begin_handshake();
+  void end_handshake() { own_.give_back(); }
   Trust trust();
   TrustState state(const Clocks& clocks) const;
 
@@ -83,12 +91,14 @@ class TlsContext {
   void clear();
   Status count_authorities();
   Status set_up(mbedtls_ssl_config& config);
+  Status read_lists();
   Status fail(Status status, std::string_view what);
 
   mbedtls_ssl_config config_;
   mbedtls_ssl_config config_1_2_;  // TLS 1.2 at most, see kPssFlaw
   mbedtls_x509_crt nobody_;        // the authority that Mbed TLS is told of
   CrlFile lists_;
+  OwnCertificate own_;
   Pins pins_;
   ReadClocks clocks_ = nullptr;
   bool is_open_ = false;

@@ -5,6 +5,10 @@
 
 #include "port/linux/tls_words.hpp"
 
+#ifndef MBEDTLS_PRIVATE
+#define MBEDTLS_PRIVATE(member) member
+#endif
+
 namespace tocsin {
 namespace {
 
@@ -107,11 +111,12 @@ Status TlsStream::begin_handshake() {
   phase_ = Phase::handshaking;
   socket_error_ = 0;
   const auto literal = parse_address(host_.view(), port_);
-  if (!context_.refresh().ok()) {
+  if (!context_.begin_handshake().ok()) {
     problem_.assign_cut(context_.problem());
     close();
     return {Code::tls, ENOENT};
   }
+  shaking_hands_ = true;
   const Clocks clocks = context_.now();
   trust_ = context_.state(clocks);
 
@@ -132,6 +137,11 @@ Status TlsStream::begin_handshake() {
   return handshake();
 }
 
+void TlsStream::end_handshake() {
+  if (shaking_hands_) context_.end_handshake();
+  shaking_hands_ = false;
+}
+
 Status TlsStream::handshake() {
   may_take_ = kTakenAtOnce;
   const int code = mbedtls_ssl_handshake(&ssl_);
@@ -145,6 +155,7 @@ Status TlsStream::handshake() {
   if (!resumed) session_dates_ = verdict_.dates();
   session_trust_ = trust_;  // a resumed one is of the same
   connector_.forgive();
+  end_handshake();
   phase_ = Phase::open;
   want_ = Want::nothing;
   problem_.clear();
@@ -183,7 +194,7 @@ Result<std::size_t> TlsStream::write(Bytes from) {
     char words[kWords];
     TextWriter text{words};
     write_errno(socket_error_, text);
-    explain(text.view());
+    explain(text.text(network_advice(socket_error_)).view());
     socket_error_ = 0;
     return broken;
   }
@@ -220,6 +231,7 @@ void TlsStream::close() {
     mbedtls_ssl_free(&ssl_);
     tls_ready_ = false;
   }
+  end_handshake();
   connector_.close();
   socket_.reset();
   phase_ = Phase::idle;
@@ -272,6 +284,7 @@ Status TlsStream::judge(int tls_code) {
   TextWriter text{words};
   if (socket_error_ != 0) {
     write_errno(socket_error_, text);
+    text.text(network_advice(socket_error_));
     return fail({Code::io, socket_error_}, text.view());
   }
   if (phase_ == Phase::open && tls_code == MBEDTLS_ERR_SSL_CONN_EOF)
@@ -282,6 +295,7 @@ Status TlsStream::judge(int tls_code) {
     only_1_2_ = true;
     mbedtls_ssl_free(&ssl_);
     tls_ready_ = false;
+    end_handshake();
     socket_.reset();
     const Status again = connector_.reconnect();
     if (again.code() != Code::again) return fail(again, "no connection for another try");
@@ -300,10 +314,10 @@ Status TlsStream::judge(int tls_code) {
     close();
     return {Code::tls, tls_code};
   }
-  if (const std::string_view known = tls_words(tls_code, phase_); !known.empty()) {
-    text.text(known);
+  if (tls_code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) {
+    write_alert(ssl_.MBEDTLS_PRIVATE(in_msg)[1], phase_, text);
   } else {
-    text.text("TLS failed (Mbed TLS error -0x").hex(static_cast<std::uint64_t>(-tls_code), 4).character(')');
+    write_tls_error(tls_code, phase_, text);
   }
   return fail({Code::tls, tls_code}, text.view());
 }

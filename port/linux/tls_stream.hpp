@@ -9,7 +9,8 @@
 //
 // TLS 1.2 at least, no renegotiation, ALPN http/1.1. A reconnect to the same server offers the session
 // before (a shorter handshake without certificates), as long as the dates of its certificates are good and nothing
-// changed that it was judged by: authorities, pins, revocation lists, whether the clock is set.
+// changed that it was judged by: authorities, pins, revocation lists, whether the clock is set; nor the certificate by
+// which the server knew this device.
 //
 // Memory: 3 KiB a stream, 8 KiB of stack for a certificate, and what Mbed TLS takes: from
 // tls_use_arena()'s buffer where the library has that allocator, from the heap where it has not (Debian).
@@ -52,6 +53,7 @@ class TlsStream final : public Stream {
   Status tunnel(const Endpoint& to);
   Status begin_handshake();
   Status handshake();
+  void end_handshake();
   bool offer_session(const Clocks& clocks);
   void keep_session();
   void forget_session();
@@ -72,6 +74,7 @@ class TlsStream final : public Stream {
   Want want_ = Want::nothing;
   bool tls_ready_ = false;  // ssl_ is set up and must be freed
   bool by_proxy_ = false;
+  bool shaking_hands_ = false;  // the context holds what that takes
   bool only_1_2_ = false;   // the server met kPssFlaw
   bool has_session_ = false;
   bool offered_ = false;  // the session before, in this handshake

@@ -3,6 +3,8 @@
 
 #include <mbedtls/ssl.h>
 
+#include <cerrno>
+
 #include "port/linux/tls_memory.hpp"
 
 namespace tocsin {
@@ -19,19 +21,15 @@ constexpr bool is_of_certificates(int error) { return within(high(error), -0x208
 constexpr bool is_of_keys(int error) { return within(high(error), -0x3880, -0x3F00); }
 
 std::string_view open_words(int error) {
-  if (error == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE)
-    return "the server ended it with a TLS alert (does it want a client certificate?)";
   if (error == MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE)  // Mbed TLS has no KeyUpdate
-    return "the server sent a message of TLS that is not known here (new keys, in TLS 1.3?)";
+    return "the server sent a message of TLS that is not known here (new keys, in TLS 1.3, or a late question for a "
+           "client certificate?): switch that off there";
   return {};
 }
 
 std::string_view handshake_words(int error) {
   switch (error) {
     case MBEDTLS_ERR_SSL_CONN_EOF: return "the server closed the connection during the handshake";
-    case MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE:
-      return "the server refused the handshake (no common TLS version or cipher, or it does not serve this "
-             "name)";
     case MBEDTLS_ERR_SSL_INVALID_RECORD:
     case MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE: return "the answer is not TLS (is this the port for HTTPS?)";
     case kUnsupportedVersion: return "the server does not speak TLS 1.2";
@@ -50,13 +48,90 @@ std::string_view handshake_words(int error) {
   return {};
 }
 
-}  // namespace
-
 std::string_view tls_words(int error, Phase phase) {
   if (error == MBEDTLS_ERR_SSL_ALLOC_FAILED || is_out_of_memory(error))
     return "not enough memory for TLS (are the server's certificates very long?)";
   if (error == MBEDTLS_ERR_SSL_INVALID_MAC) return "what came was changed or damaged on the way";
   return phase == Phase::open ? open_words(error) : handshake_words(error);
 }
+
+constexpr std::string_view kNothingCommon = "no common version, cipher or key, or it wants a client certificate "
+                                            "(client_cert_file)",
+                           kNotTaken = "it refuses the client certificate (client_cert_file)",
+                           kMistake = "something between changes what is sent, or a mistake there";
+
+struct Word {
+  std::uint8_t code;
+  std::string_view words;
+};
+constexpr Word kAlerts[] = {
+    {10, kMistake},
+    {20, kMistake},
+    {22, kMistake},
+    {40, kNothingCommon},
+    {42, kNotTaken},
+    {43, kNotTaken},
+    {44, "client certificate revoked (client_cert_file)"},
+    {45, "client certificate expired (client_cert_file)"},
+    {46, kNotTaken},
+    {47, kMistake},
+    {48, "client certificate from an unknown CA (client_cert_file)"},
+    {49, "access denied (is this device known there?)"},
+    {50, kMistake},
+    {51, kMistake},
+    {70, "no common version: it must speak TLS 1.2"},
+    {71, kNothingCommon},
+    {80, "an internal error there: look at the server"},
+    {109, kMistake},
+    {110, kMistake},
+    {112, "it does not serve this name: look at base_url"},
+    {116, "it wants a client certificate (client_cert_file)"},
+    {120, "it does not speak HTTP/1.1: look at base_url"},
+};
+
+constexpr Word kNetwork[] = {
+    {ECONNREFUSED, ": nothing listens there, or a firewall refuses it"},
+    {ECONNRESET, ": look there, or at a firewall between"},
+    {EPIPE, ": look there, or at a firewall between"},
+    {ECONNABORTED, ": look there, or at a firewall between"},
+    {ETIMEDOUT, ": is it on, does a firewall drop it?"},
+    {EHOSTUNREACH, ": is it on, is its network up?"},
+    {EHOSTDOWN, ": is it on, is its network up?"},
+    {ENETDOWN, ": look at the link of this device"},
+    {EADDRNOTAVAIL, ": has this device an address yet?"},
+    {EAFNOSUPPORT, ": this device has no such network"},
+    {EACCES, ": look at the firewall of this device"},
+    {EPERM, ": look at the firewall of this device"},
+    {ENOBUFS, ": the network of this device is stuck or busy"},
+    {EMFILE, ": start tocsin anew"},
+    {ENFILE, ": look what else runs on it"},
+    {ENOMEM, ": look what else runs on it"},
+};
+
+template <std::size_t N>
+std::string_view find_words(const Word (&table)[N], int code) {
+  for (const Word& word : table)
+    if (word.code == code) return word.words;
+  return {};
+}
+
+}  // namespace
+
+void write_tls_error(int error, Phase phase, TextWriter& into) {
+  if (const std::string_view known = tls_words(error, phase); !known.empty()) {
+    into.text(known);
+  } else {
+    into.text("TLS failed (Mbed TLS error -0x").hex(static_cast<std::uint64_t>(-error), 4).character(')');
+  }
+}
+
+void write_alert(unsigned alert, Phase phase, TextWriter& into) {
+  into.text(phase == Phase::open ? "the server ended it" : "the server refused the handshake");
+  into.text(" (alert ").number(alert).character(')');
+  const std::string_view known = find_words(kAlerts, static_cast<int>(alert));
+  into.text(known.empty() ? "" : ": ").text(known);
+}
+
+std::string_view network_advice(int error) { return find_words(kNetwork, error); }
 
 }  // namespace tocsin

@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: MIT
-// What the errors of Mbed TLS that users meet mean, for a technician.
+// What the errors of Mbed TLS, the alerts of servers and the errors of the network that users meet mean, for a
+// technician: what it is, and what to do.
 #pragma once
 
 #include <string_view>
 
+#include "tocsin/base/text.hpp"
 #include "tocsin/port.hpp"
 
 namespace tocsin {
 
-// Empty: not known to this table; its number is told then.
-std::string_view tls_words(int error, Phase phase);
+// An error of Mbed TLS; its number, where this table does not know it.
+void write_tls_error(int error, Phase phase, TextWriter& into);
+// An alert that a server ended the connection with (RFC 8446 6.2), in the handshake or behind it; its number, likewise.
+void write_alert(unsigned alert, Phase phase, TextWriter& into);
+// What to do about an errno of a connection; empty: its words alone tell, or nobody knows.
+std::string_view network_advice(int error);
 
 }  // namespace tocsin

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "port/linux/system.hpp"
+#include "port/linux/tls_words.hpp"
 
 namespace tocsin {
 
@@ -53,6 +54,7 @@ void Tunnel::write_problem(const Opening& talk, TextWriter& into) const {
     into.text("it closed the connection before it answered");
   } else if (error_ != 0 && error_ != EPROTO) {
     write_errno(error_, into);
+    into.text(network_advice(error_));
   } else {
     talk.write_problem(into);
   }

@@ -191,7 +191,9 @@ void Sender::poll(const Clocks& clocks, std::uint32_t random) {
         if (!exchange_.may_have_left()) {
           look_at_connection();  // found dead before anything is risked
           if (!connected_ && renewed_)
-            return give_up("the service ended the connection before the request", clocks, random);
+            return give_up(stream_.problem().empty() ? "the service ended the connection before the request"
+                                                     : stream_.problem(),
+                           clocks, random);
           if (!connected_) {
             renewed_ = true;
             begin_connecting();

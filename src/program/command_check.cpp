@@ -177,10 +177,14 @@ Exit check_configuration(const Call& call) {
     ::explicit_bzero(token, sizeof token);
     const StreamConfig& stream = call.config.streams[i];
     TlsContext authorities;
-    if (!authorities.open({stream.ca_file, stream.crl_file, stream.pin_sha256}).ok()) {
+    if (!authorities.open({stream.ca_file, stream.crl_file, stream.pin_sha256, stream.client_cert_file,
+                           stream.client_key_file}).ok()) {
       complain(authorities.problem());
       exit = Exit::config;
     }
+    why.clear();
+    authorities.write_warning(why);
+    if (!why.view().empty()) complain(why.view());
   }
   static char memory[4096];
   char words[1700];

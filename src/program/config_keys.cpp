@@ -36,6 +36,8 @@ constexpr Key kKeys[kKeyCount] = {
     {Section::stream, "retry_max", Need::optional, "15m"},
     {Section::stream, "crl_file", Need::optional, "/etc/tocsin/revoked.pem"},
     {Section::stream, "pin_sha256", Need::optional, "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg="},
+    {Section::stream, "client_cert_file", Need::optional, "/etc/tocsin/device.pem"},
+    {Section::stream, "client_key_file", Need::optional, "/etc/tocsin/device.key"},
     {Section::stream, "proxy", Need::optional, "proxy.plant:3128"},
     {Section::stream, "proxy_auth_file", Need::optional, "/etc/tocsin/proxy.login"},
     {Section::contact, "phone", Need::required, "+44 7700 900123"},

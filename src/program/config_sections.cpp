@@ -67,6 +67,7 @@ class ConfigReader {
   bool in_self() const {
     return section_ == Section::alarm && config_.alarms[config_.alarm_count - 1].name == kSelfAlarm;
   }
+  void check_needs(std::string_view key, std::string_view other);
   std::uint32_t line_of(std::string_view name) const { return seen_[find_key(section_, name)]; }
 
   IniReader ini_;
@@ -183,6 +184,11 @@ void ConfigReader::begin_named(const IniItem& item, T (&all)[kMost], std::uint8_
   ++count;
 }
 
+void ConfigReader::check_needs(std::string_view key, std::string_view other) {
+  if (line_of(key) == 0 || line_of(other) != 0) return;
+  Complaint{errors_, line_of(key)}.code(key).text(" stands here and no ").code(other).text(": add it, or remove this");
+}
+
 void ConfigReader::end_section() {
   if (section_ == Section::none) return;
   for (std::size_t at = 0; at < kKeyCount; ++at) {
@@ -199,9 +205,9 @@ void ConfigReader::end_section() {
   }
   if (section_ != Section::stream) return;
   const StreamConfig& stream = config_.streams[config_.stream_count - 1];
-  if (line_of("proxy_auth_file") != 0 && line_of("proxy") == 0)
-    Complaint{errors_, line_of("proxy_auth_file")}.text(
-        "`proxy_auth_file` stands here and no `proxy`: add it, or remove this");
+  check_needs("proxy_auth_file", "proxy");
+  check_needs("client_cert_file", "client_key_file");
+  check_needs("client_key_file", "client_cert_file");
   if (stream.retry_min > stream.retry_max) {
     const std::uint32_t min_line = line_of("retry_min");
     Complaint complaint{errors_, min_line != 0 ? min_line : line_of("retry_max")};
@@ -295,6 +301,8 @@ void ConfigReader::stream_value(const IniItem& item, const Value& value) {
   if (item.word == "ca_file") return value.path(kMaxPath, stream.ca_file);
   if (item.word == "crl_file") return value.path(kMaxPath, stream.crl_file);
   if (item.word == "pin_sha256") return value.pins(stream.pin_sha256);
+  if (item.word == "client_cert_file") return value.path(kMaxPath, stream.client_cert_file);
+  if (item.word == "client_key_file") return value.path(kMaxPath, stream.client_key_file);
   if (item.word == "timeout") return value.duration(seconds(5), minutes(5), stream.timeout);
   if (item.word == "retry_min") return value.duration(seconds(1), hours(24), stream.retry_min);
   if (item.word == "retry_max") return value.duration(seconds(1), hours(24), stream.retry_max);

@@ -49,7 +49,8 @@ Queue::Start this_start() {
 }
 
 bool same_trust(const StreamConfig& a, const StreamConfig& b) {
-  return a.ca_file == b.ca_file && a.crl_file == b.crl_file && a.pin_sha256 == b.pin_sha256;
+  return a.ca_file == b.ca_file && a.crl_file == b.crl_file && a.pin_sha256 == b.pin_sha256 &&
+         a.client_cert_file == b.client_cert_file && a.client_key_file == b.client_key_file;
 }
 
 void wait_a_little(Millis time) { ::poll(nullptr, 0, static_cast<int>(time.count)); }
@@ -284,12 +285,16 @@ Exit Owner::open_streams(TextWriter& why) {
     const StreamConfig& stream = config_->streams[i];
     std::size_t context = 0;
     while (context < context_count_ && !same_trust(config_->streams[context_of_[context]], stream)) ++context;
-    char words[400];
-    TextWriter problem(words);
+    char words[400], more_words[400];
+    TextWriter problem(words), warning(more_words);
     if (context == context_count_) {
       context_of_[context_count_++] = i;
-      if (!contexts_[context].open({stream.ca_file, stream.crl_file, stream.pin_sha256}).ok())
-        problem.text(contexts_[context].problem());
+      TlsContext& opened = contexts_[context];
+      if (!opened.open({stream.ca_file, stream.crl_file, stream.pin_sha256, stream.client_cert_file,
+                        stream.client_key_file}).ok())
+        problem.text(opened.problem());
+      opened.write_warning(warning);
+      if (!warning.view().empty()) log_line(LogLevel::warning, warning.view());
     }
     streams_[i] = new (stream_memory_[i]) TlsStream(contexts_[context], resolver_);
     senders_[i] = new (sender_memory_[i]) Sender(outbox_, *streams_[i], *this, arena_);

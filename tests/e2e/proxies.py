@@ -45,6 +45,14 @@ SITES = {  # certificate, versions, more
         f"client required {v}": ("ec", v, "ssl_verify_client on; ssl_client_certificate {certs}/ca.pem;")
         for v in ("1.2", "1.3")
     },
+    **{
+        f"client logged {v}": (
+            "ec",
+            v,
+            "ssl_verify_client on; ssl_client_certificate {certs}/ca.pem; keepalive_requests 1;",
+        )
+        for v in ("1.2", "1.3")
+    },
     "gzip": (
         "ec",
         "any",
@@ -101,7 +109,7 @@ class NginxProcess:
             "events { worker_connections 512; }\n"
             "http {\n"
             'log_format row escape=json \'{"port":"$server_port","tls":"$ssl_protocol","cipher":"$ssl_cipher",'
-            '"reused":"$ssl_session_reused","status":"$status","body":"$request_body"}\';\n'
+            '"reused":"$ssl_session_reused","client":"$ssl_client_s_dn","status":"$status","body":"$request_body"}\';\n'
             f"access_log {self.folder}/access.log row;\n{paths}\n{''.join(blocks)}}}\n"
         )
         self.process = subprocess.Popen(

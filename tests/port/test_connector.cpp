@@ -46,6 +46,8 @@ Resolver& resolver() {
 }
 
 // One that takes connections, or one whose queue is full: what would open a connection is dropped.
+const std::string kAdvice = ": nothing listens there, or a firewall refuses it";
+
 class Listener {
  public:
   explicit Listener(const char* address, std::uint16_t port = 0) {
@@ -188,7 +190,7 @@ TEST(connector_address_that_answers_late_wins_when_the_others_refused) {
   go_on_until(connector, host, port, "127.0.0.2");
   CHECK_TEXT(problem(connector, port), words + "127.0.0.3: not tried yet");
   go_on_until(connector, host, port, "connection refused");
-  CHECK_TEXT(problem(connector, port), words + "127.0.0.3: connection refused");
+  CHECK_TEXT(problem(connector, port), words + "127.0.0.3: connection refused" + kAdvice);
   late.make_room();  // the kernel tries again after a second
   CHECK_OK(connect(connector, host, port));
   CHECK_TEXT(spelled(connector.peer()), "127.0.0.2");
@@ -206,17 +208,17 @@ TEST(connector_addresses_that_refuse_are_passed_over_at_once_and_told) {
   }
   CHECK_CODE(connect(connector, "127.0.0.2_127.0.0.3", port), Code::io);
   const std::string words = "cannot connect to sms.test port " + std::to_string(port);
-  CHECK_TEXT(problem(connector, port), words + ": 127.0.0.2: connection refused; 127.0.0.3: connection refused");
+  CHECK_TEXT(problem(connector, port), words + ": 127.0.0.2: connection refused; 127.0.0.3: connection refused" + kAdvice);
   CHECK_CODE(connect(connector, "127.0.0.2_127.0.0.3_127.0.0.4_127.0.0.5_127.0.0.6_127.0.0.7", port), Code::io);
   CHECK_TEXT(problem(connector, port),
              words + ": 127.0.0.2: connection refused; 127.0.0.3: connection refused; 127.0.0.4: connection "
                      "refused; 127.0.0.5: connection refused; and 2 more");
   CHECK_CODE(connect(connector, "127.0.0.2_127.0.0.3_xx1", port), Code::io);
   CHECK_TEXT(problem(connector, port), words + ": 127.0.0.2: connection refused; ::1: connection refused; 127.0.0.3: "
-                                               "connection refused");
+                                               "connection refused" + kAdvice);
   CHECK_CODE(connect(connector, "127.0.0.2", port), Code::io);
   CHECK_TEXT(problem(connector, port),
-             "cannot connect to sms.test (127.0.0.2 port " + std::to_string(port) + "): connection refused");
+             "cannot connect to sms.test (127.0.0.2 port " + std::to_string(port) + "): connection refused" + kAdvice);
 }
 
 // Nothing was started anew in between; what the name stands for is asked each time.

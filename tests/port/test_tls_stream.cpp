@@ -70,10 +70,12 @@ TEST(tls_stream_refused_port_says_where) {
   CHECK_CODE(refused, Code::io);
   CHECK_EQ(refused.detail(), ECONNREFUSED);
   CHECK_TEXT(stream.problem(),
-             "cannot connect to sms.test (127.0.0.1 port " + std::to_string(port) + "): connection refused");
+             "cannot connect to sms.test (127.0.0.1 port " + std::to_string(port) +
+                 "): connection refused: nothing listens there, or a firewall refuses it");
   CHECK_CODE(connect(stream, "localhost", port), Code::io);
   CHECK_TEXT(stream.problem(), "cannot connect to localhost port " + std::to_string(port) +
-                                   ": 127.0.0.2: connection refused; 127.0.0.1: connection refused");
+                                   ": 127.0.0.2: connection refused; 127.0.0.1: connection refused: nothing listens "
+                                   "there, or a firewall refuses it");
 }
 
 TEST(tls_stream_unknown_name_says_so) {

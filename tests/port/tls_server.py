@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""A TLS server for one test: tls_server.py CERT KEY [tls1.2] [broken] [any] [weak] [port=N]
+"""A TLS server for one test: tls_server.py CERT KEY [tls1.2] [broken] [any] [weak] [port=N] [client=FILE]
 
 Listens on port N or a free one of 127.0.0.1 (`any`: of every address), prints the port, and serves one connection
-after another: sends back what it receives, reversed, line by line; after the line "resumed?", yes or no. `broken`
-ends a connection after its first line without close_notify; `weak` shows certificates that OpenSSL finds too weak. Ends with its standard input.
+after another: sends back what it receives, reversed, line by line; after the line "resumed?", yes or no, after "who?"
+the name in the client's certificate, which `client` demands, by the authorities of FILE. `broken` ends a connection
+after its first line without close_notify; `weak` shows certificates that OpenSSL finds too weak. Ends with its
+standard input.
 """
 import socket
 import ssl
@@ -24,8 +26,11 @@ def serve(listener, context, broken):
                         break
                     line += byte
                     if byte == b"\n":
-                        reused = b"yes" if peer.session_reused else b"no"
-                        peer.sendall((reused if line == b"resumed?\n" else line[-2::-1]) + b"\n")
+                        known = {
+                            b"resumed?\n": lambda: b"yes" if peer.session_reused else b"no",
+                            b"who?\n": lambda: peer.getpeercert()["subject"][0][0][1].encode(),
+                        }
+                        peer.sendall(known.get(line, lambda: line[-2::-1])() + b"\n")
                         if broken:
                             socket.close(peer.detach())
                             break
@@ -42,6 +47,9 @@ def main():
     context.load_cert_chain(cert, key)
     if "tls1.2" in options:
         context.maximum_version = ssl.TLSVersion.TLSv1_2
+    for authorities in (option[7:] for option in options if option.startswith("client=")):
+        context.load_verify_locations(authorities)
+        context.verify_mode = ssl.CERT_REQUIRED
     port = sum(int(option[5:]) for option in options if option.startswith("port="))
     listener = socket.create_server(("" if "any" in options else "127.0.0.1", port))
     print(listener.getsockname()[1], flush=True)

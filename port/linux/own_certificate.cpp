@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+#include "port/linux/own_certificate.hpp"
+
+#include <mbedtls/version.h>
+#include <unistd.h>
+
+#include "port/linux/entropy.hpp"
+#include "port/linux/secret_file.hpp"
+#include "port/linux/tls_memory.hpp"
+
+namespace tocsin {
+namespace {
+
+constexpr std::string_view kOf[] = {"the client certificate (client_cert_file) ", "the client key (client_key_file) "};
+
+Status refuse(TextWriter& why, unsigned which, std::string_view path, std::string_view words, Status status) {
+  why.text(kOf[which]).text(path).text(words);
+  return status;
+}
+
+int parse_key(mbedtls_pk_context& into, Bytes der) {
+#if MBEDTLS_VERSION_NUMBER < 0x03000000
+  return mbedtls_pk_parse_key(&into, der.data(), der.size(), nullptr, 0);
+#else
+  return mbedtls_pk_parse_key(&into, der.data(), der.size(), nullptr, 0, tls_random, nullptr);
+#endif
+}
+
+bool belong_together(const mbedtls_pk_context& certified, const mbedtls_pk_context& key) {
+#if MBEDTLS_VERSION_NUMBER < 0x03000000
+  return mbedtls_pk_check_pair(&certified, &key) == 0;
+#else
+  return mbedtls_pk_check_pair(&certified, &key, tls_random, nullptr) == 0;
+#endif
+}
+
+}  // namespace
+
+OwnCertificate::OwnCertificate() {
+  mbedtls_x509_crt_init(&chain_);
+  mbedtls_pk_init(&key_);
+}
+
+OwnCertificate::~OwnCertificate() {
+  users_ = 1;
+  give_back();
+}
+
+void OwnCertificate::name(std::string_view certificate, std::string_view key) {
+  certificate_path_ = certificate;
+  key_path_ = key;
+  checked_ = {};
+}
+
+Status OwnCertificate::use_in(mbedtls_ssl_config& config) {
+  if (certificate_path_.empty()) return {};
+  const int error = mbedtls_ssl_conf_own_cert(&config, &chain_, &key_);
+  return error == 0 ? Status{} : Status{Code::tls, error};
+}
+
+OwnCertificate::Id OwnCertificate::id() const {
+  if (certificate_path_.empty()) return {};
+  return {file_id(certificate_path_), file_id(key_path_)};
+}
+
+Status OwnCertificate::take(TextWriter& why) {
+  if (certificate_path_.empty() || users_ > 0) {
+    ++users_;
+    return {};
+  }
+  users_ = 1;
+  const Status status = read(why);
+  if (!status.ok()) give_back();
+  return status;
+}
+
+void OwnCertificate::give_back() {
+  if (users_ == 0 || --users_ > 0) return;
+  mbedtls_x509_crt_free(&chain_);
+  mbedtls_x509_crt_init(&chain_);
+  mbedtls_pk_free(&key_);
+  mbedtls_pk_init(&key_);
+}
+
+Status OwnCertificate::read(TextWriter& why) {
+  const Id now = id();
+  TRY(read_chain(why));
+  TRY(read_key(why));
+  const mbedtls_x509_time& end = chain_.valid_to;
+  until_ = from_calendar(end.year, end.mon, end.day, end.hour, end.min, end.sec);
+  if (now == checked_) return {};  // what takes a slow device a while is not done for each handshake
+  if (!belong_together(chain_.pk, key_))
+    return refuse(why, 1, key_path_, " does not belong to the certificate in client_cert_file", Code::bad_value);
+  checked_ = now;
+  return {};
+}
+
+Status OwnCertificate::read_chain(TextWriter& why) {
+  CaFile file;
+  Status status = file.open(certificate_path_);
+  std::size_t size = 0;
+  while (status.ok()) {
+    const Result<Bytes> der = file.next();
+    if (der.code() == Code::not_found && size > 0) return {};
+    status = der.status();
+    if (!der.ok()) break;
+    size += der.value().size();
+    if (size > kMaxOwnChain)
+      return refuse(why, 0, certificate_path_, " is too long: 4,000 bytes in DER with its chain; leave out the root",
+                    Code::too_big);
+    const int error = mbedtls_x509_crt_parse_der(&chain_, der.value().data(), der.value().size());
+    if (error != 0) status = {is_out_of_memory(error) ? Code::full : Code::bad_value, error};
+  }
+  if (status.code() == Code::io) return failed(why, kOf[0], certificate_path_, status);
+  return refuse(why, 0, certificate_path_,
+                status.code() == Code::full ? " does not fit this program's memory for TLS: name a shorter one"
+                                            : " is none that is understood: write it in PEM, its own first",
+                status.code() == Code::not_found ? Status{Code::bad_value} : status);
+}
+
+Status OwnCertificate::read_key(TextWriter& why) {
+  Fd file;
+  TRY(open_secret(key_path_, "client key", ": look at client_key_file", file, why));
+  std::uint8_t memory[kMaxOwnKey];
+  Status status = Code::not_found;
+  for (const std::string_view label : {"PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY", "ENCRYPTED PRIVATE KEY"}) {
+    if (::lseek(file.number(), 0, SEEK_SET) != 0) return failed(why, kOf[1], key_path_, last_error());
+    PemReader reader{label, memory};
+    reader.begin(file.number());
+    const Result<Bytes> der = reader.next();
+    status = der.status();
+    if (der.ok()) {
+      const int error = parse_key(key_, der.value());
+      if (error != 0) status = {is_out_of_memory(error) ? Code::full : Code::bad_value, error};
+    }
+    reader.wipe();
+    if (status.code() != Code::not_found) break;
+  }
+  if (status.ok()) return {};
+  if (status.code() == Code::io) return failed(why, kOf[1], key_path_, status);
+  return refuse(why, 1, key_path_,
+                status.code() == Code::full ? " does not fit this program's memory for TLS"
+                                            : " is none that is understood: an EC (P-256, P-384) or RSA key (4096 "
+                                              "bits at most) in PEM, without a password (`openssl pkey` takes it off)",
+                status.code() == Code::not_found ? Status{Code::bad_value} : status);
+}
+
+}  // namespace tocsin

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+// The certificate by which a server that asks for one knows this device (client_cert_file, client_key_file).
+//
+// Both are read for each handshake and forgotten behind it, so that new files need no restart, and the key is nowhere
+// in between. Every copy of it that is made here is wiped, Mbed TLS wipes its own.
+//
+// Memory: 700 bytes; 13 KiB of stack in take(); of Mbed TLS's, during a handshake, about 1.5 times the certificates,
+// and for the key 0.5 KiB (P-256) to 6 KiB (RSA 4096, with what a signature takes). Threads: the loop.
+#pragma once
+
+#include <mbedtls/pk.h>
+#include <mbedtls/ssl.h>
+
+#include "port/linux/ca_file.hpp"
+#include "tocsin/base/time.hpp"
+
+namespace tocsin {
+
+inline constexpr std::size_t kMaxOwnChain = 4'000;  // bytes of it in DER: all go in one record of 4 KiB
+inline constexpr std::size_t kMaxOwnKey = 4'096;    // RSA with 4096 bits takes 2.4 KB
+
+class OwnCertificate {
+ public:
+  struct Id {
+    FileId certificate, key;
+    friend bool operator==(const Id& a, const Id& b) { return a.certificate == b.certificate && a.key == b.key; }
+  };
+
+  OwnCertificate();
+  ~OwnCertificate();
+  OwnCertificate(const OwnCertificate&) = delete;
+  OwnCertificate& operator=(const OwnCertificate&) = delete;
+
+  // Empty paths: there is none. Outlive it. Not between take() and give_back().
+  void name(std::string_view certificate, std::string_view key);
+  // For a handshake, which may be one of several. Errors, with `why` in words, and then nothing is taken: io,
+  // not_found, bad_value (not a certificate or key that is understood, one that others may read, or that do not belong
+  // together), too_big, full (memory).
+  Status take(TextWriter& why);
+  void give_back();
+  // Makes handshakes by `config` use it. Errors: tls.
+  Status use_in(mbedtls_ssl_config& config);
+
+  Id id() const;  // of the files as they are now
+  // When the certificate that was taken last ends.
+  UnixMillis until() const { return until_; }
+  std::string_view path() const { return certificate_path_; }
+
+ private:
+  Status read(TextWriter& why);
+  Status read_chain(TextWriter& why);
+  Status read_key(TextWriter& why);
+
+  std::string_view certificate_path_, key_path_;
+  Id checked_;  // belong together
+  UnixMillis until_{INT64_MAX};
+  unsigned users_ = 0;
+  mbedtls_x509_crt chain_;
+  mbedtls_pk_context key_;
+};
+
+}  // namespace tocsin

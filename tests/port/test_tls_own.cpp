@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+// The device's own certificate, with a server that demands one. Kinds of keys and what can be wrong with the files:
+// tests/e2e/test_tls_own.py.
+#include <sys/stat.h>
+
+#include "port/linux/own_certificate.hpp"
+#include "tls_bench.hpp"
+
+using namespace tocsin;
+using namespace tls_bench;
+
+namespace {
+
+const std::string& chains() {
+  static const std::string folder = [] {
+    const std::string where = certificates() + "/chains";
+    if (std::system(("sh tests/port/chains.sh " + where).c_str()) != 0) std::abort();
+    return where;
+  }();
+  return folder;
+}
+
+void put(const std::string& path, const std::string& text) {
+  scratch::write_file(path + ".new", text);
+  CHECK_EQ(::chmod((path + ".new").c_str(), 0600), 0);
+  CHECK_EQ(std::rename((path + ".new").c_str(), path.c_str()), 0);
+}
+
+// The device's certificate is that one from now on.
+struct Own {
+  std::string certificate = scratch::path("own.pem"), key = scratch::path("own.key");
+  void become(const std::string& name) const {
+    put(certificate, scratch::read_file(chains() + "/" + name + ".pem"));
+    put(key, scratch::read_file(chains() + "/" + name + ".key"));
+  }
+};
+
+std::string asked(TlsStream& stream, std::uint16_t port, const char* question) {
+  const Status status = connect(stream, "sms.test", port);
+  if (!status.ok()) return std::string(stream.problem());
+  const std::string line = talk(stream, question);
+  stream.close();
+  return line;
+}
+
+TEST(tls_own_certificate_is_shown_and_bound_to_its_sessions) {
+  const Own own;
+  own.become("forclient");
+  const std::string ca = chains() + "/root.pem";
+  static TlsContext by;
+  CHECK_OK(by.open({ca, {}, {}, own.certificate, own.key}));
+  const Server server{"chains/good", ("tls1.2 client=" + ca).c_str()};
+  TlsStream stream{by, resolver()}, other{by, resolver()};
+  CHECK_TEXT(asked(stream, server.port(), "who?\n"), "sms.test\n");
+  CHECK_TEXT(asked(stream, server.port(), "resumed?\n"), "yes\n");
+  own.become("bytwin");  // whose authority the server does not know
+  CHECK(asked(stream, server.port(), "who?\n").find("TLS with sms.test") == 0);
+  own.become("forclient");
+  CHECK_TEXT(asked(stream, server.port(), "resumed?\n"), "no\n");
+  CHECK_TEXT(asked(other, server.port(), "who?\n"), "sms.test\n");
+}
+
+TEST(tls_own_certificate_that_is_being_replaced_is_an_error_that_passes) {
+  const Own own;
+  own.become("forclient");
+  const std::string ca = chains() + "/root.pem";
+  static TlsContext by;
+  CHECK_OK(by.open({ca, {}, {}, own.certificate, own.key}));
+  const Server server{"chains/good", ("tls1.2 client=" + ca).c_str()};
+  TlsStream stream{by, resolver()};
+  put(own.key, scratch::read_file(chains() + "/good.key"));
+  CHECK(asked(stream, server.port(), "who?\n").find(own.key + " does not belong to the certificate in client_cert_file") !=
+        std::string::npos);
+  CHECK(stream.phase() == Phase::idle);
+  put(own.key, scratch::read_file(chains() + "/forclient.key"));
+  CHECK_TEXT(asked(stream, server.port(), "who?\n"), "sms.test\n");
+}
+
+TEST(own_certificate_serves_several_handshakes_and_is_read_for_the_first) {
+  const Own own;
+  own.become("forclient");
+  OwnCertificate certificate;
+  certificate.name(own.certificate, own.key);
+  char memory[300];
+  TextWriter why(memory);
+  CHECK_OK(certificate.take(why));
+  put(own.key, "nothing\n");
+  CHECK_OK(certificate.take(why));
+  certificate.give_back();
+  certificate.give_back();
+  CHECK_CODE(certificate.take(why), Code::bad_value);
+  CHECK(std::string(why.view()).find(own.key + " is none that is understood") != std::string::npos);
+  own.become("forclient");
+  CHECK_OK(certificate.take(why));
+  certificate.give_back();
+}
+
+// The stack below this function holds what functions that have returned left there.
+[[gnu::noinline]] [[gnu::no_sanitize("address", "undefined")]] bool found_below(const std::string& inverted) {
+  const auto top = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+  for (std::uintptr_t at = top - 60'000; at < top - 1000; ++at) {
+    std::size_t n = 0;
+    while (n < inverted.size() && static_cast<char>(~*reinterpret_cast<const volatile char*>(at + n)) == inverted[n]) ++n;
+    if (n == inverted.size()) return true;
+  }
+  return false;
+}
+
+TEST(own_certificate_leaves_nothing_of_its_key_behind) {
+  const Own own;
+  own.become("forclient");
+  // The middle of the base64, and of what it stands for, upside down: this test has neither itself.
+  std::string text = scratch::read_file(own.key);
+  const std::size_t begin = text.find("-----\n") + 6;
+  std::string digits = text.substr(begin + 24, 20);
+  for (char& c : digits) c = static_cast<char>(~c);
+  OwnCertificate certificate;
+  certificate.name(own.certificate, own.key);
+  char memory[300];
+  TextWriter why(memory);
+  for (int turn = 0; turn < 2; ++turn) {  // the second time nothing is checked behind the reading
+    CHECK_OK(certificate.take(why));
+    const bool found = found_below(digits);
+    certificate.give_back();
+    CHECK(!found);
+  }
+}
+
+}  // namespace
