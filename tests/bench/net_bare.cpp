@@ -3,13 +3,12 @@
 // one leaves, only the digits of its ids change; of the answer it looks for the end and for "error":null. There is no
 // HTTP, no JSON, no deadline and no second address, and whatever goes wrong ends it.
 #include <arpa/inet.h>
-#include <mbedtls/ctr_drbg.h>
-#include <mbedtls/entropy.h>
 #include <mbedtls/memory_buffer_alloc.h>
 #include <mbedtls/net_sockets.h>
 #include <mbedtls/ssl.h>
 #include <mbedtls/version.h>
 #include <netinet/tcp.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -28,8 +27,6 @@ mbedtls_x509_crt ca;
 mbedtls_ssl_config config;
 mbedtls_ssl_context ssl;
 mbedtls_ssl_session session;
-mbedtls_entropy_context entropy;
-mbedtls_ctr_drbg_context random_bits;
 int connection = -1;
 
 char request[16'384], answer[20'480];
@@ -63,6 +60,10 @@ int receive_some(void*, unsigned char* into, std::size_t size) {
   return static_cast<int>(size);
 }
 
+int random_bits(void*, unsigned char* into, std::size_t size) {
+  return getrandom(into, size, 0) == static_cast<ssize_t>(size) ? 0 : -1;
+}
+
 void start() {
   mbedtls_memory_buffer_alloc_init(arena, sizeof arena);
 #if MBEDTLS_VERSION_NUMBER >= 0x03000000
@@ -75,15 +76,12 @@ void start() {
   mbedtls_ssl_config_init(&config);
   mbedtls_ssl_session_init(&session);
   mbedtls_x509_crt_init(&ca);
-  mbedtls_entropy_init(&entropy);
-  mbedtls_ctr_drbg_init(&random_bits);
-  good(mbedtls_ctr_drbg_seed(&random_bits, mbedtls_entropy_func, &entropy, nullptr, 0), "random bits");
   good(mbedtls_x509_crt_parse(&ca, authorities, size + 1), "authorities");
   good(mbedtls_ssl_config_defaults(&config, MBEDTLS_SSL_IS_CLIENT, MBEDTLS_SSL_TRANSPORT_STREAM,
                                    MBEDTLS_SSL_PRESET_DEFAULT), "settings");
   mbedtls_ssl_conf_authmode(&config, MBEDTLS_SSL_VERIFY_REQUIRED);
   mbedtls_ssl_conf_ca_chain(&config, &ca, nullptr);
-  mbedtls_ssl_conf_rng(&config, mbedtls_ctr_drbg_random, &random_bits);
+  mbedtls_ssl_conf_rng(&config, random_bits, nullptr);
 #if defined(MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED)
   mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(
       &config, MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
@@ -147,6 +145,14 @@ void write_request() {
 }
 
 }  // namespace
+
+#if defined(MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG)
+extern "C" psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_random_context_t*, uint8_t* into,
+                                                        std::size_t size, std::size_t* filled) {
+  *filled = size;
+  return random_bits(nullptr, into, size) == 0 ? PSA_SUCCESS : PSA_ERROR_INSUFFICIENT_ENTROPY;
+}
+#endif
 
 MEASURED void measured_alarm() {
   for (unsigned i = 0; i < task.batch(); ++i) {
