@@ -110,6 +110,7 @@ Status TlsStream::tunnel(const Endpoint& to) {
 Status TlsStream::begin_handshake() {
   phase_ = Phase::handshaking;
   socket_error_ = 0;
+  ahead_ = {};
   const auto literal = parse_address(host_.view(), port_);
   if (!context_.begin_handshake().ok()) {
     problem_.assign_cut(context_.problem());
@@ -327,21 +328,39 @@ int TlsStream::send(void* self, const unsigned char* from, std::size_t size) {
   const ssize_t n = ::send(stream.socket_.number(), from, size, MSG_NOSIGNAL);
   if (n >= 0) return static_cast<int>(n);
   if (errno == EAGAIN || errno == EINTR) return MBEDTLS_ERR_SSL_WANT_WRITE;
+  stream.heard_ = Heard::unknown;  // the peer went since: what it said before that is still to be read
   stream.socket_error_ = errno;
   return MBEDTLS_ERR_NET_SEND_FAILED;
 }
 
+// Mbed TLS asks for the five bytes of a record's head and then for the rest: what is small comes with one call.
 int TlsStream::receive(void* self, unsigned char* into, std::size_t size) {
   auto& stream = *static_cast<TlsStream*>(self);
-  if (stream.may_take_ == 0) return MBEDTLS_ERR_SSL_WANT_READ;  // the rest keeps the socket readable
-  const ssize_t n = ::recv(stream.socket_.number(), into, size < stream.may_take_ ? size : stream.may_take_, 0);
+  if (!stream.ahead_.empty()) return stream.hand_over(into, size);
+  // The rest keeps the socket readable.
+  if (stream.may_take_ == 0 || stream.heard_ == Heard::nothing) return MBEDTLS_ERR_SSL_WANT_READ;
+  const bool direct = size >= sizeof stream.ahead_memory_;
+  std::size_t room = direct ? size : sizeof stream.ahead_memory_;
+  if (room > stream.may_take_) room = stream.may_take_;
+  const ssize_t n = ::recv(stream.socket_.number(), direct ? into : stream.ahead_memory_, room, 0);
   if (n >= 0) {
-    stream.may_take_ -= static_cast<std::size_t>(n);
-    return static_cast<int>(n);
+    const auto came = static_cast<std::size_t>(n);
+    stream.may_take_ -= came;
+    if (stream.heard_ == Heard::data && came < room) stream.heard_ = Heard::nothing;
+    if (direct || n == 0) return static_cast<int>(n);
+    stream.ahead_ = {stream.ahead_memory_, came};
+    return stream.hand_over(into, size);
   }
   if (errno == EAGAIN || errno == EINTR) return MBEDTLS_ERR_SSL_WANT_READ;
   stream.socket_error_ = errno;
   return MBEDTLS_ERR_NET_RECV_FAILED;
+}
+
+int TlsStream::hand_over(unsigned char* into, std::size_t size) {
+  const Bytes piece = ahead_.first(size < ahead_.size() ? size : ahead_.size());
+  std::memcpy(into, piece.data(), piece.size());
+  ahead_ = ahead_.drop(piece.size());
+  return static_cast<int>(piece.size());
 }
 
 int TlsStream::verify(void* self, mbedtls_x509_crt* certificate, int depth, std::uint32_t* flags) {

@@ -12,7 +12,7 @@
 // changed that it was judged by: authorities, pins, revocation lists, whether the clock is set; nor the certificate by
 // which the server knew this device.
 //
-// Memory: 3 KiB a stream, 8 KiB of stack for a certificate, and what Mbed TLS takes: from
+// Memory: 3.5 KiB a stream, 8 KiB of stack for a certificate, and what Mbed TLS takes: from
 // tls_use_arena()'s buffer where the library has that allocator, from the heap where it has not (Debian).
 // Threads: the loop.
 #pragma once
@@ -47,6 +47,11 @@ class TlsStream final : public Stream {
   bool good_at(UnixMillis at) const { return session_dates_.include(at); }
   void close() override;  // close_notify as far as the socket takes it at once
 
+  // What poll(2) said of handle() in this turn of the loop, for calls that would bring nothing. It holds until the
+  // caller takes it back, before it polls again. data: and the end is not among it.
+  enum class Heard : std::uint8_t { unknown, nothing, data };
+  void heard(Heard what) { heard_ = what; }
+
  private:
   Status begin(const Endpoint& to);
   Status reach(const Endpoint& to);
@@ -65,6 +70,7 @@ class TlsStream final : public Stream {
 
   static int send(void* self, const unsigned char* from, std::size_t size);  // for Mbed TLS
   static int receive(void* self, unsigned char* into, std::size_t size);
+  int hand_over(unsigned char* into, std::size_t size);  // of ahead_
   static int verify(void* self, mbedtls_x509_crt* certificate, int depth, std::uint32_t* flags);
 
   TlsContext& context_;
@@ -79,7 +85,9 @@ class TlsStream final : public Stream {
   bool has_session_ = false;
   bool offered_ = false;  // the session before, in this handshake
   std::uint16_t port_ = 0;
+  Heard heard_ = Heard::unknown;
   std::size_t may_take_ = 0;   // bytes, until this call returns
+  Bytes ahead_;                // of ahead_memory_: received, and not yet asked for
   int socket_error_ = 0;       // errno of the last failed send or receive
   Fd socket_;
   mbedtls_ssl_context ssl_;
@@ -90,6 +98,7 @@ class TlsStream final : public Stream {
   CertificateVerdict verdict_;
   FixedText<kMaxHost> host_;
   FixedText<320> problem_;
+  std::uint8_t ahead_memory_[512];  // an answer with its record's head
 };
 
 }  // namespace tocsin

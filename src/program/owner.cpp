@@ -23,6 +23,18 @@ void write_without_phones(std::string_view words, TextWriter& into) {
   }
 }
 
+// Of one poll(2).
+TlsStream::Heard heard(const TlsStream& stream, Span<const pollfd> fds) {
+  for (const pollfd& one : fds) {
+    if (one.fd != stream.handle() || (one.events & POLLIN) == 0) continue;
+    const int came = one.revents & ~POLLOUT;
+    return came == 0        ? TlsStream::Heard::nothing
+           : came == POLLIN ? TlsStream::Heard::data
+                            : TlsStream::Heard::unknown;
+  }
+  return TlsStream::Heard::unknown;
+}
+
 }  // namespace
 
 Owner::Owner(Resolver& resolver, Log& log)
@@ -42,12 +54,12 @@ void Owner::log_line(LogLevel level, std::string_view text) { log_.line(read_clo
 
 std::size_t Owner::handles(Span<pollfd> into) const {
   std::size_t n = 0;
-  const auto add = [&](int fd, Want want) {
+  const auto add = [&](int fd, Want want, int with_reading = 0) {
     if (fd < 0 || n == into.size()) return;
     into[n++] = {fd,
                  static_cast<short>(want == Want::writable   ? POLLOUT
-                                    : want == Want::readable ? POLLIN
-                                    : want == Want::either   ? POLLIN | POLLOUT
+                                    : want == Want::readable ? POLLIN | with_reading
+                                    : want == Want::either   ? POLLIN | POLLOUT | with_reading
                                                              : 0),
                  0};
   };
@@ -58,7 +70,7 @@ std::size_t Owner::handles(Span<pollfd> into) const {
     for (std::size_t i = 0; i < count; ++i) add(control[i].fd, control[i].want);
   }
   for (std::size_t i = 0; i < stream_count_; ++i)
-    if (senders_[i]->want() != Want::nothing) add(senders_[i]->handle(), senders_[i]->want());
+    if (senders_[i]->want() != Want::nothing) add(senders_[i]->handle(), senders_[i]->want(), POLLRDHUP);
   for (std::size_t i = 0; i < config_->alarm_count; ++i)
     if (lines_[i] != nullptr && !input_pending_[i])  // its next edges wait until there is room for this one
       add(lines_[i]->handle(), Want::readable);
@@ -117,8 +129,10 @@ bool Owner::turn(Instant until, int extra) {
   const std::size_t extra_at = n;
   if (extra >= 0) fds[n++] = {extra, POLLIN, 0};
   const std::int64_t wait = at == kNever ? 60'000 : at <= now ? 0 : (at - now).count;
-  ::poll(fds, n, wait > 60'000 ? 60'000 : static_cast<int>(wait));
+  if (::poll(fds, n, wait > 60'000 ? 60'000 : static_cast<int>(wait)) < 0) n = 0;  // nothing is known then
+  for (std::size_t i = 0; i < stream_count_; ++i) streams_[i]->heard(heard(*streams_[i], {fds, n}));
   poll();
+  for (std::size_t i = 0; i < stream_count_; ++i) streams_[i]->heard(TlsStream::Heard::unknown);
   return extra >= 0 && (fds[extra_at].revents & POLLIN) != 0;
 }
 

@@ -33,9 +33,12 @@ struct Client {
 Client* client;
 
 void wait_for(Want want) {
+  constexpr int kReading = POLLIN | POLLRDHUP;
   pollfd one{client->stream.handle(),
-             static_cast<short>(want == Want::writable ? POLLOUT : want == Want::either ? POLLIN | POLLOUT : POLLIN), 0};
+             static_cast<short>(want == Want::writable ? POLLOUT : want == Want::either ? kReading | POLLOUT : kReading),
+             0};
   ::poll(&one, 1, 30'000);
+  client->stream.heard(one.revents == POLLIN ? TlsStream::Heard::data : TlsStream::Heard::unknown);
 }
 
 void connect() {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // TLS: the way to a server, the handshake, what travels, the end, and sessions that are resumed. Whose
 // certificate is accepted: test_tls_certificates.cpp.
+#include <sys/ioctl.h>
+
 #include "tls_bench.hpp"
 
 using namespace tocsin;
@@ -233,6 +235,75 @@ TEST(tls_stream_carries_more_than_one_record_each_way) {
   for (unsigned n = 0; n < 40'000; ++n) line += static_cast<char>('a' + n % 26);
   reversed.assign(line.rbegin(), line.rend());
   CHECK_TEXT(talk(stream, line + "\n"), reversed + "\n");
+}
+
+// Until so many bytes have come; returns how many.
+int wait_for(const TlsStream& stream, int bytes) {
+  int came = 0;
+  do {
+    pollfd readable{stream.handle(), POLLIN, 0};
+    CHECK_EQ(::poll(&readable, 1, 60'000), 1);
+    CHECK_EQ(::ioctl(stream.handle(), FIONREAD, &came), 0);
+  } while (came < bytes);
+  return came;
+}
+
+// What poll(2) said saves calls, and no more than that: what came is read in the next turn.
+TEST(tls_stream_that_heard_nothing_does_not_look) {
+  const Server server{"ec"};
+  TlsStream stream{context(), resolver()};
+  CHECK_OK(connect(stream, "sms.test", server.port()));
+  CHECK_TEXT(talk(stream, "ab\n"), "ba\n");
+  CHECK_OK(stream.write(as_bytes("cd\n")));
+  wait_for(stream, 1);
+  std::uint8_t piece[8];
+  stream.heard(TlsStream::Heard::nothing);
+  CHECK_CODE(stream.read(piece), Code::again);
+  CHECK(stream.want() == Want::readable);
+  stream.heard(TlsStream::Heard::unknown);
+  const auto came = stream.read(piece);
+  CHECK_OK(came);
+  CHECK_TEXT(as_text({piece, came.value()}), "dc\n");
+}
+
+// Small records come several with one call. What was taken in and not asked for makes no socket readable: it is given,
+// whatever was heard.
+TEST(tls_stream_hands_over_what_it_took_in_ahead) {
+  const Server server{"ec"};
+  TlsStream stream{context(), resolver()};
+  CHECK_OK(connect(stream, "sms.test", server.port()));
+  CHECK_TEXT(talk(stream, "ab\n"), "ba\n");
+  std::uint8_t piece[8];
+  CHECK_OK(stream.write(as_bytes("ab\n")));
+  const int record = wait_for(stream, 1);
+  CHECK_OK(stream.read(piece));
+  CHECK_OK(stream.write(as_bytes("cd\n")));
+  CHECK_OK(stream.write(as_bytes("ef\n")));
+  wait_for(stream, 2 * record);
+  stream.heard(TlsStream::Heard::data);
+  CHECK_OK(stream.read(piece));
+  pollfd more{stream.handle(), POLLIN, 0};
+  CHECK_EQ(::poll(&more, 1, 0), 0);
+  const auto came = stream.read(piece);
+  CHECK_OK(came);
+  CHECK_TEXT(as_text({piece, came.value()}), "fe\n");
+  // All was taken in when poll() had said that the end was not there yet: it is not looked for.
+  CHECK_CODE(stream.read(piece), Code::again);
+}
+
+// A server that went while a request is written may have answered before: that is read, whatever was heard.
+TEST(tls_stream_that_cannot_write_looks_again) {
+  const Server server{"ec", "broken"};
+  TlsStream stream{context(), resolver()};
+  CHECK_OK(connect(stream, "sms.test", server.port()));
+  CHECK_OK(stream.write(as_bytes("ab\n")));
+  wait_for(stream, 1);
+  stream.heard(TlsStream::Heard::nothing);
+  std::uint8_t piece[8];
+  CHECK_CODE(stream.read(piece), Code::again);
+  while (stream.write(as_bytes("cd\n")).ok()) {
+  }
+  CHECK_OK(stream.read(piece));
 }
 
 // Whoever answers at the address can send warnings for ever, and Mbed TLS goes on reading behind each.
