@@ -134,8 +134,8 @@ $(CHECK)/%.o: %.cpp $(CHECK)/flags | $(DEPS_READY)
 	$(Q)$(CHECK_CXX) $(CHECK_FLAGS) $(call scope,$<) -MMD -MP -c -o $@ $<
 
 # These two files change only when the flags or the list of sources do; what depends on them is then built anew.
-# (Compilers do not name mbedtls_trimmed.h among what an object needs: a header of the system includes it.)
-FLAGS_NOW := $(shell cksum <toolchains/mbedtls_trimmed.h) $(CC) $(CXX) $(CHECK_CXX) $(SHIP_FLAGS) $(CHECK_FLAGS) $(OUTER_TEST) $(JSON_CPP) $(LDFLAGS_T) \
+# (Compilers do not name the *_trimmed.h among what an object needs: headers of the system include them.)
+FLAGS_NOW := $(shell cat toolchains/*_trimmed.h | cksum) $(CC) $(CXX) $(CHECK_CXX) $(SHIP_FLAGS) $(CHECK_FLAGS) $(OUTER_TEST) $(JSON_CPP) $(LDFLAGS_T) \
              $(TLS_LIBS) $(JSON_LIBS)
 $(SHIP)/flags $(CHECK)/flags: FORCE
 	@mkdir -p $(@D)

@@ -281,6 +281,43 @@ TEST(judge_of_an_id_turned_into_the_other_keeps_the_first) {
   CHECK_EQ(verdicts[1].fate, Fate::unknown);
 }
 
+// The small programs read numbers by themselves (toolchains/cjson_trimmed.h), the others with the C library's strtod.
+TEST(judge_of_an_id_turned_into_a_number_reads_it_however_it_is_written) {
+  struct Written {
+    const char* number;
+    const char* id;
+  };
+  const Written same[] = {{"0", "0"},
+                          {"-0", "0"},
+                          {"7.0", "7"},
+                          {"7e0", "7"},
+                          {"70e-1", "7"},
+                          {"0.7E+1", "7"},
+                          {"0.0000000000000000000000007e25", "7"},
+                          {"7000000000000000000000000e-24", "7"},
+                          {"0e99999999999999999999", "0"},
+                          {"80000000000000010e-1", "8000000000000001"},
+                          {"900719925474099.1e1", "9007199254740991"},
+                          {"9007199254740991.000", "9007199254740991"}};
+  for (const Written& written : same) {
+    check::at("%s", written.number);
+    const std::string_view ids[] = {written.id};
+    judge_200(R"({"messages":[{"internal_id":)" + std::string(written.number) + R"(,"message_uuid":"u-1"}]})", ids);
+    CHECK_EQ(verdicts[0].fate, Fate::accepted);
+  }
+  const Written other[] = {{"7.5", "7"},        {"-7", "7"},
+                           {"7e-1", "7"},       {"6.99999", "7"},
+                           {"1e-99999", "1"},   {"1e99999", "1"},
+                           {"0.1e-400", "0.1"}, {"9007199254740993", "9007199254740992"},
+                           {"7e1", "7"},        {"18446744073709551623", "7"}};
+  for (const Written& written : other) {
+    check::at("%s", written.number);
+    const std::string_view ids[] = {written.id};
+    judge_200(R"({"messages":[{"internal_id":)" + std::string(written.number) + R"(,"message_uuid":"u-1"}]})", ids);
+    CHECK_EQ(verdicts[0].fate, Fate::unknown);
+  }
+}
+
 // ---- limits --------------------------------------------------------------------------------------------
 
 std::string padded_to(std::size_t size) {

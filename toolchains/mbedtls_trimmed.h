@@ -10,9 +10,18 @@
 #define MBEDTLS_HAVE_TIME
 #define MBEDTLS_HAVE_TIME_DATE
 
-/* Memory: all of it from one static buffer; its high-water mark can be read. */
+/* Memory: all of it from one static buffer; its high-water mark can be read. Before there is a buffer there is none:
+ * the C library's heap stays out of the program. */
 #define MBEDTLS_PLATFORM_C
 #define MBEDTLS_PLATFORM_MEMORY
+#define MBEDTLS_PLATFORM_STD_CALLOC NULL
+#define MBEDTLS_PLATFORM_STD_FREE NULL
+/* It prints only that this memory is broken, and ends the program then: port/linux/tls_memory.cpp does both. */
+#ifdef __cplusplus
+extern "C"
+#endif
+void tocsin_tls_memory_broken(const char *text, ...);
+#define MBEDTLS_PLATFORM_FPRINTF_MACRO(to, ...) tocsin_tls_memory_broken(__VA_ARGS__)
 #define MBEDTLS_MEMORY_BUFFER_ALLOC_C
 #define MBEDTLS_MEMORY_DEBUG
 

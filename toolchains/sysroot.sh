@@ -16,7 +16,7 @@ host=$(dpkg --print-architecture)
 # One at a time, and not again what another run has just made.
 exec 9>"$deps/lock"
 flock 9
-made_from="$deb_arch $cross $musl $mbedtls $* $(cat "$0" "$here/apt.sh" "$here/mbedtls_trimmed.h" | cksum)"
+made_from="$deb_arch $cross $musl $mbedtls $* $(cat "$0" "$here/apt.sh" "$here"/*_trimmed.h | cksum)"
 [ "$made_from" != "$(cat "$root/made-from" 2>/dev/null)" ] || exit 0
 
 # ---- sources, once for all targets
@@ -87,12 +87,12 @@ compile "$root/bin/cc" lib/libmbedtls.a "-include limits.h -I$here -I$root/inclu
   -DMBEDTLS_CONFIG_FILE='\"mbedtls_trimmed.h\"'" "$tls_source"/library/*.c
 mkdir -p "$root/include/cjson"
 cp "$cjson_source/cJSON.h" "$root/include/cjson/"
-compile "$root/bin/cc" lib/libcjson.a '' "$cjson_source/cJSON.c"
+compile "$root/bin/cc" lib/libcjson.a "-include $here/cjson_trimmed.h" "$cjson_source/cJSON.c"
 
 # ---- for test programs: they use libstdc++, which Debian's compiler has for its own C library only
 mkdir -p "$root/check/include" "$root/check/lib"
 cp -R "$root/include/cjson" "$cmocka_source/include/cmocka.h" "$root/check/include/"
-compile "${cross}gcc" check/lib/libcjson.a "$*" "$cjson_source/cJSON.c"
+compile "${cross}gcc" check/lib/libcjson.a "$* -DTOCSIN_CJSON_HEAP -include $here/cjson_trimmed.h" "$cjson_source/cJSON.c"
 # CMocka's own configuration step, answered for Linux.
 compile "${cross}gcc" check/lib/libcmocka.a "$* -w -D_GNU_SOURCE -D_UINTPTR_T_DEFINED -I$cmocka_source/include \
   -DHAVE_ASSERT_H -DHAVE_INTTYPES_H -DHAVE_STDINT_H -DHAVE_STRINGS_H -DHAVE_UNISTD_H -DHAVE_SIGNAL_H \

@@ -141,6 +141,37 @@ void close_all_but(int kept) {
   }
 }
 
+void write_v4(const void* address, TextWriter& into) {
+  const auto* bytes = static_cast<const std::uint8_t*>(address);
+  for (int at = 0; at < 4; ++at) into.text(at == 0 ? "" : ".").number(bytes[at]);
+}
+
+// As RFC 5952 says: the first of the longest runs of groups of zero, if of two at least, is left out.
+void write_v6(const in6_addr& address, TextWriter& into) {
+  const auto group = [&address](std::size_t at) {
+    return static_cast<unsigned>(address.s6_addr[2 * at] << 8 | address.s6_addr[2 * at + 1]);
+  };
+  const bool ends_in_v4 = IN6_IS_ADDR_V4MAPPED(&address);
+  const std::size_t groups = ends_in_v4 ? 6 : 8;
+  std::size_t run = 0, gap = 1, behind = 0;  // the gap's length, and the group behind it
+  for (std::size_t at = 0; at < groups; ++at) {
+    run = group(at) == 0 ? run + 1 : 0;
+    if (run > gap) gap = run, behind = at + 1;
+  }
+  for (std::size_t at = 0; at < groups; ++at) {
+    if (at + gap == behind) {
+      into.text("::");
+      at = behind - 1;
+    } else {
+      into.text(at == 0 || at == behind ? "" : ":").hex(group(at));
+    }
+  }
+  if (ends_in_v4) {
+    into.character(':');
+    write_v4(&address.s6_addr[12], into);
+  }
+}
+
 Status status_of(int error) {
   if (error == 0) return {};
   if (error == EAI_NONAME) return {Code::not_found, error};
@@ -152,12 +183,10 @@ Status status_of(int error) {
 
 }  // namespace
 
+// Not by inet_ntop: the C library's brings printf along, 11 KiB of a static program.
 void write_address(const Address& address, TextWriter& into) {
-  char text[INET6_ADDRSTRLEN] = {};
-  const bool is_v6 = address.any.sa_family == AF_INET6;
-  const void* bytes = &address.v4.sin_addr;
-  if (is_v6) bytes = &address.v6.sin6_addr;
-  if (::inet_ntop(address.any.sa_family, bytes, text, sizeof text) != nullptr) into.text(text);
+  if (address.any.sa_family == AF_INET) return write_v4(&address.v4.sin_addr, into);
+  if (address.any.sa_family == AF_INET6) write_v6(address.v6.sin6_addr, into);
 }
 
 Result<Address> parse_address(std::string_view host, std::uint16_t port) {

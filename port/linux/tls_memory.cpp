@@ -8,6 +8,12 @@
 #include <mbedtls/memory_buffer_alloc.h>
 #endif
 
+#include "tocsin/base/assert.hpp"
+
+#if defined(MBEDTLS_PLATFORM_FPRINTF_MACRO)
+void tocsin_tls_memory_broken(const char* text, ...) { tocsin::panic(text); }
+#endif
+
 namespace tocsin {
 
 void tls_use_arena(MutBytes memory) {

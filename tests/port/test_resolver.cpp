@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
@@ -7,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <string>
 
@@ -83,6 +85,38 @@ TEST(resolver_address_literals_are_told_from_names) {
        {"", "localhost", "192.0.2", "192.0.2.1.", "192.0.2.256", "[]", "1.2.3.4 ", "fe80::1%eth0"})
     CHECK_CODE(parse_address(name, 443), Code::bad_value);
   CHECK_CODE(parse_address({"127.0.0.1\0x", 11}, 443), Code::bad_value);
+}
+
+// The C library's own function is the judge, but for the IPv4-compatible addresses that RFC 4291 gave up: it writes
+// their end with dots.
+TEST(resolver_addresses_are_spelled_as_the_c_library_spells_them) {
+  Address address;
+  std::uint32_t seed = 1;
+  const auto random = [&seed](std::uint32_t below) {
+    seed = seed * 1664525 + 1013904223;
+    return static_cast<std::uint32_t>((std::uint64_t{seed} * below) >> 32);
+  };
+  for (int turn = 0; turn < 100'000; ++turn) {
+    in6_addr& v6 = address.v6.sin6_addr;
+    for (std::size_t at = 0; at < 16; at += 2) {  // few values, so that every pattern of zero groups comes
+      const auto group = std::array<std::uint16_t, 4>{0, 0, 0xFFFF, 0x0DB8}[random(4)] >> (4 * random(4));
+      v6.s6_addr[at] = static_cast<std::uint8_t>(group >> 8), v6.s6_addr[at + 1] = static_cast<std::uint8_t>(group);
+    }
+    if (turn % 8 == 0) std::memcpy(&v6, "\0\0\0\0\0\0\0\0\0\0\xFF\xFF", 12);
+    if (IN6_IS_ADDR_V4COMPAT(&v6)) continue;
+    char wanted[INET6_ADDRSTRLEN];
+    address.v6.sin6_family = AF_INET6;
+    CHECK_TEXT(spelled(address), ::inet_ntop(AF_INET6, &v6, wanted, sizeof wanted));
+    const std::uint32_t v4 = seed;
+    address.v4.sin_family = AF_INET;
+    address.v4.sin_addr.s_addr = v4;
+    CHECK_TEXT(spelled(address), ::inet_ntop(AF_INET, &v4, wanted, sizeof wanted));
+  }
+  address.any.sa_family = AF_UNIX;
+  CHECK_TEXT(spelled(address), "");
+  address.v6.sin6_family = AF_INET6;
+  for (const char* text : {"::", "::1", "1::", "1::1:0:0:1", "0:0:1::", "1:0:2:3:4:5:6:7", "::ffff:0.0.0.0"})
+    CHECK_TEXT(spelled(parse_address(text, 443).value()), text);
 }
 
 TEST(resolver_finds_localhost) {
