@@ -181,7 +181,7 @@ class Malloc(Case):
         program = PROGRAMS["3.6"]
         device = self.device_with("3.6", self.service(), stream={"timeout": "60s"}).start()
         daemon = device.process.pid
-        for pointer, function in (("mbedtls_calloc_func", "calloc"), ("mbedtls_free_func", "__libc_free")):
+        for pointer, function in (("mbedtls_calloc_func", "calloc"), ("mbedtls_free_func", "tocsin_no_free")):
             write(daemon, address_of(program, pointer), address_of(program, function).to_bytes(8, "little"))
         trap = Trap(program, daemon)
         device.wait_state(device.send("from the heap")[0], "accepted")
