@@ -32,7 +32,6 @@ TEST(http_request_head_is_exactly_this) {
              "Authorization: secret-token\r\n"
              "Content-Type: application/json\r\n"
              "Content-Length: 300\r\n"
-             "Accept: application/json\r\n"
              "Accept-Encoding: identity\r\n"
              "User-Agent: tocsin\r\n"
              "\r\n");

@@ -182,6 +182,31 @@ void for_each_vector(const char* path, const Visit& visit) {
   CHECK(number > 0);
 }
 
+// Verdicts are used again and again.
+TEST(judge_leaves_nothing_of_the_answer_before) {
+  const std::string_view ids[] = {"a-1"};
+  for (const std::string_view body : {R"({"messages":7})", R"({"messages":[],"messages":[]})", "{}", "[]", ""}) {
+    judge_200(R"({"messages":[{"internal_id":"a-1","message_uuid":"u-1","error":null}]})", ids);
+    CHECK_TEXT(verdicts[0].uuid.view(), "u-1");
+    verdicts[0].reason.assign_cut("of the answer before");
+    judge_200(body, ids);
+    CHECK_TEXT(verdicts[0].uuid.view(), "");
+    CHECK(verdicts[0].reason.view() != "of the answer before");
+    CHECK(verdicts[0].fate != Fate::accepted);
+  }
+}
+
+// The first member of a name counts, whatever a second one says.
+TEST(judge_rate_limit_named_by_a_second_member_is_none) {
+  const std::string_view ids[] = {"a-1"};
+  const Judgement first = judge_200(R"({"error":"RATE_LIMIT","error":null,"messages":[]})", ids);
+  CHECK(first.rate_limited);
+  const Judgement second = judge_200(R"({"error":null,"error":"RATE_LIMIT","messages":[]})", ids);
+  CHECK(!second.rate_limited);
+  CHECK(!judge_200(R"({"title":"RATE_LIMIT","messages":[]})", ids).rate_limited);
+  CHECK(judge_200(R"({"title":"RATE_LIMIT","detail":"rate_limit","messages":[]})", ids).rate_limited);
+}
+
 TEST(judge_recorded_answers_have_the_documented_outcome) {
   for_each_vector("tests/vectors/api/recorded.txt", check_vector);
 }

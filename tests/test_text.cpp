@@ -91,6 +91,26 @@ TEST(utf8_of_every_code_point_has_its_length) {
   }
 }
 
+// Eight bytes are looked at together where they can be.
+TEST(utf8_that_is_wrong_is_found_at_every_place) {
+  for (std::size_t size = 1; size <= 40; ++size) {
+    std::string text(size, 'a');
+    CHECK(is_utf8(text));
+    for (char& c : text) {
+      c = '\x80';
+      CHECK(!is_utf8(text));
+      c = 'a';
+    }
+    for (std::size_t at = 0; at + 2 <= size; ++at) {
+      std::string accented = text;
+      accented.replace(at, 2, "\xc3\xa9");
+      CHECK(is_utf8(accented));
+      accented[at + 1] = 'a';
+      CHECK(!is_utf8(accented));
+    }
+  }
+}
+
 TEST(utf8_overlong_and_stray_bytes_are_none) {
   for (const char* wrong :
        {"\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80",

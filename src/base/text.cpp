@@ -64,6 +64,13 @@ std::size_t utf8_length(std::string_view text) {
 
 bool is_utf8(std::string_view text) {
   while (!text.empty()) {
+    // Most of it is ASCII.
+    std::uint64_t eight = 0x80;
+    if (text.size() >= sizeof eight) std::memcpy(&eight, text.data(), sizeof eight);
+    if ((eight & 0x8080'8080'8080'8080U) == 0) {
+      text.remove_prefix(sizeof eight);
+      continue;
+    }
     const std::size_t n = utf8_length(text);
     if (n == 0) return false;
     text.remove_prefix(n);

@@ -86,7 +86,7 @@ Result<std::size_t> write_request_head(const HttpRequest& request, std::size_t b
   if (!request.authorization.empty()) head.text("\r\nAuthorization: "sv).text(request.authorization);
   if (!request.content_type.empty()) head.text("\r\nContent-Type: "sv).text(request.content_type);
   head.text("\r\nContent-Length: "sv).number(body_size);
-  head.text("\r\nAccept: application/json\r\nAccept-Encoding: identity\r\nUser-Agent: tocsin\r\n\r\n"sv);
+  head.text("\r\nAccept-Encoding: identity\r\nUser-Agent: tocsin\r\n\r\n"sv);
   if (head.cut()) return Code::too_big;
   return head.size();
 }

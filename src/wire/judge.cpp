@@ -5,6 +5,7 @@
 namespace tocsin {
 namespace {
 
+using namespace std::string_view_literals;  // their length is known when this is built
 using Kind = JsonValue::Kind;
 
 constexpr std::uint64_t kMaxRetryAfter = 86'400;       // seconds
@@ -51,17 +52,17 @@ bool write_words(JsonValue value, TextWriter& into) {
 
 // What the service says about the request as a whole, in the order the field has shown to be useful.
 bool write_explanation(JsonValue root, TextWriter& into) {
-  if (write_words(root.member("message"), into)) return true;
-  const JsonValue messages = root.member("messages");
-  for (const std::string_view key : {"details", "error"})
+  if (write_words(root.member("message"sv), into)) return true;
+  const JsonValue messages = root.member("messages"sv);
+  for (const std::string_view key : {"details"sv, "error"sv})
     for (JsonValue entry = messages.first(); !entry.absent(); entry = entry.next())
       if (write_words(entry.member(key), into)) return true;
-  const JsonValue detail = root.member("detail");
+  const JsonValue detail = root.member("detail"sv);
   if (write_words(detail, into)) return true;
   if (detail.is(Kind::array))
     for (JsonValue fault = detail.first(); !fault.absent(); fault = fault.next())
-      if (write_words(fault.member("msg"), into)) return true;
-  for (const std::string_view key : {"details", "error", "error_description", "title"})
+      if (write_words(fault.member("msg"sv), into)) return true;
+  for (const std::string_view key : {"details"sv, "error"sv, "error_description"sv, "title"sv})
     if (write_words(root.member(key), into)) return true;
   return false;
 }
@@ -77,7 +78,7 @@ void write_reason(const Answer& answer, JsonValue root, TextWriter& into) {
   }
   into.text(": ");
   const bool explained = write_explanation(root, into);
-  const JsonValue code = root.member("error_code");
+  const JsonValue code = root.member("error_code"sv);
   if (explained && !into.cut() && (code.is(Kind::number) || !trim(code.text()).empty())) {
     into.text(" (");
     write_words(code, into);
@@ -93,9 +94,13 @@ bool nothing(JsonValue value) { return value.absent() || value.is(Kind::null) ||
 bool words(JsonValue value) { return value.is(Kind::text) && !value.empty_text(); }
 
 bool names_rate_limit(JsonValue object) {
-  for (const std::string_view key :
-       {"error", "error_code", "error_description", "message", "details", "detail"})
-    if (same_ignoring_case(object.member(key).text(), "RATE_LIMIT")) return true;
+  if (!object.is(Kind::object)) return false;
+  for (JsonValue member = object.first(); !member.absent(); member = member.next()) {
+    if (!member.is(Kind::text) || !same_ignoring_case(member.text(), "RATE_LIMIT"sv)) continue;
+    for (const std::string_view key :
+         {"error"sv, "error_code"sv, "error_description"sv, "message"sv, "details"sv, "detail"sv})
+      if (object.member(key) == member) return true;  // the first of that name counts
+  }
   return false;
 }
 
@@ -113,7 +118,7 @@ bool is_id(JsonValue value, std::string_view id) {
 bool speaks_of(JsonValue entry, std::string_view id) {
   if (!entry.is(Kind::object)) return false;
   for (JsonValue member = entry.first(); !member.absent(); member = member.next())
-    if (member.name() == "internal_id" && is_id(member, id)) return true;
+    if (member.named("internal_id"sv) && is_id(member, id)) return true;
   return false;
 }
 
@@ -133,42 +138,42 @@ MessageVerdict verdict(Fate fate, std::string_view reason) {
 MessageVerdict refusal(JsonValue entry) {
   char line[kMaxReason];
   TextWriter reason(line);
-  const JsonValue error = entry.member("error");
-  if (!write_words(entry.member("details"), reason)) {
+  const JsonValue error = entry.member("error"sv);
+  if (!write_words(entry.member("details"sv), reason)) {
     if (error.is(Kind::number)) reason.text("error ");
-    if (!write_words(error, reason) && !write_words(entry.member("error_description"), reason))
+    if (!write_words(error, reason) && !write_words(entry.member("error_description"sv), reason))
       reason.text("no reason given");
   }
   return verdict(Fate::refused, reason.view());
 }
 
 MessageVerdict read_entry(JsonValue entry) {
-  for (const std::string_view key : {"internal_id", "message_uuid", "error", "details"})
+  for (const std::string_view key : {"internal_id"sv, "message_uuid"sv, "error"sv, "details"sv})
     if (entry.count(key) > 1) return verdict(Fate::unknown, "contradictory: a key is given twice");
-  const JsonValue uuid = entry.member("message_uuid");
-  const JsonValue error = entry.member("error");
+  const JsonValue uuid = entry.member("message_uuid"sv);
+  const JsonValue error = entry.member("error"sv);
   if (words(uuid)) {
     if (!nothing(error)) return verdict(Fate::unknown, "contradictory: message_uuid and error");
     if (!visible(uuid.text())) return verdict(Fate::unknown, "message_uuid with strange characters");
-    MessageVerdict accepted = verdict(Fate::accepted, "");
+    MessageVerdict accepted = verdict(Fate::accepted, {});
     // An id that is cut is another id: none is kept.
     if (!accepted.uuid.assign(uuid.text()).ok()) accepted.reason.assign_cut("message_uuid too long to keep");
     return accepted;
   }
   if (!nothing(uuid)) return verdict(Fate::unknown, "message_uuid is not a text");
   if (names_rate_limit(entry)) return verdict(Fate::later, "RATE_LIMIT");
-  if (words(error) || error.is(Kind::number) || words(entry.member("details"))) return refusal(entry);
+  if (words(error) || error.is(Kind::number) || words(entry.member("details"sv))) return refusal(entry);
   return verdict(Fate::unknown, "neither message_uuid nor error");
 }
 
 // ---- the whole answer ----------------------------------------------------------------------------------
 
 void write_count(std::size_t some, std::size_t all, std::string_view what, TextWriter& into) {
-  into.text(": ")
+  into.text(": "sv)
       .number(some)
-      .text(" of ")
+      .text(" of "sv)
       .number(all)
-      .text(all == 1 ? " message " : " messages ")
+      .text(all == 1 ? " message "sv : " messages "sv)
       .text(what);
 }
 
@@ -180,7 +185,6 @@ Sums judge_messages(JsonValue messages, Span<const std::string_view> ids, Fate u
                     Span<MessageVerdict> verdicts) {
   Sums sums;
   for (std::size_t i = 0; i < ids.size(); ++i) {
-    verdicts[i] = verdict(unnamed, "not named in the answer");
     bool named = false;
     for (JsonValue entry = messages.first(); !entry.absent(); entry = entry.next()) {
       if (!speaks_of(entry, ids[i])) continue;
@@ -192,7 +196,10 @@ Sums judge_messages(JsonValue messages, Span<const std::string_view> ids, Fate u
       }
       named = true;
     }
-    if (!named) continue;
+    if (!named) {
+      verdicts[i] = verdict(unnamed, "not named in the answer"sv);
+      continue;
+    }
     ++sums.named;
     if (verdicts[i].fate == Fate::unknown) ++sums.unclear;
     if (verdicts[i].fate == Fate::refused) ++sums.refused;
@@ -202,25 +209,26 @@ Sums judge_messages(JsonValue messages, Span<const std::string_view> ids, Fate u
 
 // `"status": false` with a reason, and not the least sign that any message was taken.
 bool refuses_everything(JsonValue root, JsonValue messages) {
-  const JsonValue status = root.member("status");
-  if (root.count("status") != 1 || !status.is(Kind::boolean) || status.truth()) return false;
+  const JsonValue status = root.member("status"sv);
+  if (root.count("status"sv) != 1 || !status.is(Kind::boolean) || status.truth()) return false;
   for (JsonValue entry = messages.first(); !entry.absent(); entry = entry.next())
     for (JsonValue member = entry.first(); !member.absent(); member = member.next())
-      if (member.name() == "message_uuid" && !nothing(member)) return false;
+      if (member.named("message_uuid"sv) && !nothing(member)) return false;
   // Words inside an entry that names nobody are about one message, and nobody knows which.
   char line[kMaxReason];
   TextWriter scratch(line);
   for (const std::string_view key :
-       {"message", "detail", "details", "error", "error_code", "error_description", "title"})
+       {"message"sv, "detail"sv, "details"sv, "error"sv, "error_code"sv, "error_description"sv, "title"sv})
     if (write_words(root.member(key), scratch)) return true;
   return false;
 }
 
 Whole judge_readable(JsonValue root, const Answer& answer, Span<const std::string_view> ids,
                      Span<MessageVerdict> verdicts, bool& rate_limited, TextWriter& reason) {
-  const JsonValue messages = root.member("messages");
-  if (root.count("messages") > 1 || !(nothing(messages) || messages.is(Kind::array))) {
-    reason.number(answer.status).text(": no list of messages");
+  const JsonValue messages = root.member("messages"sv);
+  if (root.count("messages"sv) > 1 || !(nothing(messages) || messages.is(Kind::array))) {
+    for (MessageVerdict& one : verdicts) one = verdict(Fate::unknown, {});
+    reason.number(answer.status).text(": no list of messages"sv);
     return Whole::unknown;
   }
   rate_limited = names_rate_limit(root);
@@ -242,7 +250,7 @@ Whole judge_readable(JsonValue root, const Answer& answer, Span<const std::strin
   } else if (sums.refused > 0) {
     write_count(sums.refused, ids.size(), "refused", reason);
   } else {
-    write_count(ids.size(), ids.size(), "accepted", reason);
+    write_count(ids.size(), ids.size(), "accepted"sv, reason);
   }
   return sums.named > 0 || rate_limited ? Whole::judged : Whole::unknown;
 }
@@ -294,7 +302,8 @@ Judgement judge(const Answer& answer, Span<const std::string_view> ids, Span<Mes
   const bool readable = judgement.whole == Whole::judged && !root.absent();
   if (judgement.whole == Whole::judged && !readable) judgement.whole = Whole::unknown;
   const bool later = judgement.whole != Whole::unknown;
-  for (MessageVerdict& one : verdicts) one = verdict(later ? Fate::later : Fate::unknown, "");
+  if (!readable)
+    for (MessageVerdict& one : verdicts) one = verdict(later ? Fate::later : Fate::unknown, {});
   if (readable) {
     judgement.whole = judge_readable(root, answer, ids, verdicts, judgement.rate_limited, reason);
     if (judgement.whole == Whole::unknown)

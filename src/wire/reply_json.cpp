@@ -111,17 +111,21 @@ JsonValue read_object(Bytes body, Arena& arena) {
 
 JsonValue::Kind JsonValue::kind() const {
   if (node_ == nullptr) return Kind::absent;
-  if (cJSON_IsNull(node_) != 0) return Kind::null;
-  if (cJSON_IsBool(node_) != 0) return Kind::boolean;
-  if (cJSON_IsNumber(node_) != 0) return Kind::number;
-  if (cJSON_IsString(node_) != 0) return Kind::text;
-  return cJSON_IsArray(node_) != 0 ? Kind::array : Kind::object;
+  switch (node_->type & 0xFF) {
+    case cJSON_NULL: return Kind::null;
+    case cJSON_False:
+    case cJSON_True: return Kind::boolean;
+    case cJSON_Number: return Kind::number;
+    case cJSON_String: return Kind::text;
+    case cJSON_Array: return Kind::array;
+    default: return Kind::object;
+  }
 }
 
 bool JsonValue::truth() const { return node_ != nullptr && cJSON_IsTrue(node_) != 0; }
 double JsonValue::number() const { return is(Kind::number) ? node_->valuedouble : 0; }
 std::string_view JsonValue::text() const {
-  return is(Kind::text) ? std::string_view{node_->valuestring} : "";
+  return is(Kind::text) ? std::string_view{node_->valuestring} : std::string_view{};
 }
 
 JsonValue JsonValue::first() const {
@@ -129,22 +133,27 @@ JsonValue JsonValue::first() const {
 }
 JsonValue JsonValue::next() const { return node_ != nullptr ? JsonValue{node_->next} : JsonValue{}; }
 
-std::string_view JsonValue::name() const {
-  return node_ != nullptr && node_->string != nullptr ? std::string_view{node_->string} : "";
+// Most names differ in their first letters; how long they are is never counted.
+bool JsonValue::named(std::string_view name) const {
+  const char* own = node_ != nullptr ? node_->string : nullptr;
+  if (own == nullptr) return false;
+  for (const char c : name)
+    if (*own++ != c) return false;  // the NUL that ends it, too
+  return *own == '\0';
 }
 
 // An own walk: cJSON's default look-up takes Message_UUID for message_uuid.
 JsonValue JsonValue::member(std::string_view name) const {
   if (!is(Kind::object)) return {};
-  for (JsonValue one = first(); !one.absent(); one = one.next())
-    if (one.name() == name) return one;
+  for (const cJSON* one = node_->child; one != nullptr; one = one->next)
+    if (JsonValue{one}.named(name)) return JsonValue{one};
   return {};
 }
 
 unsigned JsonValue::count(std::string_view name) const {
   unsigned found = 0;
   if (is(Kind::object))
-    for (JsonValue one = first(); !one.absent(); one = one.next()) found += one.name() == name ? 1U : 0U;
+    for (const cJSON* one = node_->child; one != nullptr; one = one->next) found += JsonValue{one}.named(name) ? 1U : 0U;
   return found;
 }
 

@@ -35,10 +35,11 @@ class JsonValue {
   // The elements of an array or the members of an object, in the order of the answer; absent after the last.
   JsonValue first() const;
   JsonValue next() const;
-  std::string_view name() const;  // of a member; empty for an element
-  // The first member of exactly this name, letter case included; absent when there is none.
+  bool named(std::string_view name) const;  // a member of exactly this name, letter case included
+  // The first member that is named so; absent when there is none.
   JsonValue member(std::string_view name) const;
   unsigned count(std::string_view name) const;  // members of this name
+  friend bool operator==(JsonValue a, JsonValue b) { return a.node_ == b.node_; }  // the very same one
 
  private:
   const cJSON* node_ = nullptr;

@@ -76,8 +76,8 @@ void look_at_connection() {
 
 MEASURED void measured_alarm() {
   HttpExchange& exchange = client->exchange;
-  std::string_view ids[kMaxBatch];
-  char places[kMaxBatch][kMaxId];
+  static std::string_view ids[kMaxBatch];
+  static char places[kMaxBatch][kMaxId];
   const std::size_t body_size = compose(ids, places);
   HttpRequest head;
   head.target = kPath;
@@ -102,7 +102,7 @@ MEASURED void measured_alarm() {
     if (!n.ok() || !exchange.got(n.value()).ok()) die("read", n.status().detail());
   }
   const HttpResponse& response = exchange.response();
-  MessageVerdict verdicts[kMaxBatch];
+  static MessageVerdict verdicts[kMaxBatch];
   const Answer whole{response.status(), response.encoded(), response.retry_after(), response.body()};
   judge(whole, Span<const std::string_view>{ids, task.batch()}, Span<MessageVerdict>{verdicts, task.batch()},
         client->arena);
