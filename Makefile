@@ -205,7 +205,7 @@ test-programs: $(TEST_PROGRAMS)        ## builds every test program, runs none
 # ---- gates -----------------------------------------------------------------------------------------------
 # Each is shown to fail on planted violations by gate-selftest.
 
-GATES := layers faults headers clang nocompile size gate-selftest fuzz-replay
+GATES := layers faults headers clang nocompile size gate-selftest coverage fuzz-replay
 PORTABLE_OBJ := $(call objects,$(SHIP),$(foreach layer,$(ALL_LAYERS),$(sort $(wildcard src/$(layer)/*.cpp))))
 OUTER_OBJ    := $(call objects,$(SHIP),$(PROGRAM_SRC) $(PORT_SRC))
 COMPILE_ONLY  = COMPILERS='$(CXX) $(if $(CROSS),,clang++)' FLAGS='$(CORE) $(WARN) $(OUTER_TEST)' \
@@ -229,6 +229,13 @@ size: $(PORTABLE_OBJ) $(OUTER_OBJ) $(if $(HAVE_PROGRAM),$(SHIP)/tocsin.stripped)
 gate-selftest: $(BUILD)/deps/test.ok   ## shows that every gate can fail
 	$(Q)sh tests/gates/selftest.sh
 	$(Q)python3 tests/gates/selftest_runner.py
+
+HTTP_TESTS := $(filter tests/test_http_%,$(PURE_TESTS))
+coverage: $(BUILD)/deps/test.ok        ## lines and branches of the HTTP client that its tests never take; fails below 95 %
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/coverage LAYERS='base wire' SANITIZER=--coverage CHECK_CPP=-O0 \
+	  $(HTTP_TESTS:%=$(BUILD)/coverage/$(TOOLCHAIN)-check/%)
+	$(Q)python3 tests/gates/coverage.py --check $(BUILD)/coverage/$(TOOLCHAIN)-check --of 'src/wire/http_*' \
+	  --of 'include/tocsin/wire/http_*' $(HTTP_TESTS)
 
 MUTANT_NAMES := $(sort $(shell sed -n 's/^fails \([^ ]*\).*/\1/p' tests/mutants/faults.txt))
 MUTANT_TESTS := $(addprefix $(CHECK)/tests/,$(MUTANT_NAMES))
@@ -257,9 +264,10 @@ crash-states:                          ## the queue's crash states, without sani
 
 FUZZERS    := $(sort $(patsubst tests/fuzz/fuzz_%.cpp,%,$(wildcard tests/fuzz/fuzz_*.cpp)))
 FUZZ_FLAGS := $(CORE) $(WARN) -O1 -g -fno-sanitize-recover=all $(OUTER_TEST) -Itests/fuzz
-# Of the port, what is fuzzed and what that needs.
-FUZZ_PORT  := $(addprefix port/linux/,ca_file.cpp certificate.cpp certificate_words.cpp clock.cpp pem.cpp pin.cpp \
-                resolver.cpp server_name.cpp system.cpp tls_memory.cpp)
+# Of port and program, what is fuzzed and what that needs.
+FUZZ_PORT  := $(addprefix port/linux/,ca_file.cpp certificate.cpp certificate_words.cpp clock.cpp gpio_lines.cpp pem.cpp \
+                pin.cpp resolver.cpp server_name.cpp system.cpp tls_memory.cpp) \
+              $(wildcard src/program/config*.cpp) src/program/ini.cpp
 SECONDS    ?= 60
 
 $(BUILD)/fuzz/%.o: %.cpp | $(BUILD)/deps/test.ok
