@@ -65,10 +65,9 @@ HttpResponse::Step HttpResponse::step() {
     case Stage::body_until_close:
     case Stage::chunk_data: return take_data();
     case Stage::done:
-      if (fill_ > at_) excess_ = true;
-      return Step::wait;
-    case Stage::failed: return Step::wait;
+    case Stage::failed: break;
   }
+  if (fill_ > at_) excess_ = true;
   return Step::wait;
 }
 

@@ -9,15 +9,7 @@ namespace tocsin {
 
 Status TunnelAnswer::take(Bytes came) {
   for (const std::uint8_t c : came) {
-    if (stage_ == Stage::done) {
-      excess_ = true;
-      return {};
-    }
-    if (stage_ == Stage::failed) break;
-    if (++came_ > kHeadBytes) {
-      stage_ = Stage::failed;
-      break;
-    }
+    if (stage_ < Stage::done && ++came_ > kHeadBytes) stage_ = Stage::failed;
     stage_ = step(c);
   }
   if (stage_ == Stage::done) return {};
@@ -57,7 +49,7 @@ TunnelAnswer::Stage TunnelAnswer::step(std::uint8_t c) {
       return is_text(c) ? stage_ : Stage::failed;
     case Stage::line_end: return c == '\n' ? Stage::name_or_end : Stage::failed;
     case Stage::head_end: return c == '\n' ? end_of_head() : Stage::failed;
-    case Stage::done:
+    case Stage::done: excess_ = true; break;
     case Stage::failed: break;
   }
   return stage_;

@@ -117,5 +117,15 @@ object 'struct B { virtual void f() = 0; B(); }; B::B() { }'
 expect fail 'size: a pure table in portable code' symbols --portable
 expect pass 'size: a pure table outside it' symbols --outer
 
+covered() {  # PERCENT PATTERN: of a program that never takes one way of two
+  mkdir -p "$tree/covered"
+  printf 'int main(int n, char**) {\n  if (n == 1) return 0;\n  return 1;\n}\n' >"$tree/covered/c.cpp"
+  g++ --coverage -O0 -o "$tree/covered/test" "$tree/covered/c.cpp" &&
+    python3 "$gates/coverage.py" --check "$tree/covered" --of "$2" --least "$1" test
+}
+expect pass 'coverage: as much as is asked for' covered 50 "$tree/*"
+expect fail 'coverage: less' covered 95 "$tree/*"
+expect fail 'coverage: of no source' covered 50 'other/*'
+
 echo "gate self-test: $passed passed, $failed failed"
 [ $failed = 0 ]

@@ -47,7 +47,7 @@ class HttpResponse {
 
   // Valid once done():
   std::uint16_t status() const { return status_; }                        // 200..599
-  bool keep_alive() const { return keep_alive_ && done() && !excess_; }   // may carry another request
+  bool keep_alive() const { return keep_alive_ && !excess_; }             // may carry another request
   bool encoded() const { return encoded_; }                               // Content-Encoding was not identity
   Bytes body() const { return Bytes{buffer_}.drop(body_at_).first(body_size_); }
   std::string_view retry_after() const { return retry_after_; }  // as it came, or empty (RFC 9110 10.2.3)
