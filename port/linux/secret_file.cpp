@@ -35,11 +35,10 @@ class Secret {
 };
 
 // Writes, syncs and closes. The file is at its place only after that.
-Status fill(Fd file, std::string_view token) {
+Status fill(Fd file, Bytes bytes, Durable durable) {
   if (::fchmod(file.number(), S_IRUSR | S_IWUSR) != 0) return last_error();  // whatever the umask was
-  TRY(write_whole(file.number(), as_bytes(token)));
-  TRY(write_whole(file.number(), as_bytes("\n")));
-  if (::fsync(file.number()) != 0) return last_error();
+  TRY(write_whole(file.number(), bytes));
+  if (durable == Durable::yes && ::fsync(file.number()) != 0) return last_error();
   return ::close(file.release()) == 0 ? Status{} : last_error();
 }
 
@@ -130,7 +129,13 @@ Result<std::size_t> read_proxy_login(std::string_view path, Span<char> into, Tex
 
 Status write_token(std::string_view path, std::string_view token, TextWriter& why) {
   TRY_LET(cleaned, clean_token(token, why));
+  Secret line;
+  std::memcpy(line.bytes().data(), cleaned.data(), cleaned.size());
+  line.bytes()[cleaned.size()] = '\n';
+  return write_secret(path, line.bytes().first(cleaned.size() + 1), Durable::yes, why);
+}
 
+Status write_secret(std::string_view path, Bytes bytes, Durable durable, TextWriter& why) {
   std::size_t slash = path.size();
   while (slash > 0 && path[slash - 1] != '/') --slash;
   const std::string_view folder = slash == 0 ? "." : head(path, slash);
@@ -153,14 +158,14 @@ Status write_token(std::string_view path, std::string_view token, TextWriter& wh
                            ::fstat(dir.number(), &owner) == 0) &&
       ::fchown(file.number(), owner.st_uid, owner.st_gid) != 0)
     return failed(why, "cannot give its owner to ", path, last_error());
-  Status written = fill(Fd{file.release()}, cleaned);
+  Status written = fill(Fd{file.release()}, bytes, durable);
   if (written.ok() && ::renameat(dir.number(), memory, dir.number(), name.c_str()) != 0)
     written = last_error();
   if (!written.ok()) {
-    ::unlinkat(dir.number(), memory, 0);  // a token must not lie about under another name
+    ::unlinkat(dir.number(), memory, 0);  // a secret must not lie about under another name
     return failed(why, "cannot write ", path, written);
   }
-  if (::fsync(dir.number()) != 0) return failed(why, "cannot sync the folder of ", path, last_error());
+  if (durable == Durable::yes && ::fsync(dir.number()) != 0) return failed(why, "cannot sync the folder of ", path, last_error());
   return {};
 }
 

@@ -30,6 +30,11 @@ Result<std::size_t> read_token(std::string_view path, Span<char> into, TextWrite
 // The same for "user:password" of a proxy. Errors as read_token(); bad_value also without a colon.
 Result<std::size_t> read_proxy_login(std::string_view path, Span<char> into, TextWriter& why);
 
+// Puts `bytes` in place of `path`, mode 0600, atomically. Durable: on the medium, too, the old file or the new one is
+// there, whenever the power goes; without, nobody knows what is there after a power cut. Errors, with `why`: io.
+enum class Durable : std::uint8_t { no, yes };
+Status write_secret(std::string_view path, Bytes bytes, Durable durable, TextWriter& why);
+
 // Puts the cleaned token in place of `path`, mode 0600, atomically and on the medium: the old file or
 // the new one is there, whenever the power goes. Errors, with `why`: as clean_token; io.
 Status write_token(std::string_view path, std::string_view token, TextWriter& why);

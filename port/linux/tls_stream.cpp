@@ -174,7 +174,7 @@ bool TlsStream::offer_session(const Clocks& clocks) {
 void TlsStream::keep_session() {
   forget_session();
   mbedtls_ssl_session_init(&session_);
-  has_session_ = true;
+  has_session_ = session_is_new_ = true;
   if (mbedtls_ssl_get_session(&ssl_, &session_) != 0) forget_session();
 }
 

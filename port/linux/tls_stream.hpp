@@ -52,6 +52,15 @@ class TlsStream final : public Stream {
   enum class Heard : std::uint8_t { unknown, nothing, data };
   void heard(Heard what) { heard_ = what; }
 
+  // The session for a restart, when there is a new one, and back (tls_session.cpp). A session stands for the
+  // verification of the handshake that made it: sealed with `key`, the stream's token (HMAC-SHA256), it can be forged
+  // only by who has already what a false server could learn. The seal covers all that a session is bound to, host and
+  // port, too, and nothing of other bytes is looked at before it is found right; the certificate's dates and the clock
+  // are looked at again before it is offered. Errors of saving: empty (none, or none that is new), too_big, full
+  // (memory); of loading: bad_value (damaged, or bound to something else; a full handshake will follow).
+  Result<std::size_t> save_session(Bytes key, MutBytes into);
+  Status load_session(const Endpoint& to, Bytes key, Bytes from);
+
  private:
   Status begin(const Endpoint& to);
   Status reach(const Endpoint& to);
@@ -62,6 +71,7 @@ class TlsStream final : public Stream {
   bool offer_session(const Clocks& clocks);
   void keep_session();
   void forget_session();
+  bool seal(Bytes key, Bytes sealed, const TrustState& trust, std::uint8_t* into);
   Status wait_for(Phase phase, Want want);
   void explain(std::string_view words);                // to problem()
   Status fail(Status status, std::string_view words);  // closes, too
@@ -83,6 +93,7 @@ class TlsStream final : public Stream {
   bool shaking_hands_ = false;  // the context holds what that takes
   bool only_1_2_ = false;   // the server met kPssFlaw
   bool has_session_ = false;
+  bool session_is_new_ = false;  // not from a file
   bool offered_ = false;  // the session before, in this handshake
   std::uint16_t port_ = 0;
   Heard heard_ = Heard::unknown;

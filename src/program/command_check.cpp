@@ -183,6 +183,13 @@ Exit check_configuration(const Call& call) {
       exit = Exit::config;
     }
     why.clear();
+    Fd session;
+    if (!stream.session_file.empty() &&
+        !open_secret(stream.session_file, "session", {}, session, why).ok() && session.is_open()) {
+      complain(why.view());
+      exit = Exit::config;
+    }
+    why.clear();
     authorities.write_warning(why);
     if (!why.view().empty()) complain(why.view());
   }

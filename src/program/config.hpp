@@ -52,6 +52,7 @@ struct StreamConfig {
   std::string_view ca_file = "/etc/ssl/certs/ca-certificates.crt";
   std::string_view crl_file;                       // empty: revocation is not looked at
   std::string_view pin_sha256;                     // checked; empty: any key
+  std::string_view session_file;                   // empty: TLS sessions are kept in memory only
   std::string_view client_cert_file, client_key_file;  // both or none
   Millis timeout = seconds(30);                    // one whole request, name look-up included
   Millis retry_min = seconds(5);

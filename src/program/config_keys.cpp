@@ -38,6 +38,7 @@ constexpr Key kKeys[kKeyCount] = {
     {Section::stream, "pin_sha256", Need::optional, "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg="},
     {Section::stream, "client_cert_file", Need::optional, "/etc/tocsin/device.pem"},
     {Section::stream, "client_key_file", Need::optional, "/etc/tocsin/device.key"},
+    {Section::stream, "session_file", Need::optional, "/var/lib/tocsin/sms.session"},
     {Section::stream, "proxy", Need::optional, "proxy.plant:3128"},
     {Section::stream, "proxy_auth_file", Need::optional, "/etc/tocsin/proxy.login"},
     {Section::contact, "phone", Need::required, "+44 7700 900123"},

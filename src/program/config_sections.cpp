@@ -303,6 +303,7 @@ void ConfigReader::stream_value(const IniItem& item, const Value& value) {
   if (item.word == "pin_sha256") return value.pins(stream.pin_sha256);
   if (item.word == "client_cert_file") return value.path(kMaxPath, stream.client_cert_file);
   if (item.word == "client_key_file") return value.path(kMaxPath, stream.client_key_file);
+  if (item.word == "session_file") return value.path(kMaxPath, stream.session_file);
   if (item.word == "timeout") return value.duration(seconds(5), minutes(5), stream.timeout);
   if (item.word == "retry_min") return value.duration(seconds(1), hours(24), stream.retry_min);
   if (item.word == "retry_max") return value.duration(seconds(1), hours(24), stream.retry_max);

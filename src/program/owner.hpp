@@ -15,6 +15,7 @@
 #include "port/linux/kept_aside.hpp"
 #include "port/linux/log.hpp"
 #include "port/linux/resolver.hpp"
+#include "port/linux/session_file.hpp"
 #include "port/linux/state_dir.hpp"
 #include "port/linux/storage_worker.hpp"
 #include "port/linux/tls_stream.hpp"
@@ -133,6 +134,8 @@ class Owner final : public Observer {
   void write_unreadable(Status failure, TextWriter& into) const;
   void begin_run();
   void let_go();
+  void load_session(std::size_t stream);
+  void save_sessions();
   void begin_outbox();
   // owner_memory.cpp
   void begin_in_memory(Status failure, std::string_view why);
@@ -230,6 +233,7 @@ class Owner final : public Observer {
   TlsContext contexts_[kMaxStreams];
   TlsStream* streams_[kMaxStreams] = {};
   Sender* senders_[kMaxStreams] = {};
+  SessionFile session_file_;  // of one stream after the other
   bool said_clock_is_wrong_ = false;
   char tokens_[kMaxStreams][kMaxToken];
   std::size_t token_sizes_[kMaxStreams] = {};

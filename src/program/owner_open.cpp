@@ -301,6 +301,7 @@ Exit Owner::open_streams(TextWriter& why) {
     stream_count_ = i + 1;
     if (problem.view().empty() && load_token(i, problem) == Exit::done && load_login(i, problem) == Exit::done) {
       configure_sender(i);
+      load_session(i);
       continue;
     }
     configure_sender(i);
@@ -336,6 +337,44 @@ void Owner::close(Millis most) {
   }
   control_.close();
   let_go();
+  save_sessions();
+}
+
+void Owner::load_session(std::size_t stream) {
+  const StreamConfig& from = config_->streams[stream];
+  if (from.session_file.empty()) return;
+  char text[Log::kMaxLine];
+  TextWriter line(text);
+  const auto size = session_file_.read(from.session_file, line);
+  if (size.code() == Code::not_found) return;
+  Status loaded = size.status();
+  if (loaded.ok()) {
+    loaded = streams_[stream]->load_session({from.host, from.port}, as_bytes({tokens_[stream], token_sizes_[stream]}),
+                                            Bytes{session_file_.room()}.first(size.value()));
+    line.text("the session in ").text(from.session_file).text(" is damaged, or of other settings");
+  }
+  session_file_.wipe();
+  if (!loaded.ok()) log_line(LogLevel::warning, line.text(": ignored, a new one is made").view());
+}
+
+// Last of all, when nothing waits for the medium any more. What is not written within a moment is not waited for.
+void Owner::save_sessions() {
+  const Instant until = read_clocks().now + kEndPatience;
+  for (std::size_t i = 0; let_go_ && i < stream_count_; ++i) {
+    if (config_->streams[i].session_file.empty()) continue;
+    const auto size = streams_[i]->save_session(as_bytes({tokens_[i], token_sizes_[i]}), session_file_.room());
+    if (!size.ok()) continue;
+    session_file_.begin_writing(config_->streams[i].session_file, size.value());
+    char text[Log::kMaxLine];
+    TextWriter line(text);
+    Status written = session_file_.outcome(line);
+    for (Instant now = read_clocks().now; written.code() == Code::again && now < until; now = read_clocks().now) {
+      worker_.wait(until - now).ignore();
+      written = session_file_.outcome(line);
+    }
+    if (written.code() == Code::again) return;
+    if (!written.ok()) log_line(LogLevel::warning, line.view());
+  }
 }
 
 // The stores first: who waits for the lock opens them at once, and perhaps for itself alone.

@@ -85,6 +85,8 @@ TEST(config_of_a_whole_file_has_every_value) {
   CHECK_TEXT(config.streams[0].client_cert_file, "/etc/tocsin/device.pem");
   CHECK_TEXT(config.streams[0].client_key_file, "/etc/tocsin/device.key");
   CHECK_TEXT(config.streams[1].client_cert_file, "");
+  CHECK_TEXT(config.streams[0].session_file, "/var/lib/tocsin/sms.session");
+  CHECK_TEXT(config.streams[1].session_file, "");
   CHECK_TEXT(config.streams[1].proxy_host, "");
   CHECK(config.streams[1].type == StreamType::two_way);
   CHECK_TEXT(config.streams[1].host, "::1");
