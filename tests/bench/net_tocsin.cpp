@@ -18,7 +18,7 @@ using namespace tocsin;
 namespace {
 
 Task task;
-alignas(16) std::uint8_t tls_memory[kTlsArenaBytes];
+alignas(16) std::uint8_t tls_memory[56 * 1024];  // as the program gives for one stream
 alignas(16) std::uint8_t reply_memory[kReplyArenaBytes];
 std::uint8_t request[kRequestHeadBytes + kRequestBodyBytes], answer[kHeadBytes + kAnswerBytes];
 unsigned next_id = kFirstId;
