@@ -6,9 +6,8 @@
 #ifndef TOCSIN_MBEDTLS_TRIMMED_H
 #define TOCSIN_MBEDTLS_TRIMMED_H
 
-/* Time: certificates have dates. */
+/* Time: tickets grow old. The dates of certificates are judged by port/linux/certificate.cpp (why: no_dates.cpp). */
 #define MBEDTLS_HAVE_TIME
-#define MBEDTLS_HAVE_TIME_DATE
 
 /* Memory: all of it from one static buffer; its high-water mark can be read. Before there is a buffer there is none:
  * the C library's heap stays out of the program. */

@@ -2,6 +2,7 @@
 #include "port/linux/tls_words.hpp"
 
 #include <mbedtls/ssl.h>
+#include <mbedtls/x509.h>
 
 #include <cerrno>
 
@@ -37,6 +38,8 @@ std::string_view handshake_words(int error) {
     case MBEDTLS_ERR_SSL_FEATURE_UNAVAILABLE:  // 2.28: of more than one record; 3.6: of more than fits
     case MBEDTLS_ERR_SSL_BAD_INPUT_DATA:
       return "the server's certificates are too long for this program (16 KB, with Mbed TLS 2.28 in one record)";
+    case MBEDTLS_ERR_X509_FATAL_ERROR:
+      return "the server's chain has too many certificates (8 between its own and a root at most)";
     case kHandshakeFailure:
     case kIllegalParameter:
     case kDecodeError: return "the server's handshake is not as TLS wants it (does something between change it?)";

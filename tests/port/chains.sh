@@ -59,7 +59,7 @@ leaf() {  # ISSUER NAME [DIGEST [SAN]]
 subjectAltName = ${4:-DNS:sms.test}" "${3:-sha256}"
 }
 
-for name in root old inter inter2 noca nosign path0 path1 path0inter path1inter gone sub good viainter crossleaf lone \
+for name in root old inter inter2 late noca nosign path0 path1 path0inter path1inter gone sub good viainter crossleaf lone \
   bynoca bynosign path0leaf path0deep path1leaf byleaf bygone sha1leaf forclient cnonly uri star revoked v1 bytwin by1024 byinter1024 bysub \
   byv1; do
   ec $name
@@ -81,6 +81,7 @@ leaf inter2 crossleaf                    # three below the root
 ca old old "$CA" sha256 20200101000000Z 20250101000000Z
 sign old root "/CN=ca root" "$CA" sha256 $FROM $UNTIL cross     # the root's key, signed by one that has expired
 sign twin inter "/CN=ca inter" "$CA" sha256 $FROM $UNTIL forged # the intermediate's name and key, signed by the twin
+sign root late "/CN=ca inter" "$CA" sha256 20200101000000Z 20250101000000Z  # the intermediate's name, expired, another key
 leaf lone lone
 leaf twin bytwin
 
