@@ -16,6 +16,8 @@ constexpr std::size_t kWords = 320;
 // What one call takes in at most. Mbed TLS goes on by itself behind warnings, tickets and such, as long as
 // there is more: a peer that always has more would keep the loop, and no deadline would be looked at.
 constexpr std::size_t kTakenAtOnce = 32'768;
+// A longer one costs memory, and does not fit the ClientHello of the trimmed library: the next connection would fail.
+constexpr std::size_t kMaxTicket = 2048;
 
 // A ticket of TLS 1.3 comes at any time after the handshake, and is taken in by whatever is called next, a
 // write too: nothing was written or read then. What the library holds back already makes no socket readable.
@@ -111,6 +113,7 @@ Status TlsStream::begin_handshake() {
   phase_ = Phase::handshaking;
   socket_error_ = 0;
   ahead_ = {};
+  at_end_ = false;
   const auto literal = parse_address(host_.view(), port_);
   if (!context_.begin_handshake().ok()) {
     problem_.assign_cut(context_.problem());
@@ -175,7 +178,8 @@ void TlsStream::keep_session() {
   forget_session();
   mbedtls_ssl_session_init(&session_);
   has_session_ = session_is_new_ = true;
-  if (mbedtls_ssl_get_session(&ssl_, &session_) != 0) forget_session();
+  if (mbedtls_ssl_get_session(&ssl_, &session_) != 0 || session_.MBEDTLS_PRIVATE(ticket_len) > kMaxTicket)
+    forget_session();
 }
 
 void TlsStream::forget_session() {
@@ -217,7 +221,8 @@ Result<std::size_t> TlsStream::read(MutBytes into) {
       want_ = Want::nothing;
       return Code::closed;
     }
-    if (only_took_a_ticket(ssl_, n)) continue;
+    // A record without data (RFC 8446 5.1) is 0 to Mbed TLS, as is the end of the connection.
+    if (only_took_a_ticket(ssl_, n) || (n == 0 && !at_end_)) continue;
     return judge(n == 0 ? MBEDTLS_ERR_SSL_CONN_EOF : n);
   }
 }
@@ -283,7 +288,9 @@ Status TlsStream::judge(int tls_code) {
   if (tls_code == MBEDTLS_ERR_SSL_WANT_WRITE) return wait_for(phase_, Want::writable);
   char words[kWords];
   TextWriter text{words};
-  if (socket_error_ != 0) {
+  // Else it is of an alert that found the connection gone, and something else is what came first.
+  const bool of_socket = tls_code == MBEDTLS_ERR_NET_SEND_FAILED || tls_code == MBEDTLS_ERR_NET_RECV_FAILED;
+  if (of_socket && socket_error_ != 0) {
     write_errno(socket_error_, text);
     text.text(network_advice(socket_error_));
     return fail({Code::io, socket_error_}, text.view());
@@ -344,6 +351,7 @@ int TlsStream::receive(void* self, unsigned char* into, std::size_t size) {
   if (room > stream.may_take_) room = stream.may_take_;
   const ssize_t n = ::recv(stream.socket_.number(), direct ? into : stream.ahead_memory_, room, 0);
   if (n >= 0) {
+    stream.at_end_ = n == 0;
     const auto came = static_cast<std::size_t>(n);
     stream.may_take_ -= came;
     if (stream.heard_ == Heard::data && came < room) stream.heard_ = Heard::nothing;

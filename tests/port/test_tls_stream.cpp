@@ -227,6 +227,19 @@ TEST(tls_stream_broken_off_without_close_notify_is_io) {
   check_words(stream, "broke");
 }
 
+// A server that goes while its certificate is looked at, as it is refused: that is what has to be told.
+TEST(tls_stream_refusal_says_why_when_its_alert_finds_nobody) {
+  const Server server{"selfsigned", "tls1.2"};
+  TlsStream stream{context(), resolver()};
+  while (stream.phase() != Phase::handshaking || stream.want() != Want::readable) {
+    CHECK_CODE(stream.connect({"sms.test", server.port()}), Code::again);
+    if (stream.phase() != Phase::handshaking) wait(stream);
+  }
+  CHECK_EQ(::shutdown(stream.handle(), SHUT_WR), 0);  // behind ClientHello: what is sent now fails with EPIPE
+  CHECK_CODE(connect(stream, "sms.test", server.port()), Code::tls);
+  check_words(stream, "it is self-signed");
+}
+
 TEST(tls_stream_carries_more_than_one_record_each_way) {
   const Server server{"ec"};
   TlsStream stream{context(), resolver()};
