@@ -65,13 +65,18 @@ Status Connector::look_up() {
   return begin_race();
 }
 
+// Those behind it come first, so that several that are no good do not hide another one.
 void Connector::put_blamed_last() {
-  for (std::uint32_t at = 0; at + 1 < addresses_.count; ++at) {
-    Address& one = addresses_.list[at];
-    if (one.size != blamed_.size || std::memcmp(&one.v6, &blamed_.v6, one.size) != 0) continue;
-    Address& next = addresses_.list[at + 1];
-    one = next;
-    next = blamed_;
+  const auto is_blamed = [this](const Address& one) {
+    return one.size == blamed_.size && std::memcmp(&one.v6, &blamed_.v6, one.size) == 0;
+  };
+  std::uint32_t ahead = 0;
+  while (ahead < addresses_.count && !is_blamed(addresses_.list[ahead])) ++ahead;
+  if (ahead == addresses_.count) return;
+  for (++ahead; ahead > 0; --ahead) {
+    const Address first = addresses_.list[0];
+    for (std::uint32_t at = 1; at < addresses_.count; ++at) addresses_.list[at - 1] = addresses_.list[at];
+    addresses_.list[addresses_.count - 1] = first;
   }
 }
 

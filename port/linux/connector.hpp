@@ -7,7 +7,8 @@
 //     '---close()------- failure: write_problem() says what each address said
 //
 // The families take turns, the one first that the system's order has first. Addresses are asked for anew each
-// time. An address that connects and then is good for nothing comes last the next time. Nothing here ends a connection that stays silent: the caller has the deadline.
+// time. An address that connects and then is good for nothing comes last the next time,
+// those behind it first. Nothing here ends a connection that stays silent: the caller has the deadline.
 //
 // Memory: 500 B, and 10 descriptors at most while it connects. Threads: the loop.
 #pragma once

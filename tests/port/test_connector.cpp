@@ -158,6 +158,22 @@ TEST(connector_connects_to_the_one_address_of_a_name_and_to_a_literal) {
   }
 }
 
+// Two that only connect hid the third one for good, when only the last of them was known.
+TEST(connector_addresses_that_are_no_good_do_not_hide_another_one) {
+  Connector connector{resolver()};
+  const Listener a{"127.0.0.1"}, b{"127.0.0.2", a.port()}, c{"127.0.0.3", a.port()};
+  for (const char* next : {"127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.1", "127.0.0.2"}) {
+    CHECK_OK(connect(connector, "127.0.0.1_127.0.0.2_127.0.0.3", a.port()));
+    CHECK_TEXT(spelled(connector.peer()), next);
+    const Fd socket{connector.take()};
+    connector.blame_peer();
+  }
+  connector.forgive();
+  CHECK_OK(connect(connector, "127.0.0.1_127.0.0.2_127.0.0.3", a.port()));
+  CHECK_TEXT(spelled(connector.peer()), "127.0.0.1");
+  const Fd socket{connector.take()};
+}
+
 // Three silent ones cost three quarters of a second; one after the other, each to the kernel's end, it would
 // be minutes.
 TEST(connector_silent_addresses_do_not_keep_the_next_one_waiting) {
