@@ -39,8 +39,8 @@ FileId file_id(std::string_view path) {
   id.device = about.st_dev;
   id.inode = about.st_ino;
   id.size = static_cast<std::uint64_t>(about.st_size);
-  id.changed_s = about.st_mtim.tv_sec;
-  id.changed_ns = about.st_mtim.tv_nsec;
+  id.changed_s = about.st_ctim.tv_sec;
+  id.changed_ns = about.st_ctim.tv_nsec;
   return id;
 }
 

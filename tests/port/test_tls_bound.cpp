@@ -2,6 +2,10 @@
 // Trust with real servers and a stream: sessions are resumed only by what they were judged by, files that change or go
 // while the daemon runs, the system's bundle, pins and revocation lists on the way.
 #include "tls_bench.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #if defined(MBEDTLS_MEMORY_BUFFER_ALLOC_C)
 #include <mbedtls/memory_buffer_alloc.h>
 #endif
@@ -57,6 +61,26 @@ TEST(tls_session_is_bound_to_the_authorities) {
         std::string::npos);
   put(ca, pem("root"));
   CHECK_TEXT(resumed(stream, server.port()), "no\n");
+}
+
+// Written over in place, with the same size, and with the time of before, as an image leaves it whose files all have
+// one time.
+TEST(tls_session_is_bound_to_authorities_whose_file_looks_the_same) {
+  const std::string ca = scratch::path("inplace.pem");
+  std::string before = pem("root"), after = pem("twin");
+  before.resize(4096, '\n'), after.resize(4096, '\n');
+  const timespec times[2] = {};
+  scratch::write_file(ca, before);
+  CHECK_EQ(::utimensat(AT_FDCWD, ca.c_str(), times, 0), 0);
+  static TlsContext by;
+  CHECK_OK(by.open(ca));
+  const Server server{"chains/good", "tls1.2"};
+  TlsStream stream{by, resolver()};
+  CHECK_TEXT(resumed(stream, server.port()), "no\n");
+  CHECK_TEXT(resumed(stream, server.port()), "yes\n");
+  scratch::write_file(ca, after);
+  CHECK_EQ(::utimensat(AT_FDCWD, ca.c_str(), times, 0), 0);
+  CHECK(resumed(stream, server.port()).find("it is not signed by a CA in " + ca) != std::string::npos);
 }
 
 TEST(tls_session_is_bound_to_the_revocation_lists) {
