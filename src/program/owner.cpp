@@ -100,6 +100,7 @@ void Owner::poll() {
   look_at_state(clocks.now);
   look_at_files(clocks.now);
   look_at_ballast(clocks.now);
+  look_at_streams(clocks.now);
   if (!carried_.empty() || !carried_.alarms().empty()) carry_on();
   report_medium(clocks.now);
   forget_damage(clocks.now);
@@ -108,7 +109,7 @@ void Owner::poll() {
 
 Instant Owner::wake() const {
   Instant at = earlier(earlier(earlier(earlier(queue_.wake(), outbox_.wake()), look_at_kept_), log_.due()),
-                       retry_lines_);
+                       earlier(retry_lines_, look_at_streams_));
   if (in_memory_) at = earlier(at, look_at_state_);
   if (files_are_gone()) at = earlier(at, look_at_files_);
   if (looks_whether_gone()) at = earlier(at, look_whether_gone_);

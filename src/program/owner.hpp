@@ -43,7 +43,8 @@ class Owner final : public Observer {
   // later (somebody else owns the queue), cannot_create, medium, config. A daemon whose medium does not let it
   // have the state begins without, in memory, and takes it as soon as it can.
   Exit open(const Config& config, Role role, TextWriter& why);
-  // Certificates and tokens, so that messages leave. Errors: config; without it the owner only stores.
+  // Certificates and tokens, so that messages leave. Errors: config; without it the owner only stores, and a stream
+  // whose files are mended goes on by itself.
   Exit open_streams(TextWriter& why);
   // GPIO lines. Errors: config (unknown line), line_busy; the other lines work all the same.
   Exit open_lines(TextWriter& why);
@@ -134,9 +135,17 @@ class Owner final : public Observer {
   void write_unreadable(Status failure, TextWriter& into) const;
   void begin_run();
   void let_go();
+  void begin_outbox();
+  // owner_streams.cpp
+  Exit load_token(std::size_t stream, TextWriter& why);
+  Exit load_login(std::size_t stream, TextWriter& why);
+  void configure_sender(std::size_t stream);
+  TlsContext& context_of(std::size_t stream);
+  Exit load_files(std::size_t stream, TextWriter& why);
+  void look_at_streams(Instant now);
+  void resume(std::size_t stream);
   void load_session(std::size_t stream);
   void save_sessions();
-  void begin_outbox();
   // owner_memory.cpp
   void begin_in_memory(Status failure, std::string_view why);
   StoreFile no_file(Status failure) const;
@@ -182,9 +191,6 @@ class Owner final : public Observer {
   void hurry(std::string_view stream, Class cls, Instant now);
   AlarmRule rule(const AlarmConfig& alarm, PhoneList& phones) const;
   void log_line(LogLevel level, std::string_view text);
-  Exit load_token(std::size_t stream, TextWriter& why);
-  Exit load_login(std::size_t stream, TextWriter& why);
-  void configure_sender(std::size_t stream);
   void report_medium(Instant now);
   std::uint32_t next_random();
 
@@ -228,8 +234,8 @@ class Owner final : public Observer {
   Carried carried_;
 
   std::size_t stream_count_ = 0;
-  std::size_t context_count_ = 0;
-  std::size_t context_of_[kMaxStreams] = {};
+  bool needs_files_[kMaxStreams] = {};  // held: a file that it needs is missing or wrong
+  Instant look_at_streams_ = kNever;
   TlsContext contexts_[kMaxStreams];
   TlsStream* streams_[kMaxStreams] = {};
   Sender* senders_[kMaxStreams] = {};

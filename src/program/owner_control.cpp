@@ -86,7 +86,7 @@ void Owner::answer(ControlServer::Client client, Instant now) {
       if (loaded == Exit::done) loaded = load_login(at, why);
       if (loaded == Exit::done) {
         configure_sender(at);
-        senders_[at]->resume();
+        resume(at);
       }
       return reply(client, loaded, {}, why.view(), now);
     }

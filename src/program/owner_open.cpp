@@ -1,24 +1,17 @@
 // SPDX-License-Identifier: MIT
-// How the owner begins and ends: lock, queue, control socket, streams.
+// How the owner begins and ends: lock, queue, control socket.
 #include <fcntl.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-#include <new>
 
 #include "port/linux/clock.hpp"
 #include "port/linux/entropy.hpp"
 #include "port/linux/file_lock.hpp"
-#include "port/linux/secret_file.hpp"
 #include "src/program/owner.hpp"
 #include "tocsin/base/crc32.hpp"
 
 namespace tocsin {
 namespace {
 
-constexpr std::size_t kStreamArena = 56 * 1024;
-constexpr std::size_t kListGrowth = 8 * 1024;  // a list that is replaced may be longer
 constexpr Millis kLockPatience = seconds(5);
 constexpr Millis kEndPatience = seconds(1);
 constexpr Millis kGuestLooks = milliseconds(50);
@@ -46,11 +39,6 @@ Queue::Start this_start() {
   start.random[0] = random_number();
   start.random[1] = random_number();
   return start;
-}
-
-bool same_trust(const StreamConfig& a, const StreamConfig& b) {
-  return a.ca_file == b.ca_file && a.crl_file == b.crl_file && a.pin_sha256 == b.pin_sha256 &&
-         a.client_cert_file == b.client_cert_file && a.client_key_file == b.client_key_file;
 }
 
 void wait_a_little(Millis time) { ::poll(nullptr, 0, static_cast<int>(time.count)); }
@@ -237,81 +225,6 @@ Exit Owner::open(const Config& config, Role role, TextWriter& why) {
   return Exit::done;
 }
 
-Exit Owner::load_token(std::size_t stream, TextWriter& why) {
-  char token[kMaxToken];
-  const auto size = read_token(config_->streams[stream].token_file, token, why);
-  if (!size.ok()) return Exit::config;  // the one before, if there is one, stays
-  std::memcpy(tokens_[stream], token, size.value());
-  token_sizes_[stream] = size.value();
-  ::explicit_bzero(token, sizeof token);
-  return Exit::done;
-}
-
-Exit Owner::load_login(std::size_t stream, TextWriter& why) {
-  const std::string_view file = config_->streams[stream].proxy_auth_file;
-  if (file.empty()) return Exit::done;
-  const auto size = read_proxy_login(file, logins_[stream], why);
-  login_sizes_[stream] = size.ok() ? size.value() : 0;
-  return size.ok() ? Exit::done : Exit::config;
-}
-
-void Owner::configure_sender(std::size_t stream) {
-  const StreamConfig& from = config_->streams[stream];
-  Sender::Settings settings;
-  settings.name = from.name;
-  settings.endpoint = {from.host, from.port, from.proxy_host, from.proxy_port};
-  settings.proxy_login = {logins_[stream], login_sizes_[stream]};
-  settings.path_prefix = from.path_prefix;
-  settings.token = {tokens_[stream], token_sizes_[stream]};
-  settings.sender = from.sender;
-  settings.timeout = from.timeout;
-  settings.retry_min = from.retry_min;
-  settings.retry_max = from.retry_max;
-  senders_[stream]->configure(settings);
-}
-
-Exit Owner::open_streams(TextWriter& why) {
-  // Mbed TLS writes zeros over the whole of its arena: it gets no more than it can use, a connection for
-  // each stream and the parsed revocation lists, which take up to six times their file.
-  std::size_t arena = kStreamArena * config_->stream_count;
-  for (std::size_t i = 0; i < config_->stream_count; ++i) {
-    struct stat file = {};
-    if (!config_->streams[i].crl_file.empty() && ::stat(Path(config_->streams[i].crl_file).c_str(), &file) == 0)
-      arena += static_cast<std::size_t>(file.st_size) * 6 + kListGrowth;
-  }
-  tls_use_arena(MutBytes{tls_arena_}.first(arena));
-  Exit worst = Exit::done;
-  for (std::size_t i = 0; i < config_->stream_count; ++i) {
-    const StreamConfig& stream = config_->streams[i];
-    std::size_t context = 0;
-    while (context < context_count_ && !same_trust(config_->streams[context_of_[context]], stream)) ++context;
-    char words[400], more_words[400];
-    TextWriter problem(words), warning(more_words);
-    if (context == context_count_) {
-      context_of_[context_count_++] = i;
-      TlsContext& opened = contexts_[context];
-      if (!opened.open({stream.ca_file, stream.crl_file, stream.pin_sha256, stream.client_cert_file,
-                        stream.client_key_file}).ok())
-        problem.text(opened.problem());
-      opened.write_warning(warning);
-      if (!warning.view().empty()) log_line(LogLevel::warning, warning.view());
-    }
-    streams_[i] = new (stream_memory_[i]) TlsStream(contexts_[context], resolver_);
-    senders_[i] = new (sender_memory_[i]) Sender(outbox_, *streams_[i], *this, arena_);
-    stream_count_ = i + 1;
-    if (problem.view().empty() && load_token(i, problem) == Exit::done && load_login(i, problem) == Exit::done) {
-      configure_sender(i);
-      load_session(i);
-      continue;
-    }
-    configure_sender(i);
-    senders_[i]->hold_until_resumed(problem.view());
-    if (worst == Exit::done) why.text(problem.view());
-    worst = Exit::config;
-  }
-  return worst;
-}
-
 void Owner::close(Millis most) {
   const Instant until = read_clocks().now + most;
   closing_ = true;
@@ -338,43 +251,6 @@ void Owner::close(Millis most) {
   control_.close();
   let_go();
   save_sessions();
-}
-
-void Owner::load_session(std::size_t stream) {
-  const StreamConfig& from = config_->streams[stream];
-  if (from.session_file.empty()) return;
-  char text[Log::kMaxLine];
-  TextWriter line(text);
-  const auto size = session_file_.read(from.session_file, line);
-  if (size.code() == Code::not_found) return;
-  Status loaded = size.status();
-  if (loaded.ok()) {
-    loaded = streams_[stream]->load_session({from.host, from.port}, as_bytes({tokens_[stream], token_sizes_[stream]}),
-                                            Bytes{session_file_.room()}.first(size.value()));
-    line.text("the session in ").text(from.session_file).text(" is damaged, or of other settings");
-  }
-  session_file_.wipe();
-  if (!loaded.ok()) log_line(LogLevel::warning, line.text(": ignored, a new one is made").view());
-}
-
-// Last of all, when nothing waits for the medium any more. What is not written within a moment is not waited for.
-void Owner::save_sessions() {
-  const Instant until = read_clocks().now + kEndPatience;
-  for (std::size_t i = 0; let_go_ && i < stream_count_; ++i) {
-    if (config_->streams[i].session_file.empty()) continue;
-    const auto size = streams_[i]->save_session(as_bytes({tokens_[i], token_sizes_[i]}), session_file_.room());
-    if (!size.ok()) continue;
-    session_file_.begin_writing(config_->streams[i].session_file, size.value());
-    char text[Log::kMaxLine];
-    TextWriter line(text);
-    Status written = session_file_.outcome(line);
-    for (Instant now = read_clocks().now; written.code() == Code::again && now < until; now = read_clocks().now) {
-      worker_.wait(until - now).ignore();
-      written = session_file_.outcome(line);
-    }
-    if (written.code() == Code::again) return;
-    if (!written.ok()) log_line(LogLevel::warning, line.view());
-  }
 }
 
 // The stores first: who waits for the lock opens them at once, and perhaps for itself alone.

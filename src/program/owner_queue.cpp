@@ -64,7 +64,7 @@ Owner::Posted Owner::change_message(const ControlRequest& request, TextWriter& w
   posted.pushed = {number, queue_.newest()};
   posted.count = 1;
   for (std::size_t i = 0; retry && i < stream_count_; ++i)
-    if (name_hash(senders_[i]->name()) == stream) senders_[i]->resume();
+    if (name_hash(senders_[i]->name()) == stream) resume(i);
   return posted;
 }
 

@@ -198,7 +198,8 @@ void write_status(const Config& config, const Queue& queue, const Index& index, 
     if (owner != nullptr && i < owner->stream_count()) {
       const Sender& sender = owner->sender(i);
       into.text(", ").text(Sender::word(sender.state()));
-      if (sender.state() == Sender::State::backing_off && sender.retry_at() > clocks.now)
+      const bool rests = sender.state() == Sender::State::backing_off || sender.state() == Sender::State::held;
+      if (rests && sender.retry_at() > clocks.now && sender.retry_at() != kNever)
         into.text(", next try in ")
             .number(static_cast<std::uint64_t>((sender.retry_at() - clocks.now).count / 1000 + 1))
             .text(" s");

@@ -2,6 +2,7 @@
 """Bad certificates: refused, with the reason in words, and nothing is sent until a good one is there."""
 import base64
 import hashlib
+import pathlib
 import signal
 import subprocess
 import unittest
@@ -123,6 +124,25 @@ class Good(Case):
                 self.assertEqual(device.queue()[0]["state"], "queued")
                 device.stop()
         self.assertEqual(service.requests(), [])
+
+    def test_files_that_are_mended_are_found(self):
+        """A stream whose files were missing when the daemon started stayed held until a new start: a technician who did what
+        the words said (chmod 600) waited in vain, and `queue retry` said them again."""
+        service = self.service()
+        device = self.device(service)
+        good, late = service.ca_file, device.folder / "late.pem"
+        device.write_config(stream={"ca_file": late})
+        device.token_file.chmod(0o644)
+        device.start()
+        [identifier] = device.send("waits for its files", "anna", "--class", "critical")
+        device.log.wait(f"held: cannot open the CA file {late}")
+        late.write_bytes(pathlib.Path(good).read_bytes())
+        device.log.wait(f"held: others than its owner may use the token file {device.token_file}")  # by itself
+        self.assertIn("chmod 600", device.stream()["reason"])
+        device.token_file.chmod(0o600)
+        device.ok("queue", "retry", identifier)  # at once
+        device.wait_state(identifier, "accepted")
+        self.assertEqual((service.report()["accepted"], device.stream()["reason"]), (1, None))
 
 
 class Narrowed(Case):
