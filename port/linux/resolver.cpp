@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "port/linux/look_up.hpp"
 #include "port/linux/system.hpp"
 
 namespace tocsin {
@@ -79,9 +80,6 @@ int receive_request(int socket, Request& request) {
     return answer_to;
   }
 }
-
-// Asks to be killed when `parent` ends, which may have happened already.
-bool tied_to(pid_t parent) { return ::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && ::getppid() == parent; }
 
 [[noreturn]] void answer_one(const Request& request, int answer_to, Resolver::LookUp look_up, pid_t keeper) {
   if (!tied_to(keeper)) ::_exit(1);
@@ -213,21 +211,7 @@ Result<Address> parse_address(std::string_view host, std::uint16_t port) {
 }
 
 int Resolver::system_look_up(const char* host, std::uint16_t port, Addresses& into) {
-  char service[8] = {};
-  TextWriter{Span<char>{service, sizeof service - 1}}.number(port);
-  addrinfo hints{};
-  hints.ai_family = AF_UNSPEC;
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV;
-  addrinfo* list = nullptr;
-  if (const int error = ::getaddrinfo(host, service, &hints, &list); error != 0) return error;
-  for (const addrinfo* one = list; one != nullptr && into.count < kMaxAddresses; one = one->ai_next) {
-    if (one->ai_family != AF_INET && one->ai_family != AF_INET6) continue;
-    Address& address = into.list[into.count++];
-    std::memcpy(&address.v6, one->ai_addr, one->ai_addrlen);
-    address.size = one->ai_addrlen;
-  }
-  return into.count > 0 ? 0 : EAI_NONAME;  // the list goes with the process
+  return look_up_both(ask_system, host, port, into);
 }
 
 Status Resolver::start(LookUp look_up) {

@@ -13,11 +13,24 @@
 #include <string>
 
 #include "check.hpp"
+#include "port/linux/look_up.hpp"
 #include "port/linux/resolver.hpp"
 
 using namespace tocsin;
 
 namespace {
+
+// DNS servers as RFC 4074 describes them: what is asked for IPv6, too, gets no answer, or the wrong one.
+int odd_server(const char* host, std::uint16_t port, int family, Addresses& into) {
+  const std::string name = host;
+  if (name == "nothing.test" && family == AF_UNSPEC) return EAI_NONAME;
+  if (name == "four-fails.test" && family == AF_INET) return EAI_AGAIN;
+  if (name == "six-fails.test" && family == AF_UNSPEC) return EAI_AGAIN;
+  if (name == "six-is-silent.test" && family == AF_UNSPEC)
+    for (;;) ::pause();
+  into.list[into.count++] = parse_address(family == AF_UNSPEC ? "2001:db8::1" : "192.0.2.1", port).value();
+  return 0;
+}
 
 // What the keeper's children do in these tests, chosen by the name.
 int scripted(const char* host, std::uint16_t port, Addresses& into) {
@@ -38,6 +51,8 @@ int scripted(const char* host, std::uint16_t port, Addresses& into) {
     into.list[into.count++] = parse_address("127.0.0.1", static_cast<std::uint16_t>(1000 + open)).value();
     return 0;
   }
+  if (name.find("six") == 0 || name.find("four") == 0 || name == "nothing.test")
+    return look_up_both(odd_server, host, port, into);
   return Resolver::system_look_up(host, port, into);
 }
 
@@ -154,6 +169,47 @@ TEST(resolver_hands_over_every_address) {
   CHECK_EQ(found.count, kMaxAddresses);
   CHECK_TEXT(spelled(found.list[7]), "2001:db8::8");
   CHECK_EQ(ntohs(found.list[7].v6.sin6_port), 443);
+}
+
+TEST(resolver_finds_ipv4_where_dns_does_not_answer_for_ipv6) {
+  for (const char* host : {"six-is-silent.test", "six-fails.test"}) {
+    Addresses found;
+    CHECK_OK(look_up(resolver(), host, found, 20));
+    CHECK_EQ(found.count, 1);
+    CHECK_TEXT(spelled(found.list[0]), "192.0.2.1");
+  }
+  Addresses found;
+  CHECK_OK(look_up(resolver(), "four-fails.test", found));
+  CHECK_TEXT(spelled(found.list[0]), "2001:db8::1");
+  CHECK_CODE(look_up(resolver(), "nothing.test", found), Code::not_found);  // and that is an answer
+}
+
+// A service with eight addresses of one family, whose way is broken, could not be reached by the other.
+TEST(resolver_leaves_room_for_both_families) {
+  const auto chosen = [](unsigned six, unsigned four) {
+    std::array<Address, 24> addresses;
+    std::array<addrinfo, 24> list{};
+    for (unsigned n = 0; n < six + four; ++n) {
+      const std::string text = n < six ? "2001:db8::" + std::to_string(n + 1) : "192.0.2." + std::to_string(n - six + 1);
+      addresses[n] = parse_address(text, 443).value();
+      list[n].ai_family = addresses[n].any.sa_family;
+      list[n].ai_addr = &addresses[n].any;
+      list[n].ai_addrlen = addresses[n].size;
+      list[n].ai_next = n + 1 < six + four ? &list[n + 1] : nullptr;
+    }
+    Addresses into;
+    choose(six + four > 0 ? list.data() : nullptr, into);
+    unsigned count[2] = {};
+    for (std::uint32_t n = 0; n < into.count; ++n) ++count[into.list[n].any.sa_family == AF_INET6];
+    return std::to_string(count[1]) + " and " + std::to_string(count[0]);
+  };
+  CHECK_TEXT(chosen(8, 4), "4 and 4");
+  CHECK_TEXT(chosen(12, 1), "7 and 1");
+  CHECK_TEXT(chosen(12, 0), "8 and 0");
+  CHECK_TEXT(chosen(1, 12), "1 and 7");
+  CHECK_TEXT(chosen(12, 12), "4 and 4");
+  CHECK_TEXT(chosen(2, 3), "2 and 3");
+  CHECK_TEXT(chosen(0, 0), "0 and 0");
 }
 
 TEST(resolver_silent_look_up_is_killed_at_its_deadline) {
