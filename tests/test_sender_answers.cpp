@@ -41,6 +41,32 @@ TEST(sender_held_by_a_refusal_of_the_request_keeps_everything) {
   }
 }
 
+TEST(sender_held_by_a_proxy_that_refuses_the_login_is_no_outage) {
+  Bench b;
+  b.start();
+  b->stream.proxy_says = "HTTP/1.1 407 No\r\n\r\n";
+  b->post(Class::critical, 1, "kept");
+  CHECK(b->run(hours(2)));
+  CHECK(b->sender.state() == Sender::State::held);
+  CHECK(condition_seen(*b.agent, "held", "the proxy says no"));
+  CHECK(b->stream.connects >= 2 * 6 && b->stream.connects <= 2 * 12 + 1);  // every 5 to 10 minutes
+  b->stream.proxy_says = "HTTP/1.1 503 No\r\n\r\n";
+  CHECK(b->run(minutes(20)));
+  CHECK(b->sender.state() == Sender::State::backing_off);
+  b->stream.proxy_says = "HTTP/1.1 407 No\r\n\r\n";
+  CHECK(b->run(hours(1)));
+  CHECK(b->sender.state() == Sender::State::held);
+  b->stream.proxy_says.clear();
+  b->stream.refuse = {Code::io, ECONNREFUSED};  // the proxy is gone: what it said before does not count
+  CHECK(b->run(minutes(20)));
+  CHECK(b->sender.state() == Sender::State::backing_off);
+  b->stream.refuse = {};
+  b->sender.resume();
+  CHECK(b->run(seconds(1)));
+  CHECK_EQ(b->waiting(), 0);
+  CHECK_EQ(total_copies(b.service), 1);
+}
+
 TEST(sender_held_for_days_over_many_restarts_still_loses_nothing) {
   // Each run of the program sent with a wrong token, wrote down a sending that came to nothing, and the next
   // run counted it: after three restarts the alarms ended as unknown.

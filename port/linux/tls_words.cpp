@@ -13,7 +13,8 @@ namespace {
 
 // Names that only 2.28 or only 3.x has.
 constexpr int kUnsupportedVersion = -0x6E80, kHandshakeFailure = -0x6E00, kIllegalParameter = -0x6600,
-              kDecodeError = -0x7300, kNoHttp = -0x7580, kFirstBadMessage = -0x7980, kLastBadMessage = -0x7E80;
+              kDecodeError = -0x7300, kNoHttp = -0x7580, kFirstBadMessage = -0x7980, kLastBadMessage = -0x7E80,
+              kBadExtension = -0x2500;
 
 // An error of a lower module may be added to one of a higher: -0x262E is -0x2600 and -0x2E.
 constexpr int high(int error) { return -(-error & ~0x7F); }
@@ -46,6 +47,8 @@ std::string_view handshake_words(int error) {
     default: break;
   }
   if (within(error, kFirstBadMessage, kLastBadMessage)) return handshake_words(kDecodeError);
+  if (high(error) == kBadExtension)
+    return "one of the server's certificates has a rule that is unknown here and critical (name constraints, say)";
   if (is_of_certificates(error) || is_of_keys(error))
     return "the server's certificate cannot be read, or its key or signature is of an unknown kind (SHA-1, say)";
   return {};

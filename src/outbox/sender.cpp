@@ -69,6 +69,7 @@ Millis Sender::share(unsigned part) const {
 
 void Sender::begin_connecting() {
   connect_phase_ = Phase::idle;
+  proxy_talk_.begin();  // what it said before does not count
   enter(State::connecting, deadline_);
 }
 

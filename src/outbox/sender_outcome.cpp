@@ -229,6 +229,7 @@ void Sender::give_up(std::string_view reason, const Clocks& clocks, std::uint32_
   } else {
     take_back(clocks.now, clocks);
     to_troubled_ = false;  // that it did not leave says nothing about its recipients
+    if (proxy_talk_.login_refused()) return hold(407, words.view(), clocks, random);
   }
   back_off(words.view(), milliseconds(0), clocks, random);
 }

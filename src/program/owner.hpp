@@ -142,6 +142,7 @@ class Owner final : public Observer {
   void configure_sender(std::size_t stream);
   TlsContext& context_of(std::size_t stream);
   Exit load_files(std::size_t stream, TextWriter& why);
+  bool waits_for_login(std::size_t stream) const;
   void look_at_streams(Instant now);
   void resume(std::size_t stream);
   void load_session(std::size_t stream);
@@ -245,6 +246,7 @@ class Owner final : public Observer {
   std::size_t token_sizes_[kMaxStreams] = {};
   char logins_[kMaxStreams][kMaxProxyLogin];
   std::size_t login_sizes_[kMaxStreams] = {};
+  FileId login_files_[kMaxStreams];
   alignas(16) unsigned char stream_memory_[kMaxStreams][sizeof(TlsStream)];
   alignas(16) unsigned char sender_memory_[kMaxStreams][sizeof(Sender)];
   alignas(16) std::uint8_t arena_memory_[kReplyArenaBytes];

@@ -37,6 +37,7 @@ Exit Owner::load_token(std::size_t stream, TextWriter& why) {
 Exit Owner::load_login(std::size_t stream, TextWriter& why) {
   const std::string_view file = config_->streams[stream].proxy_auth_file;
   if (file.empty()) return Exit::done;
+  login_files_[stream] = file_id(file);
   const auto size = read_proxy_login(file, logins_[stream], why);
   login_sizes_[stream] = size.ok() ? size.value() : 0;
   return size.ok() ? Exit::done : Exit::config;
@@ -116,12 +117,21 @@ Exit Owner::open_streams(TextWriter& why) {
   return worst;
 }
 
+// Held, and perhaps because the proxy refuses that.
+bool Owner::waits_for_login(std::size_t stream) const {
+  return !config_->streams[stream].proxy_auth_file.empty() && senders_[stream]->state() == Sender::State::held;
+}
+
 // Whoever mends a file need not know how to tell the daemon.
 void Owner::look_at_streams(Instant now) {
+  for (std::size_t i = 0; i < stream_count_ && look_at_streams_ == kNever; ++i)
+    if (waits_for_login(i)) look_at_streams_ = now + kLookAtStreams;
   if (now < look_at_streams_) return;
   look_at_streams_ = kNever;
   for (std::size_t i = 0; i < stream_count_; ++i) {
-    if (!needs_files_[i]) continue;
+    if (!needs_files_[i] &&
+        (!waits_for_login(i) || file_id(config_->streams[i].proxy_auth_file) == login_files_[i]))
+      continue;
     char words[400];
     TextWriter problem(words);
     needs_files_[i] = load_files(i, problem) != Exit::done;

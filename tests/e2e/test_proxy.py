@@ -49,6 +49,23 @@ class Through(Case):
             device.wait_state(identifier, "accepted")
         self.assertEqual(service.report()["accepted"], 1)
 
+    def test_wrong_login_holds_the_stream_until_its_file_is_mended(self):
+        service = self.service()
+        device = self.device(service)
+        proxy = self.own_proxy(login=LOGIN)
+        file = self.login_file(device, "gateway:no\n")
+        device.write_config(stream={"proxy": proxy.address, "proxy_auth_file": file})
+        device.start()
+        [identifier] = device.send("waits for the right login")
+        device.log.wait("held: proxy")
+        stream = device.stream()
+        self.assertEqual(stream["state"], "held")
+        self.assertIn("the proxy does not take user and password: look at proxy_auth_file", stream["reason"])
+        tries = len(proxy.heads)
+        self.login_file(device)  # nobody tells the daemon
+        device.wait_state(identifier, "accepted")
+        self.assertEqual(len(proxy.heads), tries + 1)
+
     def test_nothing_but_connect_travels_in_the_clear(self):
         service = self.service()
         device = self.device(service)

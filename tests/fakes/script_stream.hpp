@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdio>
+#include <cstdlib>
 #include <functional>
 #include <map>
 #include <string>
@@ -114,6 +115,7 @@ class ScriptStream final : public tocsin::Stream {
   tocsin::Millis look_up{0}, connect_time{0}, handshake{0};  // a phase longer than the deadline hangs
   tocsin::Status refuse;                                     // connect() ends with this after its phases
   std::string words = "connection refused";
+  std::string proxy_says;  // instead of letting through
   std::size_t per_call = SIZE_MAX;   // bytes one read or write moves
   tocsin::Millis peer_idle{-1};      // the service closes a connection that was quiet that long; < 0: never
   bool stuck_writes = false;         // write() says again for ever
@@ -155,7 +157,7 @@ class ScriptStream final : public tocsin::Stream {
   }
 
   // ---- Stream ----
-  tocsin::Status connect(const tocsin::Endpoint&) override {
+  tocsin::Status connect(const tocsin::Endpoint& to) override {
     if (!step()) return {tocsin::Code::io, 5};
     if (phase_ == tocsin::Phase::idle) {
       ++connects;
@@ -169,6 +171,13 @@ class ScriptStream final : public tocsin::Stream {
     phase_ = tocsin::Phase::connecting;
     phase_until_ = until = until + connect_time;
     if (clock_ < until) return tocsin::Code::again;
+    if (!proxy_says.empty()) {
+      to.opening->begin();
+      if (to.opening->read(tocsin::as_bytes(proxy_says)).ok()) std::abort();
+      problem_ = "the proxy says no";
+      phase_ = tocsin::Phase::idle;
+      return {tocsin::Code::io, 71};
+    }
     phase_ = tocsin::Phase::handshaking;
     phase_until_ = until = until + handshake;
     if (clock_ < until) return tocsin::Code::again;

@@ -61,7 +61,7 @@ subjectAltName = ${4:-DNS:sms.test}" "${3:-sha256}"
 
 for name in root old inter inter2 late noca nosign path0 path1 path0inter path1inter gone sub good viainter crossleaf lone \
   bynoca bynosign path0leaf path0deep path1leaf byleaf bygone sha1leaf forclient cnonly uri star revoked v1 bytwin by1024 byinter1024 bysub \
-  byv1; do
+  byv1 limited bylimited hinted byhinted; do
   ec $name
 done
 ec p224leaf secp224r1
@@ -119,6 +119,14 @@ subjectAltName = DNS:sms.test"
 sign root cnonly "/CN=sms.test" "basicConstraints = critical,CA:FALSE"
 leaf root uri sha256 "URI:sms.test"
 leaf root star sha256 "DNS:*.test,DNS:*.sms.test"
+
+# Authorities for other names: as they have to be (RFC 5280 4.2.1.10), and not critical.
+ca root limited "$CA
+nameConstraints = critical,permitted;DNS:other.test"
+leaf limited bylimited
+ca root hinted "$CA
+nameConstraints = permitted;DNS:other.test"
+leaf hinted byhinted
 
 quiet openssl req -new -key v1.key -subj "/CN=ca v1" -out request.csr
 quiet openssl x509 -req -in request.csr -signkey v1.key -days 3000 -out v1.pem

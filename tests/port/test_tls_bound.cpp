@@ -168,6 +168,17 @@ TEST(tls_stream_fits_its_part_of_the_arena_whatever_is_searched) {
 }
 #endif
 
+// Mbed TLS knows no name constraints: an authority that must not be used without them is not used.
+TEST(tls_context_leaves_out_an_authority_with_name_constraints) {
+  TlsContext by;
+  CHECK_CODE(by.open(chains() + "/limited.pem"), Code::bad_value);
+  CHECK(by.problem().find("cannot understand any certificate in the CA file") != std::string_view::npos);
+  put(scratch::path("both.pem"), pem("limited") + pem("root"));
+  CHECK_OK(by.open(scratch::path("both.pem")));
+  CHECK_EQ(by.authorities(), 1);
+  CHECK_EQ(by.skipped(), 1);
+}
+
 TEST(tls_stream_of_odd_chains_agrees_with_the_judgement_without_a_server) {
   struct Case {
     const char* sent[4];
@@ -187,6 +198,8 @@ TEST(tls_stream_of_odd_chains_agrees_with_the_judgement_without_a_server) {
       {{"rsa1024leaf"}, "rsa1024leaf", "root", "too weak"},
       {{"cnonly"}, "cnonly", "root", "no subjectAltName"},
       {{"forclient"}, "forclient", "root", "it is not made for a server"},
+      {{"bylimited", "limited"}, "bylimited", "root", "critical (name constraints, say)"},
+      {{"byhinted", "hinted"}, "byhinted", "root", ""},  // Mbed TLS does not know them
   };
   for (const Case& one : cases) {
     check::at("%s by %s", one.sent[0], one.authority);

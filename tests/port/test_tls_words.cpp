@@ -35,6 +35,7 @@ TEST(tls_words_for_what_real_servers_did) {
   check_says(-0x7080, Phase::handshaking, "too long");   // a chain of 50 KB, 2.28
   check_says(-0x7100, Phase::handshaking, "too long");   // 3.6
   check_says(-0x262E, Phase::handshaking, "SHA-1");      // a signature that was left out of the build
+  check_says(-0x2562, Phase::handshaking, "name constraints");
   check_says(-0x3C80, Phase::handshaking, "unknown kind");
   check_says(-0x7980, Phase::handshaking, "not as TLS wants it");
   check_says(-0x7A00, Phase::handshaking, "not as TLS wants it");

@@ -18,6 +18,8 @@ class ProxyTalk final : public Opening {
   std::size_t write(MutBytes into) const override;
   Status read(Bytes came) override;
   void write_problem(TextWriter& into) const override;
+  // The last answer since begin() was: not with that user and password, or not without any.
+  bool login_refused() const { return !odd_ && answer_.status() == 407; }
 
  private:
   std::string_view host_;

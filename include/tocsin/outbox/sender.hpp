@@ -18,6 +18,7 @@
 //   receiving   -> backing_off  the service said later, or nobody knows                  [judge_answer]
 //   receiving   -> held         the whole request was refused (token, address): all      [judge_answer]
 //                               messages stay, the report names the reason, slow retry
+//   connecting  -> held         the same of the proxy's user and password                [give_up]
 //   backing_off, held -> idle   retry_at passed, or resume(); after trouble that         [poll]
 //                               recipients of their own have: somebody else waits
 //
