@@ -80,14 +80,14 @@ compile() {  # COMPILER ARCHIVE FLAGS -- FILE...
   mkdir -p "$objects"
   printf '%s\n' "$@" | xargs -P 2 -I{} sh -c \
     "'$compiler' $small $flags -c '{}' -o '$objects/'\$(basename '{}' .c).o"
-  "${cross}ar" crs "$root/$archive" "$objects"/*.o
+  "${cross}gcc-ar" crs "$root/$archive" "$objects"/*.o
 }
 cp -R "$tls_source/include/mbedtls" "$tls_source/include/psa" "$root/include/"
-compile "$root/bin/cc" lib/libmbedtls.a "-include limits.h -I$here -I$root/include -I$tls_source/library \
+compile "$root/bin/cc" lib/libmbedtls.a "-flto -include limits.h -I$here -I$root/include -I$tls_source/library \
   -DMBEDTLS_CONFIG_FILE='\"mbedtls_trimmed.h\"'" "$tls_source"/library/*.c
 mkdir -p "$root/include/cjson"
 cp "$cjson_source/cJSON.h" "$root/include/cjson/"
-compile "$root/bin/cc" lib/libcjson.a "-include $here/cjson_trimmed.h" "$cjson_source/cJSON.c"
+compile "$root/bin/cc" lib/libcjson.a "-flto -include $here/cjson_trimmed.h" "$cjson_source/cJSON.c"
 
 # ---- for test programs: they use libstdc++, which Debian's compiler has for its own C library only
 mkdir -p "$root/check/include" "$root/check/lib"
