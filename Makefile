@@ -264,17 +264,14 @@ crash-states:                          ## the queue's crash states, without sani
 
 FUZZERS    := $(sort $(patsubst tests/fuzz/fuzz_%.cpp,%,$(wildcard tests/fuzz/fuzz_*.cpp)))
 FUZZ_FLAGS := $(CORE) $(WARN) -O1 -g -fno-sanitize-recover=all $(OUTER_TEST) -Itests/fuzz
-# Of port and program, what is fuzzed and what that needs.
-FUZZ_PORT  := $(addprefix port/linux/,ca_file.cpp certificate.cpp certificate_words.cpp clock.cpp gpio_lines.cpp pem.cpp \
-                pin.cpp resolver.cpp server_name.cpp system.cpp tls_memory.cpp) \
-              $(wildcard src/program/config*.cpp) src/program/ini.cpp
+FUZZ_OUTER := $(PORT_SRC) $(filter-out %/main.cpp,$(PROGRAM_SRC))
 SECONDS    ?= 60
 
 $(BUILD)/fuzz/%.o: %.cpp | $(BUILD)/deps/test.ok
 	@mkdir -p $(@D)
 	$(call say,CXX,$@)
 	$(Q)clang++ $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c -o $@ $<
-$(FUZZERS:%=$(BUILD)/fuzz/fuzz_%): $(BUILD)/fuzz/%: $(BUILD)/fuzz/tests/fuzz/%.o $(call objects,$(BUILD)/fuzz,$(LIB_SRC) $(FUZZ_PORT))
+$(FUZZERS:%=$(BUILD)/fuzz/fuzz_%): $(BUILD)/fuzz/%: $(BUILD)/fuzz/tests/fuzz/%.o $(call objects,$(BUILD)/fuzz,$(LIB_SRC) $(FUZZ_OUTER))
 	$(call say,LINK,$@)
 	$(Q)clang++ -fsanitize=fuzzer,address,undefined -o $@ $^ -lcjson $(TLS_LIBS) -pthread
 -include $(shell find $(BUILD)/fuzz -name '*.d' 2>/dev/null)
