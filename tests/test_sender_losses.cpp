@@ -299,6 +299,22 @@ TEST(sender_final_answer_before_the_request_has_gone_counts_at_once) {
     }
 }
 
+// Found with a socket that takes 4 KiB: the look for an early answer was the last call, so the loop waited for that
+// alone, and the rest of the request for the deadline.
+TEST(sender_request_that_waits_for_room_is_woken_by_room_and_by_an_answer) {
+  Bench b;
+  b->stream.stuck_writes = true;
+  b.start();
+  b->post(Class::critical, 1, "x");
+  CHECK(b->run(seconds(1)));
+  CHECK(b->sender.state() == Sender::State::sending);
+  CHECK(b->sender.want() == Want::either);
+  b->stream.stuck_writes = false;
+  CHECK(b->run_until_ended(seconds(9)));
+  CHECK_EQ(total_copies(b.service), 1);
+  CHECK(b->sender.want() == Want::readable);  // idle: its end is listened for
+}
+
 TEST(sender_connection_that_ends_before_the_request_has_gone_is_unknown) {
   Bench b;
   b->stream.takes_only = 100;

@@ -39,8 +39,9 @@ void Sender::configure(const Settings& settings) {
 Want Sender::want() const {
   switch (state_) {
     case State::connecting: return stream_.want();
-    // The answer may come before the whole request has gone.
-    case State::sending: return stream_.want() == Want::writable ? Want::either : stream_.want();
+    // The answer may come before the whole request has gone: it was looked for, but the request waits as well.
+    case State::sending:
+      return write_waits_ || stream_.want() == Want::writable ? Want::either : stream_.want();
     case State::receiving: return stream_.want() == Want::nothing ? Want::readable : stream_.want();
     case State::preparing:
       return Want::nothing;  // it waits for the medium; send() looks before it risks anything
@@ -346,6 +347,7 @@ Status Sender::send() {
     exchange_.mark_may_have_left();
     const auto n = stream_.write(exchange_.to_send());
     if (!n.ok()) {
+      write_waits_ = stream_.want() == Want::writable;
       const Status answered = receive();
       if (exchange_.done()) break;
       return n.code() == Code::again ? answered : n.status();

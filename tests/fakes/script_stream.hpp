@@ -201,9 +201,9 @@ class ScriptStream final : public tocsin::Stream {
     const bool power = step();
     if (!power && !dying_write_arrives) return {tocsin::Code::io, 5};
     if (phase_ != tocsin::Phase::open) return lost(tocsin::Code::io, 32, "not connected");
-    if (stuck_writes) return tocsin::Code::again;
+    if (stuck_writes) return again(tocsin::Want::writable);
     if (!early.empty() && incoming_.size() >= takes_only) {
-      if (write_fails.ok()) return tocsin::Code::again;
+      if (write_fails.ok()) return again(tocsin::Want::writable);
       return lost(write_fails.code(), write_fails.detail(), words);
     }
     if (early.empty() && !write_fails.ok()) return lost(write_fails.code(), write_fails.detail(), words);
@@ -218,6 +218,7 @@ class ScriptStream final : public tocsin::Stream {
     bytes += n;
     quiet_since_ = clock_;
     serve();
+    want_ = tocsin::Want::nothing;
     if (!power) return {tocsin::Code::io, 5};
     return n;
   }
@@ -225,10 +226,10 @@ class ScriptStream final : public tocsin::Stream {
   tocsin::Result<std::size_t> read(tocsin::MutBytes into) override {
     if (!step()) return {tocsin::Code::io, 5};
     if (phase_ != tocsin::Phase::open) return lost(tocsin::Code::io, 107, "not connected");
-    if (clock_ < ready_at_) return tocsin::Code::again;
+    if (clock_ < ready_at_) return again(tocsin::Want::readable);
     if (outgoing_.empty()) {
       if (idle_over()) return tocsin::Code::closed;
-      if (!ended_) return tocsin::Code::again;
+      if (!ended_) return again(tocsin::Want::readable);
       if (end_ == Reply::End::broken) return lost(tocsin::Code::io, 104, "connection reset by peer");
       return tocsin::Code::closed;
     }
@@ -238,11 +239,12 @@ class ScriptStream final : public tocsin::Stream {
     std::memcpy(into.data(), outgoing_.data(), n);
     outgoing_.erase(0, n);
     quiet_since_ = clock_;
+    want_ = tocsin::Want::nothing;
     return n;
   }
 
   tocsin::Want want() const override {
-    return phase_ == tocsin::Phase::open ? tocsin::Want::readable : tocsin::Want::writable;
+    return phase_ == tocsin::Phase::open ? want_ : tocsin::Want::writable;
   }
   int handle() const override { return phase_ == tocsin::Phase::idle ? -1 : 7; }
   tocsin::Phase phase() const override { return phase_; }
@@ -259,6 +261,11 @@ class ScriptStream final : public tocsin::Stream {
   bool step() {
     ++calls;
     return !on_call || on_call();
+  }
+  // What the last call wanted is what want() says, as with TLS.
+  tocsin::Code again(tocsin::Want want) {
+    want_ = want;
+    return tocsin::Code::again;
   }
   bool idle_over() const { return peer_idle.count >= 0 && clock_ >= quiet_since_ + peer_idle; }
   tocsin::Status lost(tocsin::Code code, std::int32_t detail, const std::string& why) {
@@ -323,6 +330,7 @@ class ScriptStream final : public tocsin::Stream {
   std::string incoming_, outgoing_, problem_;
   Reply::End end_ = Reply::End::close;
   bool ended_ = false;
+  tocsin::Want want_ = tocsin::Want::nothing;
 };
 
 }  // namespace fakes
