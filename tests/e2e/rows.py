@@ -44,10 +44,11 @@ table = []
 
 
 class Client(Device):
-    """A device that runs one of the builds."""
+    """A device that runs one of the builds. `hosts`: what it has as /etc/hosts, which takes root."""
 
-    def __init__(self, library, peer, host="localhost", **config):
+    def __init__(self, library, peer, host="localhost", hosts=None, **config):
         self.program = LIBRARIES[library]
+        self.hosts = None
         stream = {
             "timeout": f"{DEADLINE_S}s",
             "retry_min": "14m",
@@ -56,11 +57,17 @@ class Client(Device):
         }
         device = {"queue_size": "64K", **config.pop("device", {})}
         super().__init__(url=f"https://{host}:{peer.port}", device=device, stream=stream, **config)
+        if hosts is not None:
+            self.hosts = self.folder / "hosts"
+            self.hosts.write_text(hosts)
 
     def command(self, *words, program=()):
         line = super().command(*words, program=program)
         line[len(program)] = self.program
-        return line
+        if self.hosts is None:
+            return line
+        mounted = 'mount --bind "$0" /etc/hosts && exec "$@"'
+        return ["unshare", "--mount", "sh", "-c", mounted, str(self.hosts), *line]
 
 
 class Seen:

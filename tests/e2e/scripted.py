@@ -31,11 +31,22 @@ class Scripted(Peer):
     """Python's TLS. `script(channel, body)` writes what it likes to the TLS connection; True: and goes on with it.
 
     What it wrote counts as a yes when `says_yes`. `before(raw)` comes before the handshake, `greeting` behind it,
-    with the end of the connection; `shape(context)` sets what else TLS is to do.
+    with the end of the connection; `shape(context)` sets what else TLS is to do. `at`: its address and port, or 0.
     """
 
-    def __init__(self, script, cert="ec", tls="any", says_yes=True, before=None, greeting=b"", shape=None):
+    def __init__(
+        self,
+        script,
+        cert="ec",
+        tls="any",
+        says_yes=True,
+        before=None,
+        greeting=b"",
+        shape=None,
+        at=("127.0.0.1", 0),
+    ):
         self.script, self.says_yes, self.before, self.greeting = script, says_yes, before, greeting
+        self.at = at
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         if tls != "any":
             self.context.minimum_version = self.context.maximum_version = VERSIONS[tls]
@@ -47,7 +58,8 @@ class Scripted(Peer):
         self.connections = 0
 
     def __enter__(self):
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        family = socket.AF_INET6 if ":" in self.at[0] else socket.AF_INET
+        self.listener = socket.create_server(self.at, family=family)
         self.port = self.listener.getsockname()[1]
         self.ended = threading.Event()
         threading.Thread(target=self._run, daemon=True).start()

@@ -102,22 +102,35 @@ def many_tickets(count):
 
 SLOW = [
     Row(
-        "one byte a second", "unknown: ", slowly(lambda b: split_at(answer(yes(b)), always(1)), 1), waits=True
+        "one byte a second",
+        "unknown: comes too slowly",
+        slowly(lambda b: split_at(answer(yes(b)), always(1)), 1),
+        waits=True,
     ),
     Row(
         "the head, then one byte a second",
-        "unknown: ",
+        "unknown: comes too slowly",
         slowly(lambda b: [answer(yes(b))[:120], *split_at(answer(yes(b))[120:], always(1))], 1),
         waits=True,
     ),
     Row(
         "silence behind the request",
-        "unknown: did not answer|answer",
+        "unknown: no byte of the answer",
         say(lambda b: b"", **NOT_YES),
         waits=True,
     ),
-    Row("half an answer, then silence", "unknown: ", say(lambda b: answer(yes(b))[:-10]), waits=True),
-    Row("103 again and again, twice a second", "unknown: ", slowly(lambda b: [HINTS] * 30, 0.5), waits=True),
+    Row(
+        "half an answer, then silence",
+        "unknown: comes too slowly",
+        say(lambda b: answer(yes(b))[:-10]),
+        waits=True,
+    ),
+    Row(
+        "103 again and again, twice a second",
+        "unknown: interim|comes too slowly",
+        slowly(lambda b: [HINTS] * 30, 0.5),
+        waits=True,
+    ),
     Row(
         "silence instead of a handshake",
         "not sent: handshake",
