@@ -21,7 +21,7 @@ namespace tocsin {
 
 // Mbed TLS 3.6.6 with TLS 1.2 and 1.3 enabled refuses the RSA-PSS signature of a server that speaks
 // only 1.2 (-0x6600, Mbed-TLS/mbedtls issue 10668). Such a server is asked again, with 1.2 alone, and
-// from then on always so.
+// from then on always so, until a handshake fails.
 #if MBEDTLS_VERSION_NUMBER == 0x03060600 && defined(MBEDTLS_SSL_PROTO_TLS1_3)
 inline constexpr bool kPssFlaw = true;
 #else

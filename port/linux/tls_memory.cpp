@@ -28,7 +28,8 @@ bool is_out_of_memory(int error) {
   constexpr int kAsn1AllocFailed = 0x6A, kNumberAllocFailed = 0x10, kLow = 0x7F;
   const int high = -(-error & ~kLow), low = -error & kLow;
   return high == MBEDTLS_ERR_X509_ALLOC_FAILED || high == MBEDTLS_ERR_PEM_ALLOC_FAILED ||
-         high == MBEDTLS_ERR_PK_ALLOC_FAILED || low == kAsn1AllocFailed || low == kNumberAllocFailed;
+         high == MBEDTLS_ERR_PK_ALLOC_FAILED || high == MBEDTLS_ERR_ECP_ALLOC_FAILED ||
+         low == kAsn1AllocFailed || low == kNumberAllocFailed;
 }
 
 }  // namespace tocsin

@@ -229,6 +229,7 @@ Result<std::size_t> TlsStream::read(MutBytes into) {
 
 void TlsStream::close() {
   if (phase_ == Phase::tunnelling || phase_ == Phase::handshaking) connector_.blame_peer();
+  if (phase_ == Phase::handshaking) only_1_2_ = false;  // it did not help; whoever changed one answer would do so for good
   if (tls_ready_) {
     if (phase_ == Phase::open) {
       keep_session();                   // with the tickets that came since the handshake

@@ -46,6 +46,8 @@ std::string_view handshake_words(int error) {
     case kDecodeError: return "the server's handshake is not as TLS wants it (does something between change it?)";
     default: break;
   }
+  // The signature of the key exchange is wrong, of RSA and of ECDSA.
+  if (within(high(error), -0x4080, -0x4400) || within(high(error), -0x4C00, -0x4F80)) return handshake_words(kDecodeError);
   if (within(error, kFirstBadMessage, kLastBadMessage)) return handshake_words(kDecodeError);
   if (high(error) == kBadExtension)
     return "one of the server's certificates has a rule that is unknown here and critical (name constraints, say)";

@@ -7,9 +7,11 @@ both directions; `make tls-servers STRIDE=1` does it at all of them.
 import os
 import unittest
 
+from device import PATIENCE_S
 from proxies import Nginx
 from relay import Cut, Flood, Instead, Pieces, Relay, alert
-from rows import Row, Runner, Seen, attempt, fill
+from rows import NEW_ONLY, Client, Row, Runner, Seen, attempt, fill
+from scripted import Scripted, answer, idle, yes
 
 STRIDE = int(os.environ.get("STRIDE", "131"))
 PART = int(os.environ.get("PART", "0"))  # where the first one lies; another one tries other bytes
@@ -172,6 +174,49 @@ HALF_OPEN = (
     ]
 )
 
+# ---- one answer that nobody can take -----------------------------------------------------------------------
+
+# ServerHello with a cipher that was not asked for. Mbed TLS 3.6.6 means the same by its error as by that of its flaw
+# (kPssFlaw): TLS 1.2 is tried then, which this server does not speak.
+BAD_HELLO = bytes.fromhex("160303005a020000560303" + "11" * 32 + "00130400002e002b0002030400330024001d0020" + "22" * 32)
+
+
+def misled_once(row):
+    """The service speaks TLS 1.3 alone; somebody between it and the device changes one answer, and no other."""
+    met = []
+
+    def before(raw):
+        met.append(raw)
+        if len(met) > 1:
+            return
+        raw.recv(4096)
+        raw.sendall(BAD_HELLO)
+        raw.recv(100)
+        raw.close()
+        raise OSError("gone")
+
+    def script(channel, body):
+        channel.sendall(answer(yes(body)))
+        idle(channel)
+
+    with Scripted(script, tls="1.3", before=before) as peer:
+        client = Client(row.library, peer, stream={"retry_min": "1s", "retry_max": "1s"})
+        client.start()
+        state = client.wait_state(client.send("misled")[0], "accepted", PATIENCE_S)["state"]
+        client.close()
+        return Seen(state, f"{len(met)} connections")
+
+
+MISLED = [
+    Row(
+        "TLS 1.3 alone, once a ServerHello with another cipher",
+        "accepted",
+        misled_once,
+        NEW_ONLY,
+        unread=None,
+    )
+]
+
 # ---- pieces: TCP owes nobody its borders -------------------------------------------------------------------
 
 PIECES = [
@@ -231,6 +276,7 @@ for title, rows in (
     ("Warnings", WARNINGS),
     ("Floods", FLOODS),
     ("HalfOpen", HALF_OPEN),
+    ("Misled", MISLED),
     ("Pieces_", PIECES),
     ("Resets", RESETS),
 ):

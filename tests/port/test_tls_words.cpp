@@ -40,12 +40,15 @@ TEST(tls_words_for_what_real_servers_did) {
   check_says(-0x7980, Phase::handshaking, "not as TLS wants it");
   check_says(-0x7A00, Phase::handshaking, "not as TLS wants it");
   check_says(-0x7E80, Phase::handshaking, "not as TLS wants it");
+  check_says(-0x4380, Phase::handshaking, "not as TLS wants it");  // the signature of the key exchange: RSA
+  check_says(-0x4E00, Phase::handshaking, "not as TLS wants it");  // and ECDSA
+  check_says(-0x3000, Phase::handshaking, "too many certificates");
   check_says(-0x7180, Phase::handshaking, "changed or damaged");
   check_says(-0x7180, Phase::open, "changed or damaged");
 }
 
 TEST(tls_words_for_want_of_memory_wherever_it_is_met) {
-  for (const int error : {-0x7F00, -0x2880, -0x256A, -0x3F80, -0x0010})
+  for (const int error : {-0x7F00, -0x2880, -0x256A, -0x3F80, -0x4D80, -0x0010})
     check_says(error, Phase::handshaking, "not enough memory");
   check_says(-0x7F00, Phase::open, "not enough memory");
 }
