@@ -232,7 +232,7 @@ gate-selftest: $(BUILD)/deps/test.ok   ## shows that every gate can fail
 
 HTTP_TESTS := $(filter tests/test_http_%,$(PURE_TESTS))
 coverage: $(BUILD)/deps/test.ok        ## lines and branches of the HTTP client that its tests never take; fails below 95 %
-	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/coverage LAYERS='base wire' SANITIZER=--coverage CHECK_CPP=-O0 \
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/coverage LAYERS='base wire' SANITIZER=--coverage CHECK_CXX=g++ CHECK_CPP=-O0 \
 	  $(HTTP_TESTS:%=$(BUILD)/coverage/$(TOOLCHAIN)-check/%)
 	$(Q)python3 tests/gates/coverage.py --check $(BUILD)/coverage/$(TOOLCHAIN)-check --of 'src/wire/http_*' \
 	  --of 'include/tocsin/wire/http_*' $(HTTP_TESTS)

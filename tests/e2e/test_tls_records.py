@@ -7,7 +7,7 @@ import os
 import time
 import unittest
 
-from rows import Row, Runner, fill
+from rows import Client, Row, Runner, Seen, fill
 from scripted import HINTS, NOT_YES, Scripted, answer, idle, say, with_chunks, yes
 
 STRIDE = int(os.environ.get("STRIDE", "97"))
@@ -65,14 +65,18 @@ RECORDS = [
 # ---- slow ones, and ends of patience -----------------------------------------------------------------------
 
 
-def slowly(pieces_of, seconds, then=idle):
+def slow_server(pieces_of, seconds, then=idle):
     def script(channel, body):
         for piece in pieces_of(body):
             channel.sendall(piece)
             time.sleep(seconds)
         then(channel)
 
-    return lambda row: row.send(Scripted(script))
+    return Scripted(script)
+
+
+def slowly(pieces_of, seconds):
+    return lambda row: row.send(slow_server(pieces_of, seconds))
 
 
 def silent_before(raw):
@@ -100,7 +104,27 @@ def many_tickets(count):
     )
 
 
+def a_minute(row):
+    """There would be time enough for the whole answer: what ends it is that too little comes in ten seconds."""
+    with slow_server(lambda b: split_at(answer(yes(b)), always(1)), 1) as peer:
+        client = Client(row.library, peer, stream={"timeout": "60s"})
+        client.start()
+        identifier = client.send("slow", "anna", "--class", "info")[0]
+        said = client.log.wait("stream sms backing off")
+        state = client.message(identifier)["state"]
+        client.stop()
+        client.close()
+    return Seen(state, said.partition("backing off: ")[2])
+
+
 SLOW = [
+    Row(
+        "one byte a second, with a minute's time",
+        "unknown: ^the answer of localhost comes too slowly",
+        a_minute,
+        unread=None,
+        waits=True,
+    ),
     Row(
         "one byte a second",
         "unknown: comes too slowly",
