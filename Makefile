@@ -173,9 +173,10 @@ one: $(BUILD)/deps/test.ok             ## one test program: make one T=test_json
 	$(Q)$(MAKE) --no-print-directory $(filter %/$(T),$(TEST_PROGRAMS))
 	$(Q)CASE='$(CASE)' $(RUN) $(filter %/$(T),$(TEST_PROGRAMS)) $(if $(CASE),'$(CASE)')
 
-HTTP_TABLE := $(addprefix $(CHECK)/tests/test_http_,response tunnel location date)
+HTTP_TABLE := $(addprefix $(CHECK)/tests/,test_http_response test_http_tunnel test_http_location test_http_date \
+                program/test_config_values)
 .PHONY: http-table
-http-table: $(HTTP_TABLE)              ## every answer the HTTP client is shown: what came, expected, seen
+http-table: $(HTTP_TABLE)              ## what the HTTP client is shown, base_url included: what came, expected, seen
 	$(Q)echo '| case | expected | seen |'; for test in $(HTTP_TABLE); do \
 	  $$test '* table=1' >$(CHECK)/table 2>&1 || failed=$$test; grep -a '^| ' $(CHECK)/table; done; \
 	  test -z "$$failed" || { echo "failed: $$failed"; exit 1; }

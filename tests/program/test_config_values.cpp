@@ -3,6 +3,7 @@
 #include "config_bench.hpp"
 #include "fakes/guard_page.hpp"
 #include "src/program/config_values.hpp"
+#include "table.hpp"
 #include "tocsin/wire/http_request.hpp"
 
 using namespace tocsin;
@@ -98,6 +99,12 @@ TEST(config_base_url_is_taken_apart) {
   for (const Case& c : cases) {
     check::at("url=%s", c.url);
     const std::string got = read(kDevice + kStream + "base_url = " + c.url + "\n");
+    const StreamConfig& stream = config.streams[0];
+    const auto parts = [](std::string_view host, int port, std::string_view path) {
+      return std::string(host) + " port " + std::to_string(port) + " " + std::string(path);
+    };
+    check::row("base_url = " + std::string(c.url), c.host == nullptr ? "refused" : parts(c.host, c.port, c.path),
+               got.empty() ? parts(stream.host, stream.port, stream.path_prefix) : got);
     CHECK_EQ(got.empty(), c.host != nullptr);
     if (c.host == nullptr) {
       CHECK_EQ(errors.count(), 1);
