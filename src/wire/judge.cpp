@@ -67,13 +67,30 @@ bool write_explanation(JsonValue root, TextWriter& into) {
   return false;
 }
 
+// A page for people says in its title what a proxy or a front end minds.
+void write_page_title(std::string_view page, TextWriter& into) {
+  constexpr std::string_view kTag = "<title>";
+  constexpr std::size_t kMost = 60;
+  for (std::size_t at = find(page, '<'); at != kNotFound; at = find(page, '<', at + 1)) {
+    if (!same_ignoring_case(head(tail(page, at), kTag.size()), kTag)) continue;
+    std::string_view rest = tail(page, at + kTag.size());
+    const std::string_view title = trim(head(take_until(rest, '<'), kMost));
+    into.text(title.empty() ? "" : ": ");
+    for (std::size_t n = 0; n < title.size(); ++n) into.character(title[n] < ' ' || title[n] > '~' ? '?' : title[n]);
+    return;
+  }
+}
+
 // "403: Not authenticated (0x13)"
 void write_reason(const Answer& answer, JsonValue root, TextWriter& into) {
   into.number(answer.status);
   if (root.absent()) {
     into.text(answer.body.empty() ? " (empty answer)"
               : answer.encoded    ? " (encoded answer)"
-                                  : " (no JSON in the answer)");
+                                  : " (no JSON in the answer");
+    if (answer.body.empty() || answer.encoded) return;
+    write_page_title(as_text(answer.body), into);
+    into.text(")");
     return;
   }
   into.text(": ");
