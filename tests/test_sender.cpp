@@ -350,6 +350,18 @@ TEST(sender_held_until_resumed_does_nothing_at_all) {
   CHECK_EQ(total_copies(b.service), 1);
 }
 
+// "... (this device's clock is not set; judged by 2026-11-01, when this program was ": 200 bytes were all.
+TEST(sender_tells_a_long_reason_to_its_end) {
+  Bench b;
+  b.start();
+  b->stream.refuse = Code::tls;
+  b->stream.words = "certificate refused: " + std::string(280, 'x') + ": do this";
+  b->post(Class::critical, 1, "x");
+  CHECK(b->run(seconds(1)));
+  CHECK(b->sender.reason() == b->stream.words);
+  CHECK(condition_seen(*b.agent, "backing off", ": do this"));
+}
+
 TEST(sender_stop_finishes_what_has_begun_and_begins_nothing) {
   Bench b;
   b.service.script = [](const Request& r) {

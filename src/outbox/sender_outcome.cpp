@@ -214,7 +214,7 @@ void Sender::write_overdue(Instant now, TextWriter& words) const {
 
 // The exchange came to no answer. An empty reason says that its time is over.
 void Sender::give_up(std::string_view reason, const Clocks& clocks, std::uint32_t random) {
-  char text[200];
+  char text[kWords];
   TextWriter words(text);
   if (!reason.empty()) {
     words.text(reason);
@@ -249,7 +249,7 @@ void Sender::back_off(std::string_view reason, Millis at_least, const Clocks& cl
 }
 
 void Sender::hold(std::uint16_t status, std::string_view reason, const Clocks& clocks, std::uint32_t random) {
-  char text[200];
+  char text[kWords];
   TextWriter words(text);
   words.text(reason);
   if (status == 401 || status == 403)

@@ -168,7 +168,8 @@ class Sender {
   std::size_t limit_after_ = 0;  // what it is again once a recipient without trouble is served; 0: it grows
   bool to_troubled_ = false;     // the last request went to recipients in trouble
   bool others_first_ = false;    // and everybody else has not had a turn since
-  FixedText<200> reason_;
+  static constexpr std::size_t kWords = 320;  // what a stream says at most
+  FixedText<kWords> reason_;
   State trouble_ = State::idle;  // backing_off or held, whichever was last
   Clocks last_accepted_;
   UnixMillis service_time_;
