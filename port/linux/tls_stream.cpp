@@ -324,7 +324,8 @@ Status TlsStream::judge(int tls_code) {
     return {Code::tls, tls_code};
   }
   if (tls_code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) {
-    write_alert(ssl_.MBEDTLS_PRIVATE(in_msg)[1], phase_, text);
+    const bool agreed = ssl_.MBEDTLS_PRIVATE(state) > MBEDTLS_SSL_SERVER_HELLO;
+    write_alert(ssl_.MBEDTLS_PRIVATE(in_msg)[1], phase_, agreed ? Agreed::yes : Agreed::no, text);
   } else {
     write_tls_error(tls_code, phase_, text);
   }

@@ -31,7 +31,8 @@ std::string_view open_words(int error) {
 
 std::string_view handshake_words(int error) {
   switch (error) {
-    case MBEDTLS_ERR_SSL_CONN_EOF: return "the server closed the connection during the handshake";
+    case MBEDTLS_ERR_SSL_CONN_EOF:
+      return "the server closed the connection during the handshake (is this the port for HTTPS?)";
     case MBEDTLS_ERR_SSL_INVALID_RECORD:
     case MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE: return "the answer is not TLS (is this the port for HTTPS?)";
     case kUnsupportedVersion: return "the server does not speak TLS 1.2";
@@ -63,8 +64,7 @@ std::string_view tls_words(int error, Phase phase) {
   return phase == Phase::open ? open_words(error) : handshake_words(error);
 }
 
-constexpr std::string_view kNothingCommon = "no common version, cipher or key, or it wants a client certificate "
-                                            "(client_cert_file)",
+constexpr std::string_view kNothingCommon = "no common version, cipher or key",
                            kNotTaken = "it refuses the client certificate (client_cert_file)",
                            kMistake = "something between changes what is sent, or a mistake there";
 
@@ -103,7 +103,7 @@ constexpr Word kNetwork[] = {
     {EPIPE, ": look there, or at a firewall between"},
     {ECONNABORTED, ": look there, or at a firewall between"},
     {ETIMEDOUT, ": is it on, does a firewall drop it?"},
-    {EHOSTUNREACH, ": is it on, is its network up?"},
+    {EHOSTUNREACH, ": look at this device's link and gateway"},
     {EHOSTDOWN, ": is it on, is its network up?"},
     {ENETDOWN, ": look at the link of this device"},
     {EADDRNOTAVAIL, ": has this device an address yet?"},
@@ -133,9 +133,11 @@ void write_tls_error(int error, Phase phase, TextWriter& into) {
   }
 }
 
-void write_alert(unsigned alert, Phase phase, TextWriter& into) {
+void write_alert(unsigned alert, Phase phase, Agreed agreed, TextWriter& into) {
   into.text(phase == Phase::open ? "the server ended it" : "the server refused the handshake");
   into.text(" (alert ").number(alert).character(')');
+  constexpr unsigned kFailure = 40, kCertificateRequired = 116;
+  if (alert == kFailure && agreed == Agreed::yes) alert = kCertificateRequired;  // TLS 1.2 has no name for it
   const std::string_view known = find_words(kAlerts, static_cast<int>(alert));
   into.text(known.empty() ? "" : ": ").text(known);
 }

@@ -13,7 +13,9 @@ namespace tocsin {
 // An error of Mbed TLS; its number, where this table does not know it.
 void write_tls_error(int error, Phase phase, TextWriter& into);
 // An alert that a server ended the connection with (RFC 8446 6.2), in the handshake or behind it; its number, likewise.
-void write_alert(unsigned alert, Phase phase, TextWriter& into);
+// What a server that had agreed to version and cipher misses is a client certificate.
+enum class Agreed : std::uint8_t { no, yes };
+void write_alert(unsigned alert, Phase phase, Agreed agreed, TextWriter& into);
 // What to do about an errno of a connection; empty: its words alone tell, or nobody knows.
 std::string_view network_advice(int error);
 

@@ -51,7 +51,7 @@ Status Tunnel::open(int socket, Opening& talk) {
 
 void Tunnel::write_problem(const Opening& talk, TextWriter& into) const {
   if (error_ == EPIPE) {
-    into.text("it closed the connection before it answered");
+    into.text("it closed the connection before it answered (is it an HTTP proxy?)");
   } else if (error_ != 0 && error_ != EPROTO) {
     write_errno(error_, into);
     into.text(network_advice(error_));

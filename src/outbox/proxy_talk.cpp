@@ -32,7 +32,7 @@ Status ProxyTalk::read(Bytes came) {
 
 void ProxyTalk::write_problem(TextWriter& into) const {
   const unsigned status = answer_.status();
-  if (odd_) {
+  if (odd_ || status == 400 || status == 405 || status == 501) {  // what servers say to CONNECT
     into.text("what answers is no HTTP proxy (look at `proxy`)");
   } else if (status < 300) {
     into.text("no answer to CONNECT (is this the port of an HTTP proxy?)");

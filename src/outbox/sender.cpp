@@ -204,7 +204,7 @@ void Sender::poll(const Clocks& clocks, std::uint32_t random) {
         }
         const Status sent = send();
         if (sent.code() == Code::again) return;
-        if (!sent.ok()) return give_up(words_for(sent), clocks, random);
+        if (!sent.ok()) return give_up(words_for_answer(), clocks, random);
         begin(State::receiving, received_ > 0 ? kLeastEvery : share(2), now);
         break;
       }
@@ -212,7 +212,7 @@ void Sender::poll(const Clocks& clocks, std::uint32_t random) {
       case State::receiving: {
         const Status received = receive();
         if (received.code() == Code::again) return watch_answer(now);
-        if (!received.ok()) return give_up(words_for(received), clocks, random);
+        if (!received.ok()) return give_up(words_for_answer(), clocks, random);
         if (redirected()) {
           begin_connecting();
           if (connected_) begin_sending(now);

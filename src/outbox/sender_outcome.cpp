@@ -35,13 +35,9 @@ void hide(std::string_view token, FixedText<N>& words) {
 
 }  // namespace
 
-std::string_view Sender::words_for(Status failure) const {
+std::string_view Sender::words_for_answer() const {
   const char* fault = exchange_.response().fault();
-  if (fault[0] != '\0') return fault;
-  if (failure.code() == Code::closed)
-    return "the service ended the connection before its answer was complete";
-  if (failure.code() == Code::too_big) return "the answer is longer than 16 KiB";
-  return stream_.problem();
+  return fault[0] != '\0' ? fault : stream_.problem();
 }
 
 void Sender::judge_answer(const Clocks& clocks, std::uint32_t random) {

@@ -45,7 +45,7 @@ Status HttpResponse::got(std::size_t n) {
   }
   if (fill_ == buffer_.size()) {
     excess_ = true;
-    if (stage_ != Stage::done) fail(Code::too_big, "body too long");
+    if (stage_ != Stage::done) fail(Code::too_big, "the answer's body is too long");
     return error_;
   }
   fill_ += n;
@@ -101,7 +101,7 @@ bool HttpResponse::line_came() {
 
 HttpResponse::Step HttpResponse::line_cut_short(const std::uint8_t* end) {
   if (static_cast<std::size_t>(end - buffer_.data()) == kHeadBytes + body_size_)
-    return fail(Code::too_big, "head too long");
+    return fail(Code::too_big, "the answer's head is too long");
   searched_ = fill_;
   return Step::wait;
 }
@@ -264,7 +264,7 @@ HttpResponse::Step HttpResponse::head_done() {
   } else if (!has_length_) {
     stage_ = Stage::body_until_close;
   } else if (length_ > kAnswerBytes) {
-    return fail(Code::too_big, "body too long");
+    return fail(Code::too_big, "the answer's body is too long");
   } else if (length_ == 0) {
     finish();
   } else {
@@ -276,7 +276,7 @@ HttpResponse::Step HttpResponse::head_done() {
 HttpResponse::Step HttpResponse::take_data() {
   const std::size_t here = fill_ - at_;
   if (stage_ == Stage::body_until_close) {
-    if (here > kAnswerBytes - body_size_) return fail(Code::too_big, "body too long");
+    if (here > kAnswerBytes - body_size_) return fail(Code::too_big, "the answer's body is too long");
     body_size_ += here;
     at_ = fill_;
     return Step::wait;
@@ -317,7 +317,7 @@ HttpResponse::Step HttpResponse::chunk_size() {
     if (!is_line_end(p, window)) return bad_line("bad chunk size");
   }
   at_ = offset(p + 2);
-  if (size > kAnswerBytes - body_size_) return fail(Code::too_big, "body too long");
+  if (size > kAnswerBytes - body_size_) return fail(Code::too_big, "the answer's body is too long");
   length_ = size;
   stage_ = size == 0 ? Stage::trailers : Stage::chunk_data;
   return Step::on;
@@ -326,7 +326,7 @@ HttpResponse::Step HttpResponse::chunk_size() {
 HttpResponse::Step HttpResponse::chunk_end() {
   const std::uint8_t* const p = buffer_.data() + at_;
   const std::size_t here = fill_ - at_;
-  if (at_ + 2 > kHeadBytes + body_size_) return fail(Code::too_big, "head too long");
+  if (at_ + 2 > kHeadBytes + body_size_) return fail(Code::too_big, "the answer's head is too long");
   if ((here >= 1 && p[0] != '\r') || (here >= 2 && p[1] != '\n'))
     return fail(Code::protocol, "chunk longer than its size");
   if (here < 2) return Step::wait;

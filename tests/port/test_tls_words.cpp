@@ -65,7 +65,7 @@ TEST(tls_words_for_every_alert_that_a_server_sends) {
     const char* says;
   } kAlerts[] = {
       {10, "something between changes"},   {20, "something between changes"},  {22, "something between changes"},
-      {40, "(client_cert_file)"},       {42, "refuses the client"}, {43, "refuses the client"},
+      {40, "no common version"},       {42, "refuses the client"}, {43, "refuses the client"},
       {44, "certificate revoked"},   {45, "certificate expired"},   {46, "refuses the client"},
       {47, "something between changes"},   {48, "from an unknown CA"},      {49, "is this device known"},
       {50, "something between changes"},   {51, "something between changes"},   {70, "it must speak TLS 1.2"},
@@ -76,13 +76,15 @@ TEST(tls_words_for_every_alert_that_a_server_sends) {
   for (const auto& one : kAlerts)
     for (const Phase phase : {Phase::handshaking, Phase::open}) {
       check::at("alert %u", one.alert);
-      const std::string words = said([&](TextWriter& into) { write_alert(one.alert, phase, into); });
+      const std::string words = said([&](TextWriter& into) { write_alert(one.alert, phase, Agreed::no, into); });
       CHECK(words.find(one.says) != std::string::npos);
       CHECK(words.find(" (alert " + std::to_string(one.alert) + ")") != std::string::npos);
       CHECK_EQ(words.find("refused the handshake") != std::string::npos, phase == Phase::handshaking);
     }
-  CHECK_TEXT(said([](TextWriter& into) { write_alert(255, Phase::handshaking, into); }),
+  CHECK_TEXT(said([](TextWriter& into) { write_alert(255, Phase::handshaking, Agreed::yes, into); }),
              "the server refused the handshake (alert 255)");
+  CHECK_TEXT(said([](TextWriter& into) { write_alert(40, Phase::handshaking, Agreed::yes, into); }),
+             "the server refused the handshake (alert 40): it wants a client certificate (client_cert_file)");
 }
 
 TEST(tls_words_say_what_to_do_about_every_errno_that_a_connection_meets) {

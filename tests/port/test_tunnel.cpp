@@ -112,10 +112,12 @@ TEST(tunnel_answered_by_something_else_is_no_tunnel) {
   const char* const words = "what answers is no HTTP proxy (look at `proxy`)";
   refused("SSH-2.0-OpenSSH_9.2\r\n", EPROTO, words);
   refused("HTTP/1.1 200 OK\n\n", EPROTO, words);
+  for (const char* const server : {"HTTP/1.1 400 Bad\r\n\r\n", "HTTP/1.1 405 No\r\n\r\n", "HTTP/1.1 501 Un\r\n\r\n"})
+    refused(server, EPROTO, words);
   refused("\x15\x03\x01", EPROTO, words);
   refused("HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", EPROTO, words);  // said before we did: not the server
-  refused("", EPIPE, "it closed the connection before it answered");
-  refused("HTTP/1.1 200 O", EPIPE, "it closed the connection before it answered");
+  refused("", EPIPE, "it closed the connection before it answered (is it an HTTP proxy?)");
+  refused("HTTP/1.1 200 O", EPIPE, "it closed the connection before it answered (is it an HTTP proxy?)");
 }
 
 TEST(tunnel_begins_anew_after_a_failure) {

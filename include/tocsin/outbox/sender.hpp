@@ -125,7 +125,7 @@ class Sender {
   void disconnect();
   void take_back(Instant due, const Clocks& clocks, std::string_view reason = {});
   // sender_outcome.cpp
-  std::string_view words_for(Status failure) const;
+  std::string_view words_for_answer() const;
   void judge_answer(const Clocks& clocks, std::uint32_t random);
   void judge_message(std::size_t at, std::string_view whole_reason, const Clocks& clocks,
                      std::uint32_t random);
