@@ -53,8 +53,11 @@ ClockFloor floor_now{{std::int64_t{TOCSIN_BUILD_UNIX} * 1000}, FloorFrom::build}
 ClockFloor clock_floor() { return floor_now; }
 
 void raise_clock_floor(UnixMillis at, FloorFrom from) {
-  // What the service says now is worth more than what was written down by a clock that went too fast.
-  const bool corrects = from == FloorFrom::service && floor_now.from == FloorFrom::record && at.ms >= kBuiltAt.ms;
+  // What the service says now is worth more than what was written down by a clock that went too fast, and than what
+  // it, or another one, said when its own clock was days ahead.
+  const bool is_news = floor_now.from == FloorFrom::record ||
+                       (floor_now.from == FloorFrom::service && at.ms < floor_now.at.ms - kSlowMs);
+  const bool corrects = from == FloorFrom::service && is_news && at.ms >= kBuiltAt.ms;
   if (at.ms > floor_now.at.ms || corrects) floor_now = {at, from};
 }
 

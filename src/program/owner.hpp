@@ -242,6 +242,7 @@ class Owner final : public Observer {
   Sender* senders_[kMaxStreams] = {};
   SessionFile session_file_;  // of one stream after the other
   bool said_clock_is_wrong_ = false;
+  UnixMillis service_said_[kMaxStreams];  // by the answers so far
   char tokens_[kMaxStreams][kMaxToken];
   std::size_t token_sizes_[kMaxStreams] = {};
   char logins_[kMaxStreams][kMaxProxyLogin];

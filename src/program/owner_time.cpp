@@ -23,9 +23,12 @@ void Owner::learn_time_from_record() {
 // An answer came over a connection whose certificate was verified, and says when it was made. Later than that
 // certificate lasts it cannot be: so a service whose own clock is wrong does little harm.
 void Owner::learn_time_from_services() {
-  for (std::size_t i = 0; i < stream_count_; ++i)
-    if (const UnixMillis said = senders_[i]->service_time(); said.ms > 0 && streams_[i]->good_at(said))
-      raise_clock_floor(said, FloorFrom::service);
+  for (std::size_t i = 0; i < stream_count_; ++i) {
+    const UnixMillis said = senders_[i]->service_time();
+    if (said.ms == service_said_[i].ms) continue;  // no news: another one may have said better since
+    service_said_[i] = said;
+    if (streams_[i]->good_at(said)) raise_clock_floor(said, FloorFrom::service);
+  }
   const Clocks clocks = read_clocks();
   const bool is_wrong = !clocks.wall_trusted && clock_floor().from == FloorFrom::service;
   if (is_wrong && !said_clock_is_wrong_) {

@@ -135,6 +135,15 @@ class Clock(Case):
         device.wait_state(device.send("second")[0], "accepted")
         wait_until(lambda: self.judged_as_of(device) is None, "the clock is believed again")
 
+    def test_a_service_whose_clock_was_ahead_takes_that_back(self):
+        service = self.service()
+        service.rule("headers", set={"Date": "Sun, 01 Jan 2034 00:00:00 GMT"}, count=1)
+        device = self.start(self.device(service), datetime.datetime.now(UTC))
+        device.wait_state(device.send("first")[0], "accepted")
+        wait_until(lambda: self.judged_as_of(device) == "2034-01-01", "the service is believed")
+        device.wait_state(device.send("second")[0], "accepted")
+        wait_until(lambda: self.judged_as_of(device) is None, "the clock is believed again")
+
     def test_a_service_that_is_in_another_century_is_not_believed(self):
         service = self.service()
         service.rule("headers", set={"Date": "Fri, 01 Jan 2055 00:00:00 GMT"})

@@ -49,6 +49,17 @@ TEST(clock_floor_rises_and_decides_what_is_trusted) {
   CHECK(read_clocks().wall_trusted);
   raise_clock_floor(UnixMillis{now - 2000}, FloorFrom::service);
   CHECK_EQ(clock_floor().at.ms, now - 1000);
+
+  // And better than it did when its own clock was ahead.
+  raise_clock_floor(UnixMillis{now + 400 * day}, FloorFrom::service);
+  CHECK_EQ(clock_floor().at.ms, now + 400 * day);
+  raise_clock_floor(UnixMillis{now - 2000}, FloorFrom::record);
+  CHECK_EQ(clock_floor().at.ms, now + 400 * day);
+  raise_clock_floor(UnixMillis{kBuiltAt.ms - 1}, FloorFrom::service);
+  CHECK_EQ(clock_floor().at.ms, now + 400 * day);
+  raise_clock_floor(UnixMillis{now}, FloorFrom::service);
+  CHECK_EQ(clock_floor().at.ms, now);
+  CHECK(read_clocks().wall_trusted);
 }
 
 TEST(entropy_fills_everything_and_differs) {
