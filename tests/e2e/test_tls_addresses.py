@@ -121,13 +121,9 @@ def without_service(*addresses, silent=()):
 
 def daemon(row, peer, play, **config):
     """`play(client)` with a daemon; what it returns was seen."""
-    client = Client(row.library, peer, NAME, **config)
-    client.start()
-    try:
+    with contextlib.closing(Client(row.library, peer, NAME, **config)) as client:
+        client.start()
         return play(client)
-    finally:
-        client.stop()
-        client.close()
 
 
 QUICK = {"retry_min": "1s", "retry_max": "1s"}
@@ -248,25 +244,24 @@ def nine_messages(row, peer, **stream):
     client = Client(row.library, peer, device={"queue_size": "512K"}, stream=stream)
     for n in range(9):
         client.send(f"{n} " + "long " * 195)
-    return client.start()
+    return contextlib.closing(client)
 
 
 def hasty(status, fields=None, tickets=0):
     def play(row):
-        with Hasty(status, fields, tickets) as peer:
-            client = nine_messages(row, peer)
+        with Hasty(status, fields, tickets) as peer, nine_messages(row, peer) as client:
+            client.start()
             told = wait_until(lambda: {m["reason"] for m in client.queue() if m["reason"]}, "what came of it")
             states = {m["state"] for m in client.queue()}
             client.stop()
             peer.gone.set()
             wait_until(lambda: peer.left, "the end of the first connection")
-            client.close()
-            seen = Seen("kept", "; ".join(sorted(told)))
-            if states != {"queued"}:
-                seen.trouble = f"the queue says {states}"
-            if peer.left[0] > 9000:
-                seen.trouble = f"the whole request had left: {peer.left[0]} bytes"
-            return seen
+        seen = Seen("kept", "; ".join(sorted(told)))
+        if states != {"queued"}:
+            seen.trouble = f"the queue says {states}"
+        if peer.left[0] > 9000:
+            seen.trouble = f"the whole request had left: {peer.left[0]} bytes"
+        return seen
 
     return play
 
@@ -280,15 +275,14 @@ def slow_reader(row):
             small_window(self.listener)
             return self
 
-    with Slow(good) as peer:
-        client = nine_messages(row, peer, timeout="60s")  # the kernel may ask seldom whether a window has opened
+    # The kernel may ask seldom whether a window has opened: a minute.
+    with Slow(good) as peer, nine_messages(row, peer, timeout="60s") as client:
+        client.start()
         # Nothing else wakes the program meanwhile: no command asks it for anything.
         wait_until(lambda: peer.bodies or len(client.log.lines) > 1, "a whole request, or why there is none")
         wait_until(lambda: len(client.log.lines) > 9 or "backing off" in client.log.lines[-1], "what came of it")
         states = {m["state"] for m in client.queue()}
         said = client.log.lines[-1]
-        client.stop()
-        client.close()
     if states == {"accepted"}:
         return Seen("accepted", f"{len(peer.bodies)} request")
     return Seen(str(states), f"{len(peer.bodies)} whole requests, {len(peer.pieces)} bytes: {said}")

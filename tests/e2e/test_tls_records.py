@@ -3,6 +3,7 @@
 
 An answer is cut into two records behind every STRIDE-th byte.
 """
+import contextlib
 import os
 import time
 import unittest
@@ -106,14 +107,12 @@ def many_tickets(count):
 
 def a_minute(row):
     """There would be time enough for the whole answer: what ends it is that too little comes in ten seconds."""
-    with slow_server(lambda b: split_at(answer(yes(b)), always(1)), 1) as peer:
-        client = Client(row.library, peer, stream={"timeout": "60s"})
+    peer = slow_server(lambda b: split_at(answer(yes(b)), always(1)), 1)
+    with peer, contextlib.closing(Client(row.library, peer, stream={"timeout": "60s"})) as client:
         client.start()
         identifier = client.send("slow", "anna", "--class", "info")[0]
         said = client.log.wait("stream sms backing off")
         state = client.message(identifier)["state"]
-        client.stop()
-        client.close()
     return Seen(state, said.partition("backing off: ")[2])
 
 
