@@ -8,6 +8,7 @@ import subprocess
 import unittest
 
 from device import CERTS, make_certificates, wait_until
+from more_certificates import made, make_more
 from peers import GnuTls, OpenSsl, folder, lock
 from proxies import Nginx
 from rows import Client, Row, Runner, Seen, fill, to, versions
@@ -131,6 +132,16 @@ OWN = versions(
                 libraries,
             )
             for name in ("ec", "rsa2048", "chain")
+        ),
+        # What takes most of the arena: both show as much as they may.
+        *(
+            Row(
+                f"s_server with a chain of 6 KB, TLS {v}, requires one: {name}",
+                "accepted",
+                shown(lambda: OpenSsl(f"-tls1_{v[2]}", *REQUIRED, cert=made("chain6k")), name),
+                libraries,
+            )
+            for name in ("long", "rsa4096")
         ),
         Row(f"nginx, TLS {v}, asks for one", "accepted", shown(lambda: Nginx(f"client asked {v}"), "ec"), libraries),
         Row(f"nginx, TLS {v}, asks for none", "accepted", shown(lambda: Nginx(f"ec {v}"), "ec"), libraries),
@@ -260,4 +271,6 @@ class Files(unittest.TestCase):
 
 
 if __name__ == "__main__":
+    make_certificates(str(CERTS))
+    make_more()
     unittest.main(testRunner=Runner)
