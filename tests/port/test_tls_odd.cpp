@@ -5,6 +5,8 @@
 
 #if defined(MBEDTLS_SSL_SRV_C) && defined(MBEDTLS_FS_IO) && MBEDTLS_VERSION_NUMBER < 0x03000000
 #include <mbedtls/net_sockets.h>
+#include <signal.h>
+#include <sys/prctl.h>
 
 #include "port/linux/entropy.hpp"
 
@@ -25,7 +27,7 @@ class OddServer {
     port_ = ntohs(here.v4.sin_port);
     const std::string stem = certificates() + "/ec";
     child_ = ::fork();
-    if (child_ == 0) serve(stem);
+    if (child_ == 0 && ::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0) serve(stem);  // also when a check fails
   }
   ~OddServer() {
     ::close(listener_);
