@@ -189,7 +189,7 @@ tls28:                                 # the same with 2.28, for test_malloc.py
 tls36:                                 ## the program with the trimmed Mbed TLS 3.6 (TLS 1.3), for the tests
 	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=musl MBEDTLS=3.6 BUILD=$(BUILD)/tls36 DEPS=$(BUILD)/deps $(TLS36)
 tls-servers: $(BUILD)/deps/test.ok program tls36  ## against nginx, OpenSSL, GnuTLS, ... and resets at every byte [STRIDE=1] [PART=0] [CASE=pattern]
-	$(Q)set -e; for test in servers refused answers records faults addresses; do \
+	$(Q)set -e; for test in servers refused own sessions answers records faults addresses; do \
 	  TOCSIN=$(abspath $(SHIP)/tocsin) TOCSIN_TLS36=$(abspath $(TLS36)) STRIDE=$(or $(STRIDE),1) PART=$(PART) \
 	    python3 tests/e2e/test_tls_$$test.py $(if $(CASE),-k '$(CASE)'); done
 
