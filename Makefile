@@ -296,7 +296,7 @@ fuzz-replay: $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%)  ## every kept input once more
 $(SHIP)/net_tocsin: $(call objects,$(SHIP),tests/bench/net_tocsin.cpp $(PORT_SRC)) $(SHIP)/libtocsin.a
 	$(call say,LINK,$@)
 	$(Q)$(LINK) -o $@ $^ $(TLS_LIBS) $(JSON_LIBS) -pthread
-$(SHIP)/net_bare: $(call objects,$(SHIP),tests/bench/net_bare.cpp port/linux/no_sha1.cpp)
+$(SHIP)/net_bare: $(call objects,$(SHIP),tests/bench/net_bare.cpp port/linux/tls_left_out.cpp)
 	$(call say,LINK,$@)
 	$(Q)$(LINK) -o $@ $^ $(TLS_LIBS)
 

@@ -33,6 +33,12 @@ void tocsin_tls_memory_broken(const char *text, ...);
 #define MBEDTLS_AES_C
 #define MBEDTLS_AES_ROM_TABLES
 #define MBEDTLS_AES_FEWER_TABLES
+#if defined(MBEDTLS_VERSION_MAJOR) /* 3.x: AES backwards is of no use to GCM */
+#define MBEDTLS_BLOCK_CIPHER_NO_DECRYPT
+#else /* 2.28: port/linux/tls_left_out.cpp */
+#define MBEDTLS_AES_DECRYPT_ALT
+#define MBEDTLS_AES_SETKEY_DEC_ALT
+#endif
 #define MBEDTLS_GCM_C
 #define MBEDTLS_CHACHA20_C
 #define MBEDTLS_POLY1305_C
@@ -40,7 +46,7 @@ void tocsin_tls_memory_broken(const char *text, ...);
 #define MBEDTLS_CIPHER_C
 #define MBEDTLS_MD_C
 /* Its name alone: authorities of the system's bundle signed themselves with it, and could not be read otherwise. What
- * computes it is port/linux/no_sha1.cpp, which does not. */
+ * computes it is port/linux/tls_left_out.cpp, which does not. */
 #define MBEDTLS_SHA1_C
 #define MBEDTLS_SHA1_PROCESS_ALT
 #define MBEDTLS_SHA224_C
@@ -70,15 +76,13 @@ void tocsin_tls_memory_broken(const char *text, ...);
 #define MBEDTLS_ASN1_WRITE_C
 #define MBEDTLS_OID_C
 
-/* Certificates, from PEM, with revocation lists for those who keep one. */
+/* Certificates, with revocation lists for those who keep one. (PEM is read by port/linux/pem.cpp.) */
 #define MBEDTLS_X509_USE_C
 #define MBEDTLS_X509_CRT_PARSE_C
 #define MBEDTLS_X509_CRL_PARSE_C
 #define MBEDTLS_X509_RSASSA_PSS_SUPPORT
 #define MBEDTLS_X509_CHECK_KEY_USAGE
 #define MBEDTLS_X509_CHECK_EXTENDED_KEY_USAGE
-#define MBEDTLS_PEM_PARSE_C
-#define MBEDTLS_BASE64_C
 
 /* TLS, as a client. The peer may send a whole record; what is sent is small. */
 #define MBEDTLS_SSL_TLS_C
@@ -89,7 +93,6 @@ void tocsin_tls_memory_broken(const char *text, ...);
 #define MBEDTLS_SSL_SERVER_NAME_INDICATION
 #define MBEDTLS_SSL_ALPN
 #define MBEDTLS_SSL_EXTENDED_MASTER_SECRET
-#define MBEDTLS_SSL_ENCRYPT_THEN_MAC
 #define MBEDTLS_SSL_SESSION_TICKETS
 #define MBEDTLS_SSL_MAX_FRAGMENT_LENGTH
 #define MBEDTLS_SSL_KEEP_PEER_CERTIFICATE

@@ -79,7 +79,7 @@ void start() {
   mbedtls_ssl_config_init(&config);
   mbedtls_ssl_session_init(&session);
   mbedtls_x509_crt_init(&ca);
-  good(mbedtls_x509_crt_parse(&ca, authorities, size + 1), "authorities");
+  good(mbedtls_x509_crt_parse_der(&ca, authorities, size), "authorities");
   good(mbedtls_ssl_config_defaults(&config, MBEDTLS_SSL_IS_CLIENT, MBEDTLS_SSL_TRANSPORT_STREAM,
                                    MBEDTLS_SSL_PRESET_DEFAULT), "settings");
   mbedtls_ssl_conf_authmode(&config, MBEDTLS_SSL_VERIFY_REQUIRED);

@@ -5,6 +5,7 @@ here has, and a relay that counts what IP carries and the records of TLS that co
 import contextlib
 import pathlib
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -79,6 +80,7 @@ def ssl_bytes(pem):
 def start():
     """The ports of nginx, by site."""
     make_certificates(str(CERTS))
+    (CERTS / "ca.der").write_bytes(ssl.PEM_cert_to_DER_cert((CERTS / "ca.pem").read_text()))
     make_long_chain()
     proxies.SITES.clear()
     proxies.SITES["any"] = ("ec", "any", "")
