@@ -221,6 +221,12 @@ TEST(session_file_is_its_owners_alone_and_put_in_place_whole) {
     CHECK_EQ(read.value(), size);
     CHECK_EQ(file.room()[size - 1], (size - 1) & 0xFFU);
   }
+  // A session_file that named the CA file by mistake cost the CA file.
+  const std::string authority = scratch::path("mixed-up.pem");
+  put(authority, "-----BEGIN CERTIFICATE-----\n");
+  CHECK_CODE(write(authority, 2000), Code::io);
+  CHECK(why.view().find("mixed-up.pem is a text and stays as it is") != std::string_view::npos);
+  CHECK_EQ(scratch::read_file(authority).size(), 28);
   CHECK_EQ(::chmod(path.c_str(), 0640), 0);
   why.clear();
   CHECK_CODE(file.read(path, why), Code::bad_value);
