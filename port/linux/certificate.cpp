@@ -46,6 +46,7 @@ void CertificateVerdict::begin(const Clocks& clocks, std::string_view host, cons
                                const Trust& trust) {
   *this = CertificateVerdict{};
   trust_ = trust;
+  refused_before_ = tls_memory().refused();
   clock_set_ = clocks.wall_trusted;
   wall_ = clocks.wall;
   at_ = judged_at(clocks);
@@ -92,6 +93,11 @@ void CertificateVerdict::judge(mbedtls_x509_crt& certificate, int depth, std::ui
   find_authority();
   flags_ |= path_.flags;
   flags = flags_;
+}
+
+// Mbed TLS tells some of it as a signature that is wrong.
+bool CertificateVerdict::ran_out_of_memory() const {
+  return no_memory_ || tls_memory().refused() != refused_before_;
 }
 
 // One reading of the file for the whole chain.
@@ -146,7 +152,7 @@ void CertificateVerdict::try_authority(Bytes der, int depth) {
 }
 
 // What is wrong with `child` by the word of `authority`, dates left out.
-std::uint32_t CertificateVerdict::verify(mbedtls_x509_crt& child, mbedtls_x509_crt& authority, int depth) const {
+std::uint32_t CertificateVerdict::verify(mbedtls_x509_crt& child, mbedtls_x509_crt& authority, int depth) {
   const bool is_itself = depth == 0 && is_self_issued(child) && same(bytes_of(child.raw), bytes_of(authority.raw));
   if (!is_itself && !may_sign(authority, depth)) return MBEDTLS_X509_BADCERT_NOT_TRUSTED;
   mbedtls_x509_crt* const others = child.next;
@@ -155,6 +161,7 @@ std::uint32_t CertificateVerdict::verify(mbedtls_x509_crt& child, mbedtls_x509_c
   const int error = mbedtls_x509_crt_verify_with_profile(&child, &authority, trust_.revoked, &kStrength, nullptr,
                                                          &flags, nullptr, nullptr);
   child.next = others;
+  no_memory_ = no_memory_ || is_out_of_memory(error);
   if (error != 0 && error != MBEDTLS_ERR_X509_CERT_VERIFY_FAILED) return MBEDTLS_X509_BADCERT_NOT_TRUSTED;
   return flags & ~(kDates | kListDates);
 }

@@ -61,6 +61,8 @@ class CertificateVerdict {
   const Dates& dates() const { return dates_; }
   void add_flags(std::uint32_t flags) { flags_ |= flags; }  // found after judge()
 
+  // Since begin(); then nothing else that seems wrong is known for sure.
+  bool ran_out_of_memory() const;
   // "it expired on 2020-02-01 (this device's clock says 2026-11-21): ..."
   void write_flaw(TextWriter& into) const;
 
@@ -81,7 +83,7 @@ class CertificateVerdict {
 
   void find_authority();
   void try_authority(Bytes der, int depth);
-  std::uint32_t verify(mbedtls_x509_crt& child, mbedtls_x509_crt& authority, int depth) const;
+  std::uint32_t verify(mbedtls_x509_crt& child, mbedtls_x509_crt& authority, int depth);
   bool may_sign(const mbedtls_x509_crt& authority, int depth) const;
   bool has_pin(int depth, const mbedtls_x509_crt& authority) const;
   std::uint32_t list_flags(const mbedtls_x509_crt& certificate, int depth);
@@ -99,6 +101,7 @@ class CertificateVerdict {
   bool self_signed_ = false;  // the leaf itself, alone
   bool clock_set_ = false;
   bool no_memory_ = false;
+  std::uint32_t refused_before_ = 0;  // by the memory for TLS
   bool weakly_signed_ = false;  // by one of the file, it seems: what is too weak may not have been checked further
   bool unreadable_ = false;  // Mbed TLS could not make anything of it
   bool pin_missed_ = false;

@@ -74,12 +74,12 @@ bool CertificateVerdict::write_list_flaw(TextWriter& into) const {
 void CertificateVerdict::write_flaw(TextWriter& into) const {
   const auto has = [this](std::uint32_t flag) { return (flags_ & flag) != 0; };
   const bool unknown = has(MBEDTLS_X509_BADCERT_NOT_TRUSTED);
-  if (unreadable_) {
+  if (ran_out_of_memory()) {
+    into.text("not enough memory for TLS to look at it and its CA (are its chain, or the lists of crl_file, very long?)");
+  } else if (unreadable_) {
     into.text("its key or its signature is of an unknown kind: the server needs one with RSA, P-256 or P-384");
   } else if (unknown && weakly_signed_) {
     write_weak(into);
-  } else if (unknown && no_memory_) {
-    into.text("not enough memory for TLS to look at its CA");
   } else if (unknown && !ca_file_.ok()) {
     into.text("cannot read the CA file ").text(trust_.ca_file).text(" (ca_file): ");
     write_errno(ca_file_.detail(), into);

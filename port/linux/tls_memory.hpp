@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: MIT
-// Where Mbed TLS takes its memory from.
+// Where Mbed TLS takes its memory from: a buffer of the program, where the library can be told (the trimmed one), else
+// the heap (Debian's).
+//
+// Threads: the loop, which alone speaks TLS.
 #pragma once
 
-#include "tocsin/base/bytes.hpp"
+#include "port/linux/pool.hpp"
 
 namespace tocsin {
 
-// Gives Mbed TLS its memory, before anything else uses it; the buffer serves to the program's end.
-// Does nothing when the library was built without MBEDTLS_MEMORY_BUFFER_ALLOC_C.
+// Gives Mbed TLS its memory, as Pool::use() wants it, before anything else uses it; it serves to the program's end. Does
+// nothing where the library uses the heap.
 void tls_use_arena(MutBytes memory);
+
+// Of size 0 where the heap is used.
+const Pool& tls_memory();
 
 // Whether Mbed TLS means by `error` that there is no more of it.
 bool is_out_of_memory(int error);

@@ -327,7 +327,8 @@ Status TlsStream::judge(int tls_code) {
     const bool agreed = ssl_.MBEDTLS_PRIVATE(state) > MBEDTLS_SSL_SERVER_HELLO;
     write_alert(ssl_.MBEDTLS_PRIVATE(in_msg)[1], phase_, agreed ? Agreed::yes : Agreed::no, text);
   } else {
-    write_tls_error(tls_code, phase_, text);
+    const bool no_memory = phase_ == Phase::handshaking && verdict_.ran_out_of_memory();
+    write_tls_error(no_memory ? MBEDTLS_ERR_SSL_ALLOC_FAILED : tls_code, phase_, text);
   }
   return fail({Code::tls, tls_code}, text.view());
 }

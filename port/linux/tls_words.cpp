@@ -39,7 +39,8 @@ std::string_view handshake_words(int error) {
     case kNoHttp: return "the server does not speak HTTP/1.1";
     case MBEDTLS_ERR_SSL_FEATURE_UNAVAILABLE:  // 2.28: of more than one record; 3.6: of more than fits
     case MBEDTLS_ERR_SSL_BAD_INPUT_DATA:
-      return "the server's certificates are too long for this program (16 KB, with Mbed TLS 2.28 in one record)";
+      return "the server's certificate chain is larger than 16 KB, the most that this program takes (with Mbed TLS 2.28 "
+             "in one record): it must send less";
     case MBEDTLS_ERR_X509_FATAL_ERROR:
       return "the server's chain has too many certificates (8 between its own and a root at most)";
     case kHandshakeFailure:
@@ -58,7 +59,7 @@ std::string_view handshake_words(int error) {
 }
 
 std::string_view tls_words(int error, Phase phase) {
-  if (error == MBEDTLS_ERR_SSL_ALLOC_FAILED || is_out_of_memory(error))
+  if (is_out_of_memory(error))
     return "not enough memory for TLS (are the server's certificates very long?)";
   if (error == MBEDTLS_ERR_SSL_INVALID_MAC) return "what came was changed or damaged on the way";
   return phase == Phase::open ? open_words(error) : handshake_words(error);

@@ -37,6 +37,7 @@ bool fields_of(Ask ask, Fields& into) {
     case Ask::status: into = {0, bit(Tag::json)}; return true;
     case Ask::in_memory: into = {bit(Tag::from), bit(Tag::subject) | bit(Tag::files_gone)}; return true;
     case Ask::ping:
+    case Ask::memory:
     case Ask::purge:
     case Ask::give_way:
     case Ask::reasons: into = {0, 0}; return true;

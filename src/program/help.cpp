@@ -139,7 +139,8 @@ constexpr Help kHelp[] = {
     {"version",
      "tocsin version [--memory]\n"
      "\n"
-     "The version, or with --memory what is reserved for what.\n"
+     "The version, or with --memory what is reserved for what, and what of the arenas for TLS and JSON the\n"
+     "running daemon has used at most.\n"
      "\n"
      "  tocsin version --memory\n"},
     {"help",

@@ -32,30 +32,89 @@ constexpr MemoryRow kMemory[] = {
     {"stream_bytes", sizeof(Sender) + sizeof(TlsStream),
      "B of this: one stream, its request, answer and TLS state"},
     {"tls_arena_bytes", kTlsArenaBytes, "B of this: what Mbed TLS can have at most, where it takes an arena"},
-    {"reply_arena_bytes", kReplyArenaBytes, "B of this: the nodes of one parsed answer"},
+    {"reply_arena_bytes", kReplyArenaBytes, "B of this: what cJSON can have at most, for one answer"},
     {"configuration_bytes", sizeof(ConfigFile), "B the configuration with its text"},
     {"messages", kMaxMessages, "messages that can wait or be kept, at most"},
 };
 
+struct Loaded {
+  std::string_view path;
+  ConfigFile& file;
+  ConfigErrors& errors;
+  bool good;
+};
+
+Loaded load(const Arguments& arguments) {
+  auto& file = in_place<ConfigFile>();
+  auto& errors = in_place<ConfigErrors>();
+  const std::string_view path = config_path(arguments, ::getenv("TOCSIN_CONFIG"));
+  return {path, file, errors, load_config(path, file, errors).ok()};
+}
+
+// What the running daemon has used at most since it began, as far as it is there and knows.
+struct Peaks {
+  bool answered = false;
+  Result<std::uint64_t> tls = Code::not_found, reply = Code::not_found;
+};
+
+Peaks ask_for_peaks(std::string_view control) {
+  static std::uint8_t memory[kMaxControlReply];
+  auto& request = in_place<ControlRequest, 5>();
+  request.ask = Ask::memory;
+  const auto answer = call_control(control, request, kControlTimeout, memory);
+  Peaks peaks;
+  peaks.answered = answer.ok() && answer.value().exit == Exit::done;
+  if (!peaks.answered) return peaks;
+  std::string_view rest = answer.value().out;
+  peaks.tls = parse_number(take_until(rest, ' '), kTlsArenaBytes);
+  peaks.reply = parse_number(rest, kReplyArenaBytes);
+  return peaks;
+}
+
+void write_peaks(const Peaks& peaks, std::string_view control, TextWriter& into) {
+  if (!peaks.answered) {
+    into.text("How much of the two arenas was used at most, a running daemon knows: none answers at ").text(control);
+    into.text("\n");
+    return;
+  }
+  if (peaks.tls.ok())
+    into.number(peaks.tls.value()).text("  B of the arena of Mbed TLS were used at most since the daemon began\n");
+  else
+    into.text("-  Mbed TLS of this build takes from the heap\n");
+  if (peaks.reply.ok())
+    into.number(peaks.reply.value()).text("  B of the arena of cJSON were used at most since the daemon began\n");
+}
+
+void write_peak(std::string_view key, const Result<std::uint64_t>& peak, JsonWriter& json) {
+  peak.ok() ? json.field(key, peak.value()) : json.null_field(key);
+}
+
 }  // namespace
 
 Exit show_version(const Arguments& arguments) {
-  char text[1600];
+  char text[2400];
   TextWriter out(text);
+  const std::string_view control = arguments.memory ? load(arguments).file.config.device.control : std::string_view{};
+  const Peaks peaks = arguments.memory ? ask_for_peaks(control) : Peaks{};
   if (arguments.json) {
     JsonWriter json({text, sizeof text - 1});
     json.open_object();
     json.field("version", std::string_view{TOCSIN_VERSION});
     json.field("tls", std::string_view{MBEDTLS_VERSION_STRING_FULL});
-    if (arguments.memory)
+    if (arguments.memory) {
       for (const MemoryRow& row : kMemory) json.field(row.key, std::uint64_t{row.value});
+      write_peak("tls_arena_peak_bytes", peaks.tls, json);
+      write_peak("reply_arena_peak_bytes", peaks.reply, json);
+    }
     json.close_object();
     print_json(json, text);
     return Exit::done;
   }
   out.text("tocsin ").text(TOCSIN_VERSION).text(", ").text(MBEDTLS_VERSION_STRING_FULL).text("\n");
-  if (arguments.memory)
+  if (arguments.memory) {
     for (const MemoryRow& row : kMemory) out.number(row.value).text("  ").text(row.what).text("\n");
+    write_peaks(peaks, control, out);
+  }
   print(out.view());
   return Exit::done;
 }
@@ -96,20 +155,6 @@ Exit ask_running(const Arguments& arguments, std::string_view control, bool& ans
   print(reply.value().out);
   if (!reply.value().err.empty()) complain(reply.value().err);
   return reply.value().exit;
-}
-
-struct Loaded {
-  std::string_view path;
-  ConfigFile& file;
-  ConfigErrors& errors;
-  bool good;
-};
-
-Loaded load(const Arguments& arguments) {
-  auto& file = in_place<ConfigFile>();
-  auto& errors = in_place<ConfigErrors>();
-  const std::string_view path = config_path(arguments, ::getenv("TOCSIN_CONFIG"));
-  return {path, file, errors, load_config(path, file, errors).ok()};
 }
 
 // "`token set` needs STREAM ...": and which there are, where the configuration can be read.

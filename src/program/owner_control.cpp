@@ -56,6 +56,10 @@ void Owner::answer(ControlServer::Client client, Instant now) {
     case Ask::status:
       write_status(*config_, queue_, index_, found_, this, read_clocks(), request.json, out);
       return reply(client, Exit::done, out.view(), {}, now);
+    case Ask::memory:
+      tls_memory().size() > 0 ? out.number(tls_memory().peak()) : out.text("-");
+      out.text(" ").number(arena_.peak());
+      return reply(client, Exit::done, out.view(), {}, now);
     case Ask::reasons:
       for (std::size_t i = 0; i < stream_count_; ++i)
         out.text(senders_[i]->name()).text("\t").text(senders_[i]->reason()).text("\n");

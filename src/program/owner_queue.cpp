@@ -18,7 +18,8 @@ Owner::Posted Owner::act(const ControlRequest& request, TextWriter& why) {
     case Ask::reload_token:
     case Ask::give_way:
     case Ask::reasons:
-    case Ask::in_memory: break;
+    case Ask::in_memory:
+    case Ask::memory: break;
   }
   TOCSIN_ASSERT(false);
   return {};

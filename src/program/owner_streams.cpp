@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // How streams begin and end: certificates, tokens, saved sessions; files that were not right when the owner began.
 #include <string.h>
-#include <sys/stat.h>
 
 #include <new>
 
@@ -12,9 +11,6 @@
 namespace tocsin {
 namespace {
 
-constexpr std::size_t kStreamArena = 56 * 1024;
-constexpr std::size_t kListGrowth = 8 * 1024;  // a list that is replaced may be longer
-constexpr std::size_t kOwnBytes = 28 * 1024;   // tests/e2e/test_tls_own.py fills it: 4 KB, signing with RSA 4096
 constexpr Millis kLookAtStreams = seconds(10);
 constexpr Millis kWriteWithin = seconds(1);
 
@@ -85,18 +81,7 @@ Exit Owner::load_files(std::size_t stream, TextWriter& why) {
 }
 
 Exit Owner::open_streams(TextWriter& why) {
-  // Mbed TLS writes zeros over the whole of its arena: it gets no more than it can use, a connection for
-  // each stream, its own certificate, and the parsed revocation lists, which take up to six times their file.
-  std::size_t arena = kStreamArena * config_->stream_count;
-  for (std::size_t i = 0; i < config_->stream_count; ++i) {
-    struct stat file = {};
-    file.st_size = kMaxCrlBytes;  // while it is not there
-    if (!config_->streams[i].client_cert_file.empty()) arena += kOwnBytes;
-    if (config_->streams[i].crl_file.empty()) continue;
-    static_cast<void>(::stat(Path(config_->streams[i].crl_file).c_str(), &file));
-    arena += static_cast<std::size_t>(file.st_size) * 6 + kListGrowth;
-  }
-  tls_use_arena(MutBytes{tls_arena_}.first(arena));
+  tls_use_arena(tls_arena_);
   Exit worst = Exit::done;
   for (std::size_t i = 0; i < config_->stream_count; ++i) {
     char words[400];

@@ -5,9 +5,6 @@
 #include <poll.h>
 
 #include "port/linux/tls_stream.hpp"
-#if defined(MBEDTLS_MEMORY_BUFFER_ALLOC_C)
-#include <mbedtls/memory_buffer_alloc.h>
-#endif
 #include "tests/bench/net_task.hpp"
 #include "tocsin/base/arena.hpp"
 #include "tocsin/wire/http_exchange.hpp"
@@ -18,7 +15,7 @@ using namespace tocsin;
 namespace {
 
 Task task;
-alignas(16) std::uint8_t tls_memory[56 * 1024];  // as the program gives for one stream
+alignas(16) std::uint8_t tls_buffer[kTlsArenaBytes];
 alignas(16) std::uint8_t reply_memory[kReplyArenaBytes];
 std::uint8_t request[kRequestHeadBytes + kRequestBodyBytes], answer[kHeadBytes + kAnswerBytes];
 unsigned next_id = kFirstId;
@@ -115,7 +112,7 @@ MEASURED void measured_resumed() { connect(); }
 
 int main(int count, char** words) {
   task = task_from(count, words);
-  tls_use_arena({tls_memory, sizeof tls_memory});
+  tls_use_arena({tls_buffer, sizeof tls_buffer});
   static Client everything;
   client = &everything;
   if (!client->context.open(task.ca_file).ok()) die(client->context.problem().data());
@@ -126,11 +123,7 @@ int main(int count, char** words) {
     measured_resumed();
     measured_alarm();
   }
-#if defined(MBEDTLS_MEMORY_BUFFER_ALLOC_C)
-  std::size_t peak = 0, blocks = 0;
-  mbedtls_memory_buffer_alloc_max_get(&peak, &blocks);
-  std::printf("arena %zu\n", peak);
-#endif
+  std::printf("arena %zu\n", tls_memory().peak());
   std::printf("json arena %zu\n", client->arena.peak());
   client->stream.close();
   return 0;

@@ -111,6 +111,7 @@ class Malloc(Case):
         device.log.wait("proxy")
         proxy.login = LOGIN
         good.start()
+        device.ok("token", "set", "proxied", "-", stdin=device.token_file.read_text())  # it was held
         device.wait_ended()
 
         # Commands, noise at their socket, and a state that goes away.

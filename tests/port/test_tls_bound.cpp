@@ -6,10 +6,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#if defined(MBEDTLS_MEMORY_BUFFER_ALLOC_C)
-#include <mbedtls/memory_buffer_alloc.h>
-#endif
-
 using namespace tocsin;
 using namespace tls_bench;
 
@@ -147,23 +143,20 @@ TEST(tls_stream_finds_the_authority_in_the_systems_bundle) {
   }
 }
 
-#if defined(MBEDTLS_MEMORY_BUFFER_ALLOC_C) && defined(MBEDTLS_MEMORY_DEBUG)
+#if defined(MBEDTLS_PLATFORM_MEMORY)
 TEST(tls_stream_fits_its_part_of_the_arena_whatever_is_searched) {
   std::string bundle = scratch::read_file("/etc/ssl/certs/ca-certificates.crt");
   put(scratch::path("arena.pem"), bundle + pem("twin") + pem("root"));
   scratch::write_file(chains() + "/arena.pem", pem("crossleaf") + pem("inter2") + pem("inter") + pem("cross") + pem("old"));
   scratch::write_file(chains() + "/arena.key", scratch::read_file(chains() + "/crossleaf.key"));
   for (const char* options : {"tls1.2", ""}) {
-    mbedtls_memory_buffer_alloc_max_reset();
     TlsContext by;
     CHECK_OK(by.open(scratch::path("arena.pem")));
     const Server server{"chains/arena", options};
     TlsStream stream{by, resolver()};
     CHECK_TEXT(resumed(stream, server.port()), "no\n");
-    std::size_t bytes = 0, blocks = 0;
-    mbedtls_memory_buffer_alloc_max_get(&bytes, &blocks);
-    std::printf("  %s: %zu B of the arena in %zu blocks, a chain of 5 in it\n", options, bytes, blocks);
-    CHECK(bytes + blocks * 8 * sizeof(void*) <= 48 * 1024);  // each block has a head
+    std::printf("  %s: %zu B of the arena, a chain of 5 in it\n", options, tls_memory().peak());
+    CHECK(tls_memory().peak() <= 48 * 1024);
   }
 }
 #endif

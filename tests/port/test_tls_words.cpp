@@ -32,8 +32,8 @@ TEST(tls_words_for_what_real_servers_did) {
   check_says(-0x7200, Phase::handshaking, "not TLS");
   check_says(-0x7700, Phase::handshaking, "not TLS");
   check_says(-0x6E80, Phase::handshaking, "TLS 1.2");
-  check_says(-0x7080, Phase::handshaking, "too long");   // a chain of 50 KB, 2.28
-  check_says(-0x7100, Phase::handshaking, "too long");   // 3.6
+  check_says(-0x7080, Phase::handshaking, "larger than 16 KB");  // a chain of 50 KB, 2.28
+  check_says(-0x7100, Phase::handshaking, "larger than 16 KB");  // 3.6
   check_says(-0x262E, Phase::handshaking, "SHA-1");      // a signature that was left out of the build
   check_says(-0x2562, Phase::handshaking, "name constraints");
   check_says(-0x3C80, Phase::handshaking, "unknown kind");
@@ -48,7 +48,7 @@ TEST(tls_words_for_what_real_servers_did) {
 }
 
 TEST(tls_words_for_want_of_memory_wherever_it_is_met) {
-  for (const int error : {-0x7F00, -0x2880, -0x256A, -0x3F80, -0x4D80, -0x0010})
+  for (const int error : {-0x7F00, -0x2880, -0x256A, -0x3F80, -0x4D80, -0x5180, -0x6180, -0x0010, -0x4310})
     check_says(error, Phase::handshaking, "not enough memory");
   check_says(-0x7F00, Phase::open, "not enough memory");
 }
