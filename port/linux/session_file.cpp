@@ -8,27 +8,35 @@
 namespace tocsin {
 namespace {
 
-// A path that was mixed up must not cost a key, a token or an authority: those are texts, and a session is none.
-bool is_text(std::string_view path) {
+constexpr std::string_view kMark = "tocsin session\n";
+
+// A path that was mixed up must not cost a key, a token or an authority.
+bool is_another(std::string_view path) {
   const Fd file(::open(Path(path).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  char begin[16];
-  const ssize_t size = file.is_open() ? ::read(file.number(), begin, sizeof begin) : 0;
-  for (ssize_t at = 0; at < size; ++at)
-    if ((begin[at] < ' ' && begin[at] != '\n' && begin[at] != '\r' && begin[at] != '\t') || begin[at] > '~') return false;
-  return size > 0;
+  if (!file.is_open()) return false;
+  std::uint8_t begin[kMark.size()];
+  const auto size = read_whole(file.number(), begin);
+  return size.ok() && size.value() > 0 && !same(Bytes{begin}.first(size.value()), as_bytes(kMark));
 }
 
 }  // namespace
 
 void SessionFile::wipe() { ::explicit_bzero(bytes_, sizeof bytes_); }
 
+MutBytes SessionFile::room() { return MutBytes{bytes_}.drop(kMark.size()); }
+
 Result<std::size_t> SessionFile::read(std::string_view path, TextWriter& why) {
   Fd file;
   TRY(open_secret(path, "session", {}, file, why));
   const auto size = read_whole(file.number(), bytes_);
   if (!size.ok()) return failed(why, "cannot read ", path, size.status());
-  if (size.value() < sizeof bytes_) return size;
-  why.text(path).text(" is too long for a session: is this the right file?");
+  const Bytes all = Bytes{bytes_}.first(size.value());
+  if (all.size() < kMark.size() || !same(all.first(kMark.size()), as_bytes(kMark))) {
+    why.text(path).text(" is no session: is this the right file (session_file)?");
+    return Code::bad_value;
+  }
+  if (all.size() < sizeof bytes_) return all.size() - kMark.size();
+  why.text(path).text(" is too long for a session");
   return Code::too_big;
 }
 
@@ -40,10 +48,11 @@ void SessionFile::begin_writing(std::string_view path, std::size_t size) {
 
 Status SessionFile::carry_out(StorageJob& self) {
   auto& job = static_cast<SessionFile&>(self);
-  if (is_text(job.path_)) return {Code::io, EEXIST};
+  if (is_another(job.path_)) return {Code::io, EEXIST};
+  copy(MutBytes{job.bytes_}, as_bytes(kMark));
   char nobody[1];
   TextWriter why{nobody};
-  return write_secret(job.path_, {job.bytes_, job.size_}, Durable::no, why);
+  return write_secret(job.path_, Bytes{job.bytes_}.first(kMark.size() + job.size_), Durable::no, why);
 }
 
 Status SessionFile::outcome(TextWriter& why) {
@@ -51,7 +60,7 @@ Status SessionFile::outcome(TextWriter& why) {
   if (status.code() == Code::again) return status;
   wipe();
   if (status.detail() == EEXIST) {
-    why.text(path_).text(" is a text and stays as it is: name another file for the session (session_file)");
+    why.text(path_).text(" is no session and stays as it is: name another file for the session (session_file)");
     return status;
   }
   return status.ok() ? status : failed(why, "cannot write the session file ", path_, status);

@@ -12,19 +12,19 @@ namespace tocsin {
 
 class SessionFile final : private StorageJob {
  public:
-  static constexpr std::size_t kMost = 8'192;  // bytes: a ticket, and the server's certificate
+  static constexpr std::size_t kMost = 8'176;  // bytes: a ticket, and the server's certificate
 
   explicit SessionFile(StorageWorker& worker) : StorageJob(worker, carry_out) {}
 
   // What read() put here, or what write() is to take. Not between begin_writing() and its outcome.
-  MutBytes room() { return bytes_; }
+  MutBytes room();
   void wipe();
 
-  // Errors, with `why` in words: not_found, io, bad_value (others may read it; not a file), too_big.
+  // Errors, with `why` in words: not_found, io, bad_value (others may read it; not a file; no session), too_big.
   Result<std::size_t> read(std::string_view path, TextWriter& why);
   // The first `size` bytes of room(). `path` outlives it.
   void begin_writing(std::string_view path, std::size_t size);
-  // Told once, the room is wiped then. Errors: again; io, with `why` in words: also when there is a text, which stays.
+  // Told once, the room is wiped then. Errors: again; io, with `why` in words: also when another file is there, which stays.
   Status outcome(TextWriter& why);
 
  private:
@@ -32,7 +32,7 @@ class SessionFile final : private StorageJob {
 
   std::string_view path_;
   std::size_t size_ = 0;
-  std::uint8_t bytes_[kMost] = {};
+  std::uint8_t bytes_[15 + kMost] = {};  // a mark before it
 };
 
 }  // namespace tocsin

@@ -225,8 +225,19 @@ TEST(session_file_is_its_owners_alone_and_put_in_place_whole) {
   const std::string authority = scratch::path("mixed-up.pem");
   put(authority, "-----BEGIN CERTIFICATE-----\n");
   CHECK_CODE(write(authority, 2000), Code::io);
-  CHECK(why.view().find("mixed-up.pem is a text and stays as it is") != std::string_view::npos);
+  CHECK(why.view().find("mixed-up.pem is no session and stays as it is") != std::string_view::npos);
   CHECK_EQ(scratch::read_file(authority).size(), 28);
+  for (const std::string_view other : {std::string_view{"\x30\x82\x01\x02", 4}, std::string_view{"tocsin sess"}}) {
+    put(authority, std::string{other});
+    CHECK_EQ(::chmod(authority.c_str(), 0600), 0);
+    CHECK_CODE(write(authority, 2000), Code::io);
+    CHECK_TEXT(scratch::read_file(authority), std::string{other});
+    why.clear();
+    CHECK_CODE(file.read(authority, why), Code::bad_value);
+    CHECK(why.view().find("is no session: is this the right file") != std::string_view::npos);
+  }
+  put(authority, "");  // as an installer may have made it
+  CHECK_OK(write(authority, 20));
   CHECK_EQ(::chmod(path.c_str(), 0640), 0);
   why.clear();
   CHECK_CODE(file.read(path, why), Code::bad_value);
