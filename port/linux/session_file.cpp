@@ -10,13 +10,13 @@ namespace {
 
 constexpr std::string_view kMark = "tocsin session\n";
 
-// A path that was mixed up must not cost a key, a token or an authority.
+// A path that was mixed up must not cost a key, a token or an authority. Zeros are what a power cut leaves.
 bool is_another(std::string_view path) {
   const Fd file(::open(Path(path).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file.is_open()) return false;
   std::uint8_t begin[kMark.size()];
   const auto size = read_whole(file.number(), begin);
-  return size.ok() && size.value() > 0 && !same(Bytes{begin}.first(size.value()), as_bytes(kMark));
+  return size.ok() && size.value() > 0 && begin[0] != 0 && !same(Bytes{begin}.first(size.value()), as_bytes(kMark));
 }
 
 }  // namespace
@@ -32,7 +32,7 @@ Result<std::size_t> SessionFile::read(std::string_view path, TextWriter& why) {
   if (!size.ok()) return failed(why, "cannot read ", path, size.status());
   const Bytes all = Bytes{bytes_}.first(size.value());
   if (all.size() < kMark.size() || !same(all.first(kMark.size()), as_bytes(kMark))) {
-    why.text(path).text(" is no session: is this the right file (session_file)?");
+    why.text(path).text(" is no session (is this the right file?)");
     return Code::bad_value;
   }
   if (all.size() < sizeof bytes_) return all.size() - kMark.size();
