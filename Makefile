@@ -190,7 +190,7 @@ tls36:                                 ## the program with the trimmed Mbed TLS 
 	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=musl MBEDTLS=3.6 BUILD=$(BUILD)/tls36 DEPS=$(BUILD)/deps $(TLS36)
 tls-servers: $(BUILD)/deps/test.ok program tls36  ## against nginx, OpenSSL, GnuTLS, ... and resets at every byte [STRIDE=1] [PART=0] [CASE=pattern]
 	$(Q)set -e; for test in servers refused own sessions answers records faults addresses; do \
-	  TOCSIN=$(abspath $(SHIP)/tocsin) TOCSIN_TLS36=$(abspath $(TLS36)) STRIDE=$(or $(STRIDE),1) PART=$(PART) \
+	  TOCSIN=$(abspath $(SHIP)/tocsin) TOCSIN_TLS36=$(abspath $(TLS36)) STRIDE=$(or $(STRIDE),1) PART=$(or $(PART),0) \
 	    python3 tests/e2e/test_tls_$$test.py $(if $(CASE),-k '$(CASE)'); done
 
 tls-memory: $(BUILD)/deps/test.ok program tls36  ## memory over 10,000 exchanges with nginx, each a connection of its own [EXCHANGES=10000]
