@@ -286,7 +286,7 @@ fuzz: $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%)     ## looks for new inputs: make fuzz [
 	    $$(test ! -f $$dict || echo -dict=$$dict) $(BUILD)/fuzz/found/$$name tests/fuzz/corpus/$$name; done
 fuzz-replay: $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%)  ## every kept input once more
 	$(Q)set -e; for name in $(FUZZERS); do \
-	  $(BUILD)/fuzz/fuzz_$$name -runs=0 tests/fuzz/corpus/$$name >$(BUILD)/fuzz/$$name.log 2>&1 || \
+	  $(BUILD)/fuzz/fuzz_$$name -runs=0 -artifact_prefix=$(BUILD)/fuzz/ tests/fuzz/corpus/$$name >$(BUILD)/fuzz/$$name.log 2>&1 || \
 	    { cat $(BUILD)/fuzz/$$name.log; echo "again: make fuzz-replay"; exit 1; }; \
 	  echo "$$name: $$(ls tests/fuzz/corpus/$$name | wc -l) inputs"; done
 

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Checks every #include against the direction of the layers: layers.py [ROOT].
+"""Checks every #include against the direction of the layers, and what git has at the top: layers.py [ROOT].
 
     base <- wire <- outbox <- alarm <- program        port: port.hpp, base and the system
 """
 import pathlib
 import re
+import subprocess
 import sys
 
 ROOT = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()
@@ -25,6 +26,7 @@ PORTABLE = {"limits", "base", "boundary", "wire", "outbox", "alarm"}
 # Headers that need neither an operating system nor a linked library.
 FREESTANDING = set("""algorithm array climits cstddef cstdint cstring initializer_list limits string_view
                       type_traits utility""".split())
+TOP = {"Makefile", "LICENSE", "README.md", "include", "port", "src", "tests", "toolchains"}  # and names with a dot
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)', re.M)
 
 
@@ -72,8 +74,18 @@ def verdict(layer, file, quoted, angled):
     return None
 
 
+def strangers():
+    """What lies at the top and does not belong there; of a tree without git nothing is known."""
+    known = subprocess.run(["git", "-C", str(ROOT), "ls-files", "-z"], capture_output=True, text=True, check=False)
+    top = {name.split("/")[0] for name in known.stdout.split("\0") if name}
+    return sorted(name for name in top if name not in TOP and not name.startswith("."))
+
+
 def main():
     wrong = 0
+    for name in strangers():
+        print(f"{name}: only {', '.join(sorted(TOP))} and names with a dot belong at the top")
+        wrong += 1
     files = 0
     for folder in ("include", "src", "port/linux"):
         for file in sorted((ROOT / folder).rglob("*.[ch]pp")):

@@ -41,6 +41,11 @@ planted() {  # NAME FILE TEXT
 }
 fresh
 expect pass 'layers: a clean tree' layers
+touch "$tree/crash-0123"
+git -C "$tree" init -q && git -C "$tree" add include src crash-0123
+expect fail 'layers: a stranger at the top' layers
+git -C "$tree" rm -q --cached crash-0123
+expect pass 'layers: a stranger that git does not have' layers
 planted 'base includes wire' src/base/a.cpp '#include "tocsin/outbox/q.hpp"'
 planted 'wire includes the boundary' src/wire/w.cpp '#include "tocsin/port.hpp"'
 planted 'port includes outbox' port/linux/p.cpp '#include "tocsin/outbox/q.hpp"'

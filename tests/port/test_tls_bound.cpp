@@ -11,21 +11,7 @@ using namespace tls_bench;
 
 namespace {
 
-// Chains of tests/port/chains.sh, where Server finds them.
-const std::string& chains() {
-  static const std::string folder = [] {
-    const std::string where = certificates() + "/chains";
-    if (std::system(("sh tests/port/chains.sh " + where).c_str()) != 0) std::abort();
-    return where;
-  }();
-  return folder;
-}
 std::string pem(const char* name) { return scratch::read_file(chains() + "/" + name + ".pem"); }
-
-void put(const std::string& path, const std::string& text) {  // as a package manager does
-  scratch::write_file(path + ".new", text);
-  CHECK_EQ(std::rename((path + ".new").c_str(), path.c_str()), 0);
-}
 
 std::string resumed(TlsStream& stream, std::uint16_t port) {
   const Status status = connect(stream, "sms.test", port);

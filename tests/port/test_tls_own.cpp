@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The device's own certificate, with a server that demands one. Kinds of keys and what can be wrong with the files:
 // tests/e2e/test_tls_own.py.
-#include <sys/stat.h>
-
 #include "port/linux/own_certificate.hpp"
 #include "tls_bench.hpp"
 
@@ -11,27 +9,19 @@ using namespace tls_bench;
 
 namespace {
 
-const std::string& chains() {
-  static const std::string folder = [] {
-    const std::string where = certificates() + "/chains";
-    if (std::system(("sh tests/port/chains.sh " + where).c_str()) != 0) std::abort();
-    return where;
-  }();
-  return folder;
-}
-
-void put(const std::string& path, const std::string& text) {
-  scratch::write_file(path + ".new", text);
-  CHECK_EQ(::chmod((path + ".new").c_str(), 0600), 0);
-  CHECK_EQ(std::rename((path + ".new").c_str(), path.c_str()), 0);
-}
-
 // The device's certificate is that one from now on.
 struct Own {
   std::string certificate = scratch::path("own.pem"), key = scratch::path("own.key");
   void become(const std::string& name) const {
     put(certificate, scratch::read_file(chains() + "/" + name + ".pem"));
     put(key, scratch::read_file(chains() + "/" + name + ".key"));
+  }
+  // A server that demands one of its authority, and such a one.
+  Server asked_for(TlsContext& by) const {
+    const std::string ca = chains() + "/root.pem";
+    become("forclient");
+    CHECK_OK(by.open({ca, {}, {}, certificate, key}));
+    return Server{"chains/good", ("tls1.2 client=" + ca).c_str()};
   }
 };
 
@@ -45,11 +35,8 @@ std::string asked(TlsStream& stream, std::uint16_t port, const char* question) {
 
 TEST(tls_own_certificate_is_shown_and_bound_to_its_sessions) {
   const Own own;
-  own.become("forclient");
-  const std::string ca = chains() + "/root.pem";
   static TlsContext by;
-  CHECK_OK(by.open({ca, {}, {}, own.certificate, own.key}));
-  const Server server{"chains/good", ("tls1.2 client=" + ca).c_str()};
+  const Server server = own.asked_for(by);
   TlsStream stream{by, resolver()}, other{by, resolver()};
   CHECK_TEXT(asked(stream, server.port(), "who?\n"), "sms.test\n");
   CHECK_TEXT(asked(stream, server.port(), "resumed?\n"), "yes\n");
@@ -62,11 +49,8 @@ TEST(tls_own_certificate_is_shown_and_bound_to_its_sessions) {
 
 TEST(tls_own_certificate_that_is_being_replaced_is_an_error_that_passes) {
   const Own own;
-  own.become("forclient");
-  const std::string ca = chains() + "/root.pem";
   static TlsContext by;
-  CHECK_OK(by.open({ca, {}, {}, own.certificate, own.key}));
-  const Server server{"chains/good", ("tls1.2 client=" + ca).c_str()};
+  const Server server = own.asked_for(by);
   TlsStream stream{by, resolver()};
   put(own.key, scratch::read_file(chains() + "/good.key"));
   CHECK(asked(stream, server.port(), "who?\n").find(own.key + " does not belong to the certificate in client_cert_file") !=

@@ -11,21 +11,6 @@ using namespace tls_bench;
 
 namespace {
 
-const std::string& chains() {
-  static const std::string folder = [] {
-    const std::string where = certificates() + "/chains";
-    if (std::system(("sh tests/port/chains.sh " + where).c_str()) != 0) std::abort();
-    return where;
-  }();
-  return folder;
-}
-
-void put(const std::string& path, const std::string& text) {
-  scratch::write_file(path + ".new", text);
-  CHECK_EQ(::chmod((path + ".new").c_str(), 0600), 0);
-  CHECK_EQ(std::rename((path + ".new").c_str(), path.c_str()), 0);
-}
-
 const Bytes kToken = as_bytes("a-token");
 Clocks moving_clock;
 
@@ -64,6 +49,13 @@ struct Files {
     moving_clock = read_clocks();
   }
   Life life() const { return {ca, crl, {}, certificate, key}; }
+  // What a first life with that server leaves.
+  std::string saved_with(std::uint16_t port) const {
+    Life first = life();
+    first.open();
+    CHECK_TEXT(first.resumed(port), "no\n");
+    return first.saved();
+  }
 };
 
 TEST(tls_session_is_resumed_by_the_next_life_of_the_program) {
@@ -91,10 +83,7 @@ TEST(tls_session_is_resumed_by_the_next_life_of_the_program) {
 TEST(tls_session_from_a_file_is_bound_to_all_that_it_was_judged_by) {
   const Files files;
   const Server server{"chains/good", "tls1.2"};
-  Life before = files.life();
-  before.open();
-  CHECK_TEXT(before.resumed(server.port()), "no\n");
-  const std::string bytes = before.saved();
+  const std::string bytes = files.saved_with(server.port());
   const auto refused = [&](Life&& life, const char* what, std::string_view host = "sms.test", Bytes token = kToken,
                            std::uint16_t port = 0) {
     check::at("%s", what);
@@ -138,10 +127,7 @@ TEST(tls_session_from_a_file_is_bound_to_all_that_it_was_judged_by) {
 TEST(tls_session_with_any_byte_changed_or_missing_is_refused) {
   const Files files;
   const Server server{"chains/good", "tls1.2"};
-  Life before = files.life();
-  before.open();
-  CHECK_TEXT(before.resumed(server.port()), "no\n");
-  const std::string bytes = before.saved();
+  const std::string bytes = files.saved_with(server.port());
   Life after = files.life();
   after.open();
   for (std::size_t n = 0; n < bytes.size(); ++n) {
@@ -164,10 +150,7 @@ TEST(tls_session_from_a_file_spares_no_other_server_its_certificate) {
     {
       const Server server{"chains/good", options};
       port = server.port();
-      Life before = files.life();
-      before.open();
-      CHECK_TEXT(before.resumed(port), "no\n");
-      bytes = before.saved();
+      bytes = files.saved_with(port);
     }
     const Server thief{"chains/bytwin", (std::string(options) + " port=" + std::to_string(port)).c_str()};
     Life after = files.life();

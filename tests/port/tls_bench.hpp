@@ -5,6 +5,7 @@
 
 #include <netdb.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "check.hpp"
@@ -42,6 +43,23 @@ inline const std::string& certificates() {
     return where;
   }();
   return folder;
+}
+
+// Chains of tests/port/chains.sh, where Server finds them.
+inline const std::string& chains() {
+  static const std::string folder = [] {
+    const std::string where = certificates() + "/chains";
+    if (std::system(("sh tests/port/chains.sh " + where).c_str()) != 0) std::abort();
+    return where;
+  }();
+  return folder;
+}
+
+// In place of what is there, as a package manager does; for its owner alone.
+inline void put(const std::string& path, const std::string& text) {
+  scratch::write_file(path + ".new", text);
+  CHECK_EQ(::chmod((path + ".new").c_str(), 0600), 0);
+  CHECK_EQ(std::rename((path + ".new").c_str(), path.c_str()), 0);
 }
 
 // A server of one certificate until the object goes, or until this program ends.
