@@ -183,11 +183,18 @@ http-table: $(HTTP_TABLE)              ## what the HTTP client is shown, base_ur
 
 # The trimmed Mbed TLS 3.6, static, for this machine: what tests/e2e/test_tls_*.py run beside the native build.
 TLS36 := $(BUILD)/tls36/musl/tocsin
-.PHONY: tls28 tls36 tls-servers tls-memory
+.PHONY: tls28 tls36 tls36-tests run-tls-tests tls-servers tls-memory
 tls28:                                 # the same with 2.28, for test_malloc.py
 	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=musl MBEDTLS=2.28 program
 tls36:                                 ## the program with the trimmed Mbed TLS 3.6 (TLS 1.3), for the tests
 	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=musl MBEDTLS=3.6 BUILD=$(BUILD)/tls36 DEPS=$(BUILD)/deps $(TLS36)
+# A gate: the native tests are with 2.28.
+tls36-tests: $(BUILD)/deps/test.ok     ## the tests of TLS in tests/port with the trimmed Mbed TLS 3.6
+	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=musl MBEDTLS=3.6 BUILD=$(BUILD)/tls36 DEPS=$(BUILD)/deps run-tls-tests
+TLS_TESTS := $(filter tests/port/test_tls_% tests/port/test_pool,$(PORT_TESTS))
+run-tls-tests: $(TLS_TESTS:%=$(CHECK)/%)
+	$(Q)for test in $^; do $$test >$(CHECK)/tests/said 2>&1 || failed="$$failed $$test"; \
+	  grep -aE '^\[  (PASSED|SKIPPED|FAILED )' $(CHECK)/tests/said; done; test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
 tls-servers: $(BUILD)/deps/test.ok program tls36  ## against nginx, OpenSSL, GnuTLS, ... and resets at every byte [STRIDE=1] [PART=0] [CASE=pattern]
 	$(Q)set -e; for test in servers refused own sessions answers records faults addresses; do \
 	  TOCSIN=$(abspath $(SHIP)/tocsin) TOCSIN_TLS36=$(abspath $(TLS36)) STRIDE=$(or $(STRIDE),1) PART=$(or $(PART),0) \
@@ -206,7 +213,7 @@ test-programs: $(TEST_PROGRAMS)        ## builds every test program, runs none
 # ---- gates -----------------------------------------------------------------------------------------------
 # Each is shown to fail on planted violations by gate-selftest.
 
-GATES := layers faults headers clang nocompile size gate-selftest coverage fuzz-replay
+GATES := layers faults headers clang nocompile size gate-selftest coverage fuzz-replay $(if $(filter native,$(TOOLCHAIN)),tls36-tests)
 PORTABLE_OBJ := $(call objects,$(SHIP),$(foreach layer,$(ALL_LAYERS),$(sort $(wildcard src/$(layer)/*.cpp))))
 OUTER_OBJ    := $(call objects,$(SHIP),$(PROGRAM_SRC) $(PORT_SRC))
 COMPILE_ONLY  = COMPILERS='$(CXX) $(if $(CROSS),,clang++)' FLAGS='$(CORE) $(WARN) $(OUTER_TEST)' \
@@ -242,7 +249,7 @@ MUTANT_NAMES := $(sort $(shell sed -n 's/^fails \([^ ]*\).*/\1/p' tests/mutants/
 MUTANT_TESTS := $(addprefix $(CHECK)/tests/,$(MUTANT_NAMES))
 .PHONY: mutants
 mutants: $(MUTANT_TESTS)               ## seeded faults: each must make the test fail that it names [T=part of a name]
-	$(Q)CHECK='$(CHECK)' CXX='$(CHECK_CXX)' FLAGS='$(CHECK_FLAGS) $(JSON_CPP) $(OUTER)' SANITIZER='$(ARCH) $(SANITIZER)' \
+	$(Q)CHECK='$(CHECK)' CXX='$(CHECK_CXX)' FLAGS='$(subst ','\'',$(CHECK_FLAGS) $(JSON_CPP) $(OUTER))' SANITIZER='$(ARCH) $(SANITIZER)' \
 	  LIBS='$(TLS_LIBS) $(CMOCKA_LIBS) $(JSON_LIBS) -pthread' T='$(T)' tests/mutants/run
 
 .PHONY: crash-states

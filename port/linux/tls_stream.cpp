@@ -201,6 +201,9 @@ Result<std::size_t> TlsStream::write(Bytes from) {
     write_errno(socket_error_, text);
     explain(text.text(network_advice(socket_error_)).view());
     socket_error_ = 0;
+#if MBEDTLS_VERSION_NUMBER >= 0x03000000
+    ssl_.MBEDTLS_PRIVATE(out_left) = 0;  // behind a ticket it would be sent once more before anything is read
+#endif
     return broken;
   }
   if (n < 0) return judge(n);

@@ -231,10 +231,12 @@ TEST(tls_stream_broken_off_without_close_notify_is_io) {
 TEST(tls_stream_refusal_says_why_when_its_alert_finds_nobody) {
   const Server server{"selfsigned", "tls1.2"};
   TlsStream stream{context(), resolver()};
+  stream.heard(TlsStream::Heard::nothing);  // however fast it answers
   while (stream.phase() != Phase::handshaking || stream.want() != Want::readable) {
     CHECK_CODE(stream.connect({"sms.test", server.port()}), Code::again);
     if (stream.phase() != Phase::handshaking) wait(stream);
   }
+  stream.heard(TlsStream::Heard::unknown);
   CHECK_EQ(::shutdown(stream.handle(), SHUT_WR), 0);  // behind ClientHello: what is sent now fails with EPIPE
   CHECK_CODE(connect(stream, "sms.test", server.port()), Code::tls);
   check_words(stream, "it is self-signed");
@@ -305,7 +307,7 @@ TEST(tls_stream_hands_over_what_it_took_in_ahead) {
 }
 
 // A server that went while a request is written may have answered before: that is read, whatever was heard.
-TEST(tls_stream_that_cannot_write_looks_again) {
+void check_that_it_looks_again() {
   const Server server{"ec", "broken"};
   TlsStream stream{context(), resolver()};
   CHECK_OK(connect(stream, "sms.test", server.port()));
@@ -317,6 +319,47 @@ TEST(tls_stream_that_cannot_write_looks_again) {
   while (stream.write(as_bytes("cd\n")).ok()) {
   }
   CHECK_OK(stream.read(piece));
+}
+
+TEST(tls_stream_that_cannot_write_looks_again) { check_that_it_looks_again(); }
+
+// Mbed TLS 3.6 would send first what it could not send, when a ticket of TLS 1.3 comes before the answer.
+TEST(tls_stream_that_cannot_write_reads_behind_a_ticket) {
+  if (MBEDTLS_VERSION_NUMBER < 0x03000000) _skip(__FILE__, __LINE__);
+  check_that_it_looks_again();
+}
+
+// Mbed TLS 3.6.6 means the same by its error for a cipher that nobody asked for as by that of its flaw (kPssFlaw): TLS 1.2
+// alone is tried then. Whoever changes one answer must not keep a service that speaks 1.3 alone out of reach for good.
+TEST(tls_stream_that_one_changed_answer_sent_to_tls_1_2_comes_back) {
+  if (!kPssFlaw) _skip(__FILE__, __LINE__);  // of that library alone
+  std::uint16_t port = 0;
+  const int listener = listen_on("127.0.0.1", port);
+  TlsStream stream{context(), resolver()};
+  std::string hello("\x16\x03\x03\0\x5a\x02\0\0\x56\x03\x03", 11);
+  hello += std::string(32, '\x11') + std::string("\0\x13\x04\0\0\x2e\0\x2b\0\x02\x03\x04\0\x33\0\x24\0\x1d\0\x20", 20);
+  hello += std::string(32, '\x22');
+  const std::string too_old("\x15\x03\x03\0\x02\x02\x46", 7);
+  for (const std::string& answer : {hello, too_old}) {
+    while (stream.phase() != Phase::handshaking || stream.want() != Want::readable) {
+      CHECK_CODE(stream.connect({"sms.test", port}), Code::again);
+      if (stream.phase() != Phase::handshaking) wait(stream);
+    }
+    const int peer = ::accept(listener, nullptr, nullptr);
+    char asked[2048];
+    CHECK(::recv(peer, asked, sizeof asked, 0) > 0);
+    CHECK_EQ(::send(peer, answer.data(), answer.size(), 0), static_cast<ssize_t>(answer.size()));
+    wait(stream);
+    if (answer == hello) CHECK_CODE(stream.connect({"sms.test", port}), Code::again);
+    if (answer == too_old) CHECK_CODE(connect(stream, "sms.test", port), Code::tls);
+    ::close(peer);
+  }
+  check_words(stream, "alert 70");
+  ::close(listener);
+
+  const Server server{"ec", ("tls1.3 port=" + std::to_string(port)).c_str()};
+  CHECK_OK(connect(stream, "sms.test", port));
+  CHECK_TEXT(talk(stream, "ab\n"), "ba\n");
 }
 
 // Whoever answers at the address can send warnings for ever, and Mbed TLS goes on reading behind each.

@@ -131,7 +131,7 @@ TEST(trust_without_the_servers_own_certificate_is_no_trust) {
   mbedtls_x509_crt root;
   mbedtls_x509_crt_init(&root);
   const std::string text = pem("root");
-  CHECK_EQ(mbedtls_x509_crt_parse(&root, reinterpret_cast<const unsigned char*>(text.c_str()), text.size() + 1), 0);
+  CHECK(parse_pem(text, root));
   const std::string file = write_bundle(text);
   CertificateVerdict verdict;
   Clocks clocks;

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""A TLS server for one test: tls_server.py CERT KEY [tls1.2] [broken] [any] [weak] [port=N] [client=FILE]
+"""A TLS server for one test: tls_server.py CERT KEY [tls1.2] [tls1.3] [broken] [any] [weak] [port=N] [client=FILE]
 
 Listens on port N or a free one of 127.0.0.1 (`any`: of every address), prints the port, and serves one connection
 after another: sends back what it receives, reversed, line by line; after the line "resumed?", yes or no, after "who?"
@@ -47,6 +47,8 @@ def main():
     context.load_cert_chain(cert, key)
     if "tls1.2" in options:
         context.maximum_version = ssl.TLSVersion.TLSv1_2
+    if "tls1.3" in options:
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
     for authorities in (option[7:] for option in options if option.startswith("client=")):
         context.load_verify_locations(authorities)
         context.verify_mode = ssl.CERT_REQUIRED
