@@ -92,6 +92,8 @@ TextWriter& TextWriter::text(std::string_view text) {
   return *this;
 }
 
+TextWriter& TextWriter::text(const char* literal) { return text(std::string_view{literal}); }
+
 TextWriter& TextWriter::number(std::uint64_t value, unsigned min_digits) {
   char digits[20];
   std::size_t at = sizeof digits;

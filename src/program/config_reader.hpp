@@ -34,6 +34,10 @@ class Complaint {
     words_.text(text);
     return *this;
   }
+  Complaint& text(const char* literal) {
+    words_.text(literal);
+    return *this;
+  }
   Complaint& number(std::uint64_t value) {
     words_.number(value);
     return *this;
