@@ -41,6 +41,48 @@ TEST(sender_held_by_a_refusal_of_the_request_keeps_everything) {
   }
 }
 
+// A new token was set while a request with the one before was on its way: its 401 held the stream for minutes under the
+// new one, and the old token, in the service's words, was shown, as only the new one was looked for in them.
+TEST(sender_answer_to_the_token_before_holds_nobody_and_is_not_quoted) {
+  for (const char* said : {"{\"message\":\"token-of-sms is revoked\"}", "<title>token-of-sms</title>"}) {
+    Bench b;
+    b.service.script = [said](const Request& request) {
+      Reply reply = has(request.head, "Authorization: token-of-sms\r\n") ? answer(401, said) : accept_all(request);
+      reply.after = seconds(2);
+      return reply;
+    };
+    b.start();
+    const auto number = b->post(Class::critical, 1, "x");
+    CHECK(b->run(seconds(1)));
+    b->settings.token = "the-new-one";
+    b->sender.configure(b->settings);
+    b->sender.resume();
+    CHECK(b->run_until_ended(seconds(20)));
+    CHECK(b->state(number) == State::accepted);
+    CHECK_EQ(b.service.request_count, 2);
+    CHECK(condition_seen(*b.agent, "backing off", "answered to the token before this one"));
+    for (const Agent::Changed& one : b->changes) CHECK(!has(one.reason, "token-of"));
+    b.service.script = [](const Request&) { return answer(401, "{\"message\":\"the-new-one is revoked\"}"); };
+    b->post(Class::critical, 1, "y");
+    CHECK(b->run(seconds(20)));
+    CHECK(condition_seen(*b.agent, "held", "401: *** is revoked"));  // as ever
+  }
+}
+
+// The title of a page is cut behind 60 characters, and a bracket follows: the beginning of a long token was shown.
+TEST(sender_token_that_is_cut_in_the_middle_of_the_words_is_hidden) {
+  Bench b;
+  b->settings.token = "A-Long-Token-That-Does-Not-Fit-A-Title-Of-Sixty-Characters-At-All";
+  b.service.script = [&b](const Request&) {
+    return answer(403, "<title>no to " + std::string(b->settings.token) + ", go away</title>");
+  };
+  b.start();
+  b->post(Class::critical, 1, "x");
+  CHECK(b->run(seconds(5)));
+  CHECK(condition_seen(*b.agent, "held", "no to ***)"));
+  for (const Agent::Changed& one : b->changes) CHECK(!has(one.reason, "A-Long"));
+}
+
 TEST(sender_held_by_a_proxy_that_refuses_the_login_is_no_outage) {
   Bench b;
   b.start();

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "port/linux/ca_file.hpp"
 
-#include <fcntl.h>
-
 namespace tocsin {
 namespace {
 
@@ -45,8 +43,7 @@ FileId file_id(std::string_view path) {
 }
 
 Status CaFile::open(std::string_view path) {
-  fd_.reset(::open(Path{path}.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd_.is_open()) return last_error();
+  TRY(open_file(path, fd_));
   reader_.begin(fd_.number());
   return {};
 }

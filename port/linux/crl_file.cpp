@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "port/linux/crl_file.hpp"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "port/linux/tls_memory.hpp"
@@ -15,8 +14,9 @@ Status CrlFile::read(std::string_view path, TextWriter& why) {
   mbedtls_x509_crl_init(&lists_);
   id_ = {};
   if (path.empty()) return {};
-  const Fd file{::open(Path{path}.c_str(), O_RDONLY | O_CLOEXEC)};
-  if (!file.is_open()) return failed(why, "cannot open the revocation list (crl_file) ", path, last_error());
+  Fd file;
+  if (const Status opened = open_file(path, file); !opened.ok())
+    return failed(why, "cannot open the revocation list (crl_file) ", path, opened);
   const Status status = read_lists(file.number());
   if (status.ok()) {
     id_ = now;

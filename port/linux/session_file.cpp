@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "port/linux/session_file.hpp"
 
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,8 +11,8 @@ constexpr std::string_view kMark = "tocsin session\n";
 
 // A path that was mixed up must not cost a key, a token or an authority. Zeros are what a power cut leaves.
 bool is_another(std::string_view path) {
-  const Fd file(::open(Path(path).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!file.is_open()) return false;
+  Fd file;
+  if (!open_file(path, file).ok()) return false;
   std::uint8_t begin[kMark.size()];
   const auto size = read_whole(file.number(), begin);
   return size.ok() && size.value() > 0 && begin[0] != 0 && !same(Bytes{begin}.first(size.value()), as_bytes(kMark));

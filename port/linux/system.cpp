@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "port/linux/system.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 namespace tocsin {
@@ -44,6 +45,14 @@ Result<std::size_t> read_whole(int fd, MutBytes into) {
   return size;
 }
 
+Status open_file(std::string_view path, Fd& into) {
+  into.reset(::open(Path{path}.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  struct stat about = {};
+  if (!into.is_open() || ::fstat(into.number(), &about) != 0) return last_error();
+  const bool ends = S_ISREG(about.st_mode) || S_ISDIR(about.st_mode);  // reading says of the other what it is
+  return ends ? Status{} : Status{Code::io, ESPIPE};
+}
+
 void write_errno(int error, TextWriter& into) {
   struct Word {
     int error;
@@ -55,6 +64,7 @@ void write_errno(int error, TextWriter& into) {
       {ENOENT, "no such file"},
       {ENOTDIR, "a part of the path is not a directory"},
       {EISDIR, "is a directory"},
+      {ESPIPE, "is a pipe or a device"},
       {ENOSPC, "no space left"},
       {EDQUOT, "no space left (quota)"},
       {EFBIG, "a limit on the size of files (ulimit -f) is below what is needed"},

@@ -54,6 +54,9 @@ bool is_same_file(int fd, const struct stat& other);
 
 inline Status last_error() { return {Code::io, errno}; }
 
+// For reading. Waits for no writer of a pipe, and takes no pipe or device, whose bytes may never end. Errors: io.
+Status open_file(std::string_view path, Fd& into);
+
 // All of `from`, short writes and EINTR continued. May wait: for files. Errors: io.
 Status write_whole(int fd, Bytes from);
 // Up to into.size() bytes, to the end of the file; EINTR continued. Errors: io.

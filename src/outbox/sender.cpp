@@ -28,6 +28,7 @@ std::string_view Sender::word(State state) {
 
 void Sender::configure(const Settings& settings) {
   settings_ = settings;
+  of_before_ = true;
   char path[220];
   TextWriter writer(path);
   path_.assign_cut(writer.text(settings.path_prefix).text("/simple_send/").view());
@@ -120,7 +121,9 @@ void Sender::poll(const Clocks& clocks, std::uint32_t random) {
   for (;;) {
     const bool under_way = state_ == State::connecting || state_ == State::preparing ||
                            state_ == State::sending || state_ == State::receiving;
-    if (under_way && now >= wake_) return give_up({}, clocks, random);
+    // An answer that lies there counts, late as this device may be: it slept, or something held its loop.
+    const bool overdue = under_way && now >= wake_;
+    if (overdue && state_ != State::receiving) return give_up({}, clocks, random);
     switch (state_) {
       case State::backing_off:
       case State::held:
@@ -211,7 +214,7 @@ void Sender::poll(const Clocks& clocks, std::uint32_t random) {
 
       case State::receiving: {
         const Status received = receive();
-        if (received.code() == Code::again) return watch_answer(now);
+        if (received.code() == Code::again) return overdue ? give_up({}, clocks, random) : watch_answer(now);
         if (!received.ok()) return give_up(words_for_answer(), clocks, random);
         if (redirected()) {
           begin_connecting();
@@ -272,6 +275,7 @@ Status Sender::prepare(const Clocks& clocks) {
 
 // Writes the head before the body, for a path of the service. Errors: bad_value, too_big.
 Status Sender::begin_request(std::string_view target) {
+  of_before_ = false;
   HttpRequest head;
   head.target = target;
   head.host = settings_.endpoint.host;

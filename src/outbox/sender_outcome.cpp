@@ -16,19 +16,21 @@ constexpr std::uint32_t spread(std::uint32_t random, std::size_t at) {
   return (random ^ static_cast<std::uint32_t>(at)) * 2654435761U;
 }
 
-// A service may repeat the token in its own words; what is shown and kept does not. At the end of the words,
-// where they may be cut, its beginning is enough.
+// A service may repeat the token in its own words; what is shown and kept does not. Words may have been cut: a part of
+// its beginning is enough, at their end a shorter one.
 template <std::size_t N>
 void hide(std::string_view token, FixedText<N>& words) {
-  constexpr std::size_t kTelling = 4;
+  constexpr std::size_t kTelling = 4, kPart = 8;
   char memory[N];
   TextWriter hidden(memory);
   for (std::size_t at = 0; at < words.size();) {
     const std::string_view rest = tail(words.view(), at);
-    const std::string_view secret = head(token, rest.size());
-    const bool found = secret.size() >= kTelling && starts_with(rest, secret);
+    std::size_t same = 0;
+    while (same < rest.size() && same < token.size() && rest[same] == token[same]) ++same;
+    const bool whole = same == rest.size() || same == token.size();
+    const bool found = same >= (whole ? kTelling : kPart);
     hidden.text(found ? "***" : head(rest, 1));
-    at += found ? secret.size() : 1;
+    at += found ? same : 1;
   }
   words.assign_cut(hidden.view());
 }
@@ -52,6 +54,11 @@ void Sender::judge_answer(const Clocks& clocks, std::uint32_t random) {
   answer.body = response.body();
   Judgement judgement = judge(answer, Span<const std::string_view>{ids, batch_size_},
                               Span<MessageVerdict>{verdicts_, batch_size_}, arena_);
+  if (of_before_) {  // a token that is not known any more may be in its words, and was what it judged
+    for (std::size_t i = 0; i < batch_size_; ++i) verdicts_[i].reason.clear();
+    judgement.reason.assign_cut("answered to the token before this one");
+    if (judgement.whole == Whole::held) judgement.whole = Whole::later;
+  }
   hide(settings_.token, judgement.reason);
   for (std::size_t i = 0; i < batch_size_; ++i) hide(settings_.token, verdicts_[i].reason);
   const std::string_view reason = judgement.reason.view();

@@ -139,6 +139,7 @@ class Owner final : public Observer {
   // owner_streams.cpp
   Exit load_token(std::size_t stream, TextWriter& why);
   Exit load_login(std::size_t stream, TextWriter& why);
+  Exit load_secrets(std::size_t stream, TextWriter& why);
   void configure_sender(std::size_t stream);
   TlsContext& context_of(std::size_t stream);
   Exit load_files(std::size_t stream, TextWriter& why);

@@ -86,12 +86,8 @@ void Owner::answer(ControlServer::Client client, Instant now) {
         why.text("there is no [stream ").text(request.subject).text("] in the running configuration");
         return reply(client, Exit::bad_data, {}, why.view(), now);
       }
-      Exit loaded = load_token(at, why);
-      if (loaded == Exit::done) loaded = load_login(at, why);
-      if (loaded == Exit::done) {
-        configure_sender(at);
-        resume(at);
-      }
+      const Exit loaded = load_secrets(at, why);
+      if (loaded == Exit::done) resume(at);
       return reply(client, loaded, {}, why.view(), now);
     }
     case Ask::give_way:

@@ -35,9 +35,21 @@ Exit Owner::load_login(std::size_t stream, TextWriter& why) {
   const std::string_view file = config_->streams[stream].proxy_auth_file;
   if (file.empty()) return Exit::done;
   login_files_[stream] = file_id(file);
-  const auto size = read_proxy_login(file, logins_[stream], why);
-  login_sizes_[stream] = size.ok() ? size.value() : 0;
-  return size.ok() ? Exit::done : Exit::config;
+  char login[kMaxProxyLogin];
+  const auto size = read_proxy_login(file, login, why);
+  if (!size.ok()) return Exit::config;
+  std::memcpy(logins_[stream], login, size.value());
+  login_sizes_[stream] = size.value();
+  ::explicit_bzero(login, sizeof login);
+  return Exit::done;
+}
+
+// The sender is told whatever came of it: no new one of them is sent in the length of the one before.
+Exit Owner::load_secrets(std::size_t stream, TextWriter& why) {
+  Exit loaded = load_login(stream, why);
+  if (loaded == Exit::done) loaded = load_token(stream, why);
+  configure_sender(stream);
+  return loaded;
 }
 
 void Owner::configure_sender(std::size_t stream) {
@@ -76,8 +88,7 @@ Exit Owner::load_files(std::size_t stream, TextWriter& why) {
     context.write_warning(warning);
     if (!warning.view().empty()) log_line(LogLevel::warning, warning.view());
   }
-  const Exit loaded = load_token(stream, why);
-  return loaded == Exit::done ? load_login(stream, why) : loaded;
+  return load_secrets(stream, why);
 }
 
 Exit Owner::open_streams(TextWriter& why) {
@@ -123,7 +134,6 @@ void Owner::look_at_streams(Instant now) {
     TextWriter problem(words);
     needs_files_[i] = load_files(i, problem) != Exit::done;
     if (!needs_files_[i]) {
-      configure_sender(i);
       senders_[i]->resume();
       continue;
     }

@@ -2,6 +2,7 @@
 """Bad certificates: refused, with the reason in words, and nothing is sent until a good one is there."""
 import base64
 import hashlib
+import os
 import pathlib
 import signal
 import subprocess
@@ -124,6 +125,21 @@ class Good(Case):
                 self.assertEqual(device.queue()[0]["state"], "queued")
                 device.stop()
         self.assertEqual(service.requests(), [])
+
+    def test_a_pipe_or_a_device_is_no_file(self):
+        """They were opened like a file: `check`, `send` and `run`, before it watched a line, waited without an end or a word."""
+        device = self.device(self.service())
+        pipe = device.folder / "pipe"
+        os.mkfifo(pipe)
+        key = {"client_key_file": device.token_file}
+        for place in (pipe, "/dev/zero"):
+            for name, more in (("ca_file", {}), ("crl_file", {}), ("client_cert_file", key)):
+                with self.subTest(place=place, name=name):
+                    device.write_config(stream={name: place, **more})
+                    self.one_line(device.run("check"), 78, name, str(place), "is a pipe or a device")
+        device.start()
+        device.send("waits")
+        self.assertIn("is a pipe or a device", device.log.wait("held"))
 
     def test_files_that_are_mended_are_found(self):
         """A stream whose files were missing when the daemon started stayed held until a new start: a technician who did what

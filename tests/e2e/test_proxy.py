@@ -130,6 +130,24 @@ class Through(Case):
         device.start()
         device.wait_state(identifier, "accepted")
 
+    def test_a_new_token_beside_a_login_that_cannot_be_used(self):
+        """The new token was sent in the length of the one before, with that one's end."""
+        service = self.service()
+        device = self.device(service)
+        file = self.login_file(device)
+        device.write_config(stream={"proxy": self.own_proxy(login=LOGIN).address, "proxy_auth_file": file})
+        device.start()
+        device.wait_state(device.send("over the connection that is kept")[0], "accepted")
+        file.chmod(0o644)
+        stored = device.run("token", "set", "sms", stdin="short\n")
+        self.assertEqual(stored.exit, 78)
+        self.assertIn("stored, but the running daemon cannot use it: others than its owner may use the proxy login", stored.err)
+        device.wait_state(device.send("with the token before")[0], "accepted")
+        file.chmod(0o600)
+        device.run("token", "set", "sms", stdin="short\n")
+        device.send("with the new one")
+        device.log.wait("held: 403")
+
     def test_a_login_file_that_is_not_safe_or_not_right(self):
         service = self.service()
         device = self.device(service)

@@ -156,6 +156,7 @@ class Sender {
   Phase connect_phase_ = Phase::idle;
   bool renewed_ = false;         // the connection, for this request
   bool redirected_ = false;      // this request
+  bool of_before_ = false;       // this request: of other settings than those of now
   bool write_waits_ = false;     // while sending: for room in the socket
   std::size_t received_ = 0;     // bytes of the answer
   std::size_t received_at_ = 0;  // as they were when the deadline for the next ones began
