@@ -43,7 +43,14 @@ TEST(status_of_a_code_keeps_code_and_detail) {
   CHECK(!status.ok());
 }
 
-TEST(status_takes_8_bytes) { CHECK_EQ(sizeof(Status), 8); }
+TEST(status_takes_4_bytes) { CHECK_EQ(sizeof(Status), 4); }
+
+TEST(status_keeps_a_detail_of_24_bits) {
+  for (const std::int32_t detail : {8'388'607, -8'388'608, -1}) {
+    CHECK_CODE((Status{Code::corrupt, detail}), Code::corrupt);
+    CHECK_EQ((Status{Code::corrupt, detail}.detail()), detail);
+  }
+}
 
 TEST(try_on_an_error_returns_it_at_once) {
   bool reached = false;

@@ -94,6 +94,8 @@ TextWriter& TextWriter::text(std::string_view text) {
 
 TextWriter& TextWriter::text(const char* literal) { return text(std::string_view{literal}); }
 
+TextWriter& TextWriter::number(std::uint64_t value) { return number(value, 1); }
+
 TextWriter& TextWriter::number(std::uint64_t value, unsigned min_digits) {
   char digits[20];
   std::size_t at = sizeof digits;

@@ -92,7 +92,7 @@ class Remembered {
   std::uint32_t hashes_[kMost];
 };
 
-void time_field(JsonWriter& json, std::string_view key, const Clocks& at, bool known) {
+void time_field(JsonWriter& json, const char* key, const Clocks& at, bool known) {
   char text[32];
   TextWriter writer(text);
   write_rfc3339(at.wall, writer);

@@ -21,7 +21,7 @@ namespace tocsin {
 namespace {
 
 struct MemoryRow {
-  std::string_view key;
+  const char* key;
   std::size_t value;
   std::string_view what;
 };
@@ -85,7 +85,7 @@ void write_peaks(const Peaks& peaks, std::string_view control, TextWriter& into)
     into.number(peaks.reply.value()).text("  B of the arena of cJSON were used at most since the daemon began\n");
 }
 
-void write_peak(std::string_view key, const Result<std::uint64_t>& peak, JsonWriter& json) {
+void write_peak(const char* key, const Result<std::uint64_t>& peak, JsonWriter& json) {
   peak.ok() ? json.field(key, peak.value()) : json.null_field(key);
 }
 

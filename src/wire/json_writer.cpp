@@ -204,7 +204,7 @@ void JsonWriter::open_object() {
   begin_value();
   open(Kind::object);
 }
-void JsonWriter::open_object(std::string_view key) {
+void JsonWriter::open_object(const char* key) {
   begin_field(key);
   open(Kind::object);
 }
@@ -213,11 +213,13 @@ void JsonWriter::open_array() {
   begin_value();
   open(Kind::array);
 }
-void JsonWriter::open_array(std::string_view key) {
+void JsonWriter::open_array(const char* key) {
   begin_field(key);
   open(Kind::array);
 }
 void JsonWriter::close_array() { close(Kind::array); }
+
+void JsonWriter::field(const char* key, std::string_view text) { field(std::string_view{key}, text); }
 
 void JsonWriter::field(std::string_view key, std::string_view text) {
   // Nearly every field is of this kind and fits: one test for room, nothing counted piece by piece.
@@ -240,23 +242,23 @@ void JsonWriter::field(std::string_view key, std::string_view text) {
   put_text(text);
 }
 
-void JsonWriter::field(std::string_view key, std::uint64_t number) {
+void JsonWriter::field(const char* key, std::uint64_t number) {
   begin_field(key);
   put_number(number);
 }
 
-void JsonWriter::field(std::string_view key, std::int64_t number) {
+void JsonWriter::field(const char* key, std::int64_t number) {
   begin_field(key);
   if (number < 0) put('-');
   put_number(number < 0 ? ~static_cast<std::uint64_t>(number) + 1 : static_cast<std::uint64_t>(number));
 }
 
-void JsonWriter::field(std::string_view key, bool truth) {
+void JsonWriter::field(const char* key, bool truth) {
   begin_field(key);
   put(truth ? "true" : "false");
 }
 
-void JsonWriter::null_field(std::string_view key) {
+void JsonWriter::null_field(const char* key) {
   begin_field(key);
   put("null");
 }

@@ -35,6 +35,9 @@ constexpr std::size_t find(std::string_view text, char c, std::size_t from = 0) 
     if (text[at] == c) return at;
   return kNotFound;
 }
+// As the C++ library's; the literal is measured there and not at each place that compares with one.
+constexpr bool operator==(std::string_view text, const char* literal) { return text == std::string_view{literal}; }
+constexpr bool operator!=(std::string_view text, const char* literal) { return !(text == literal); }
 constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 constexpr char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 // ASCII only: header names and configuration words.
@@ -90,7 +93,8 @@ class TextWriter {
   TextWriter& text(std::string_view text);
   TextWriter& text(const char* literal);  // measured when it is written: half the code where it is called
   TextWriter& character(char c) { return text({&c, 1}); }
-  TextWriter& number(std::uint64_t value, unsigned min_digits = 1);
+  TextWriter& number(std::uint64_t value);
+  TextWriter& number(std::uint64_t value, unsigned min_digits);
   TextWriter& signed_number(std::int64_t value);
   TextWriter& hex(std::uint64_t value, unsigned min_digits = 1);
 

@@ -32,22 +32,23 @@ class JsonWriter {
 
   // Without a key: the outermost value, or an element of an array.
   void open_object();
-  void open_object(std::string_view key);
+  void open_object(const char* key);
   void close_object();
   void open_array();
-  void open_array(std::string_view key);
+  void open_array(const char* key);
   void close_array();
 
-  void field(std::string_view key, std::string_view text);
-  void field(std::string_view key, std::uint64_t number);
-  void field(std::string_view key, std::int64_t number);
-  void field(std::string_view key, std::uint32_t number) { field(key, std::uint64_t{number}); }
-  void field(std::string_view key, std::int32_t number) { field(key, std::int64_t{number}); }
-  void field(std::string_view key, bool truth);
-  void field(std::string_view key, const char*) = delete;  // would choose bool
-  void null_field(std::string_view key);
+  void field(const char* key, std::string_view text);
+  void field(std::string_view key, std::string_view text);  // "key"sv: measured by the compiler
+  void field(const char* key, std::uint64_t number);
+  void field(const char* key, std::int64_t number);
+  void field(const char* key, std::uint32_t number) { field(key, std::uint64_t{number}); }
+  void field(const char* key, std::int32_t number) { field(key, std::int64_t{number}); }
+  void field(const char* key, bool truth);
+  void field(const char* key, const char*) = delete;  // would choose bool
+  void null_field(const char* key);
   // A text, or null when there is none: what most keys of --json are.
-  void text_or_null(std::string_view key, std::string_view text) {
+  void text_or_null(const char* key, std::string_view text) {
     text.empty() ? null_field(key) : field(key, text);
   }
   void element(std::string_view text);

@@ -106,7 +106,7 @@ inline constexpr std::uint32_t kFormatVersion = 1;
 
 void encode_file_head(const FileHead& head, MutBytes into);
 // Errors: empty (blank), corrupt (check fails), bad_value (a version this program does not know;
-// detail() is the version).
+// detail() is the version, its lowest 24 bits).
 Result<FileHead> decode_file_head(Bytes from);
 
 }  // namespace tocsin
