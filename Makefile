@@ -49,7 +49,9 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-s
 CORE := -std=c++17 -fno-exceptions -fno-rtti -fno-threadsafe-statics -ffunction-sections -fdata-sections \
         -Iinclude $(ARCH)
 # Nothing is thrown, and a debugger has .debug_frame: tables for unwinding would be an eighth of the program.
-SHIP_FLAGS  := $(CORE) $(WARN) -Os -g -fno-asynchronous-unwind-tables -fno-unwind-tables $(SHIP_EXTRA)
+# Functions that are next to nothing go where they are called: else the length of each literal is counted when it runs.
+SHIP_FLAGS  := $(CORE) $(WARN) -Os -g --param max-inline-insns-size=1 -fno-asynchronous-unwind-tables \
+               -fno-unwind-tables $(SHIP_EXTRA)
 CHECK_FLAGS := $(CORE) $(WARN) -O1 -g $(SANITIZER) $(CHECK_CPP)
 CHECK_CXX   ?= $(CXX)
 # What only code outside the portable layers sees: the folders beside it, and Mbed TLS.
