@@ -65,9 +65,11 @@ TEST(http_request_host_that_is_an_ipv6_literal_stands_in_brackets) {
 
 // Every byte in the middle of every part: what may not stand there is refused before a byte is written.
 TEST(http_request_bytes_that_could_inject_are_refused_everywhere) {
-  for (unsigned c = 0; c < 256; ++c) {
-    check::at("byte=%u", c);
-    const std::string odd = std::string("a") + static_cast<char>(c) + "b";
+  for (unsigned i = 0; i < 4 * 256; ++i) {  // alone, before, behind and among more than a machine word
+    const unsigned c = i % 256;
+    const std::string more = "abcdefghi";
+    const std::string odd = (i & 256 ? more : "a") + static_cast<char>(c) + (i & 512 ? more : "b");
+    check::at("byte=%u in %s", c, odd.c_str());
     const bool visible = c > 0x20 && c < 0x7F;
     const auto accepted = [](const HttpRequest& request) {
       static std::uint8_t room[2048];

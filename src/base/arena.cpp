@@ -5,8 +5,7 @@ namespace tocsin {
 
 void* Arena::take(std::size_t size) {
   constexpr std::size_t kAlign = alignof(std::max_align_t);
-  const auto base = reinterpret_cast<std::uintptr_t>(memory_.data());
-  const std::size_t pad = (kAlign - (base + used_) % kAlign) % kAlign;
+  const std::size_t pad = -(reinterpret_cast<std::uintptr_t>(memory_.data()) + used_) % kAlign;
   if (pad > memory_.size() - used_ || size > memory_.size() - used_ - pad) return nullptr;
   void* piece = memory_.data() + used_ + pad;
   used_ += pad + size;

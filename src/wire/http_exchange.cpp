@@ -9,7 +9,8 @@ Status HttpExchange::begin(const HttpRequest& request, std::size_t body_size) {
   may_have_left_ = false;
   // The framing of an answer to these depends on the request (RFC 9112 6.3), which HttpResponse does not
   // know.
-  if (request.method == "HEAD" || request.method == "CONNECT") return Code::bad_value;
+  using namespace std::string_view_literals;
+  if (request.method == "HEAD"sv || request.method == "CONNECT"sv) return Code::bad_value;
   if (body_size > body_room().size()) return Code::too_big;
   const MutBytes room = request_.first(kRequestHeadBytes);
   TRY_LET(head_size, write_request_head(request, body_size, room));

@@ -8,7 +8,9 @@
 namespace tocsin {
 namespace {
 
-constexpr bool is_visible(char c) { return c > 0x20 && c < 0x7F; }
+using namespace std::string_view_literals;  // their length is known when this is built
+
+constexpr unsigned kSpace = ' ', kVisible = kSpace + 1;
 
 bool is_method(std::string_view text) {
   for (const char c : text)
@@ -16,24 +18,28 @@ bool is_method(std::string_view text) {
   return !text.empty();
 }
 
-bool all_visible(std::string_view text) {
-  for (const char c : text)
-    if (!is_visible(c)) return false;
-  return true;
-}
-
 // A space at an end would be trimmed by the receiver: another value than the caller's.
 bool is_field_value(std::string_view text) {
-  for (const char c : text)
-    if (!is_visible(c) && c != ' ') return false;
-  return text.empty() || (text.front() != ' ' && text.back() != ' ');
+  return all_printable(text, kSpace) && (text.empty() || (text.front() != ' ' && text.back() != ' '));
 }
 
 // What would end the authority of an address, or add to it, is no part of a host.
 bool is_host(std::string_view text) {
-  for (const char c : text)
-    if (!is_visible(c) || find("/?#@\\,\"<>", c) != kNotFound) return false;
-  return !text.empty();
+  for (const char c : text) {
+    switch (c) {
+      case '/':
+      case '?':
+      case '#':
+      case '@':
+      case '\\':
+      case ',':
+      case '"':
+      case '<':
+      case '>': return false;
+      default: break;
+    }
+  }
+  return all_printable(text, kVisible) && !text.empty();
 }
 
 void write_host(std::string_view host, TextWriter& into) {
@@ -58,7 +64,7 @@ Result<std::size_t> write_tunnel_request(std::string_view host, std::uint16_t po
                                          MutBytes into) {
   if (!is_host(host)) return Code::bad_value;
   TextWriter head({reinterpret_cast<char*>(into.data()), into.size()});
-  head.text("CONNECT ");
+  head.text("CONNECT "sv);
   write_host(host, head);
   head.text(":").number(port).text(" HTTP/1.1\r\nHost: ");
   write_host(host, head);
@@ -73,12 +79,11 @@ Result<std::size_t> write_tunnel_request(std::string_view host, std::uint16_t po
 }
 
 Result<std::size_t> write_request_head(const HttpRequest& request, std::size_t body_size, MutBytes into) {
-  if (!is_method(request.method) || !starts_with(request.target, "/") || !all_visible(request.target) ||
+  if (!is_method(request.method) || !starts_with(request.target, "/"sv) || !all_printable(request.target, kVisible) ||
       find(request.target, '#') != kNotFound || !is_host(request.host) ||
       !is_field_value(request.authorization) || !is_field_value(request.content_type))
     return Code::bad_value;
 
-  using namespace std::string_view_literals;
   TextWriter head({reinterpret_cast<char*>(into.data()), into.size()});
   head.text(request.method).text(" "sv).text(request.target).text(" HTTP/1.1\r\nHost: "sv);
   write_host(request.host, head);

@@ -121,6 +121,20 @@ inline bool is_named(std::string_view name, const char (&lower)[N]) {
   return differs == 0;
 }
 
+// Whether all of it is ASCII from `lowest`, which is none of the control characters, to '~'.
+inline bool all_printable(std::string_view text, unsigned lowest) {
+  const char* p = text.data();
+  std::size_t left = text.size();
+  for (; left >= sizeof(Word); p += sizeof(Word), left -= sizeof(Word)) {
+    const Word w = load<Word>(p);
+    // Bit 7 of a byte that is not. Borrows and carries come out of such a byte only.
+    if ((((w - every(lowest)) | (w + every(1)) | w) & every(0x80)) != 0) return false;
+  }
+  for (; left > 0; ++p, --left)
+    if (static_cast<unsigned char>(*p) < lowest || static_cast<unsigned char>(*p) > '~') return false;
+  return true;
+}
+
 // Without blanks at both ends; trim() of base/text.hpp would take CR and LF too.
 inline std::string_view without_blanks(std::string_view text) {
   while (!text.empty() && is_blank(static_cast<std::uint8_t>(text.front()))) text.remove_prefix(1);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tocsin/wire/json_writer.hpp"
 
+#include "json_scan.hpp"
 #include "tocsin/base/text.hpp"
 
 namespace tocsin {
@@ -91,9 +92,7 @@ char* quote_plain(char* out, std::string_view text) {
 std::size_t unescaped_run(std::string_view text) {
   std::size_t at = 0;
   for (;;) {
-    while (text.size() - at >= sizeof(Word) && !any<Word>(not_plain<Word>(load<Word>(text.data() + at))))
-      at += sizeof(Word);
-    while (at < text.size() && is_plain(text[at])) ++at;
+    at += plain_run(tail(text, at));
     if (at == text.size() || static_cast<unsigned char>(text[at]) < 0x80) return at;
     const std::size_t n = utf8_length(tail(text, at));
     if (n == 0) return at;
@@ -115,6 +114,19 @@ char short_escape(char c) {
 }
 
 }  // namespace
+
+std::size_t plain_run(std::string_view text) {
+  constexpr bool kLowestFirst = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+  std::size_t at = 0;
+  for (; text.size() - at >= sizeof(Word); at += sizeof(Word)) {
+    const Word bad = not_plain<Word>(load<Word>(text.data() + at)) & every<Word>(0x80);
+    if (bad == 0) continue;
+    if (kLowestFirst) return at + static_cast<std::size_t>(__builtin_ctzl(bad)) / 8;  // nothing was borrowed below it
+    break;
+  }
+  while (at < text.size() && is_plain(text[at])) ++at;
+  return at;
+}
 
 void JsonWriter::put(char c) {
   if (size_ < into_.size()) into_.data()[size_] = c;

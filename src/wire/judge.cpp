@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "http_scan.hpp"
 #include "reply_json.hpp"
 #include "tocsin/wire/streams_api.hpp"
 
@@ -113,7 +114,7 @@ bool words(JsonValue value) { return value.is(Kind::text) && !value.empty_text()
 bool names_rate_limit(JsonValue object) {
   if (!object.is(Kind::object)) return false;
   for (JsonValue member = object.first(); !member.absent(); member = member.next()) {
-    if (!member.is(Kind::text) || !same_ignoring_case(member.text(), "RATE_LIMIT"sv)) continue;
+    if (!member.says_ignoring_case("rate_limit"sv)) continue;
     for (const std::string_view key :
          {"error"sv, "error_code"sv, "error_description"sv, "message"sv, "details"sv, "detail"sv})
       if (object.member(key) == member) return true;  // the first of that name counts
@@ -139,20 +140,18 @@ bool speaks_of(JsonValue entry, std::string_view id) {
   return false;
 }
 
-bool visible(std::string_view text) {
-  for (const char c : text)
-    if (c <= 0x20 || c >= 0x7F) return false;
-  return true;
+// In its place: it is large. What is left of the one before is not shown.
+void set(MessageVerdict& verdict, Fate fate, std::string_view reason) {
+  verdict.fate = fate;
+  verdict.uuid.clear();
+  verdict.reason.assign_cut(reason);
 }
 
-MessageVerdict verdict(Fate fate, std::string_view reason) {
-  MessageVerdict made;
-  made.fate = fate;
-  made.reason.assign_cut(reason);
-  return made;
+void set_all(Span<MessageVerdict> verdicts, Fate fate) {
+  for (MessageVerdict& one : verdicts) set(one, fate, {});
 }
 
-MessageVerdict refusal(JsonValue entry) {
+void read_refusal(JsonValue entry, MessageVerdict& into) {
   char line[kMaxReason];
   TextWriter reason(line);
   const JsonValue error = entry.member("error"sv);
@@ -161,26 +160,33 @@ MessageVerdict refusal(JsonValue entry) {
     if (!write_words(error, reason) && !write_words(entry.member("error_description"sv), reason))
       reason.text("no reason given");
   }
-  return verdict(Fate::refused, reason.view());
+  set(into, Fate::refused, reason.view());
 }
 
-MessageVerdict read_entry(JsonValue entry) {
-  for (const std::string_view key : {"internal_id"sv, "message_uuid"sv, "error"sv, "details"sv})
-    if (entry.count(key) > 1) return verdict(Fate::unknown, "contradictory: a key is given twice");
-  const JsonValue uuid = entry.member("message_uuid"sv);
-  const JsonValue error = entry.member("error"sv);
+void read_entry(JsonValue entry, MessageVerdict& into) {
+  constexpr std::string_view kOnce[] = {"internal_id", "message_uuid", "error", "details"};
+  JsonValue found[4];
+  for (JsonValue member = entry.first(); !member.absent(); member = member.next())
+    for (std::size_t i = 0; i < 4; ++i) {
+      if (!member.named(kOnce[i])) continue;
+      if (!found[i].absent()) return set(into, Fate::unknown, "contradictory: a key is given twice"sv);
+      found[i] = member;
+      break;
+    }
+  const JsonValue uuid = found[1], error = found[2], details = found[3];
   if (words(uuid)) {
-    if (!nothing(error)) return verdict(Fate::unknown, "contradictory: message_uuid and error");
-    if (!visible(uuid.text())) return verdict(Fate::unknown, "message_uuid with strange characters");
-    MessageVerdict accepted = verdict(Fate::accepted, {});
+    const std::string_view text = uuid.text();
+    if (!nothing(error)) return set(into, Fate::unknown, "contradictory: message_uuid and error"sv);
+    if (!all_printable(text, 0x21)) return set(into, Fate::unknown, "message_uuid with strange characters"sv);
+    set(into, Fate::accepted, {});
     // An id that is cut is another id: none is kept.
-    if (!accepted.uuid.assign(uuid.text()).ok()) accepted.reason.assign_cut("message_uuid too long to keep");
-    return accepted;
+    if (!into.uuid.assign(text).ok()) into.reason.assign_cut("message_uuid too long to keep"sv);
+    return;
   }
-  if (!nothing(uuid)) return verdict(Fate::unknown, "message_uuid is not a text");
-  if (names_rate_limit(entry)) return verdict(Fate::later, "RATE_LIMIT");
-  if (words(error) || error.is(Kind::number) || words(entry.member("details"sv))) return refusal(entry);
-  return verdict(Fate::unknown, "neither message_uuid nor error");
+  if (!nothing(uuid)) return set(into, Fate::unknown, "message_uuid is not a text"sv);
+  if (names_rate_limit(entry)) return set(into, Fate::later, "RATE_LIMIT"sv);
+  if (words(error) || error.is(Kind::number) || words(details)) return read_refusal(entry, into);
+  set(into, Fate::unknown, "neither message_uuid nor error"sv);
 }
 
 // ---- the whole answer ----------------------------------------------------------------------------------
@@ -205,16 +211,17 @@ Sums judge_messages(JsonValue messages, Span<const std::string_view> ids, Fate u
     bool named = false;
     for (JsonValue entry = messages.first(); !entry.absent(); entry = entry.next()) {
       if (!speaks_of(entry, ids[i])) continue;
-      const MessageVerdict found = read_entry(entry);
       if (!named) {
-        verdicts[i] = found;
-      } else if (found.fate != verdicts[i].fate) {
-        verdicts[i] = verdict(Fate::unknown, "contradictory: named twice");
+        read_entry(entry, verdicts[i]);
+        named = true;
+        continue;
       }
-      named = true;
+      MessageVerdict again;
+      read_entry(entry, again);
+      if (again.fate != verdicts[i].fate) set(verdicts[i], Fate::unknown, "contradictory: named twice"sv);
     }
     if (!named) {
-      verdicts[i] = verdict(unnamed, "not named in the answer"sv);
+      set(verdicts[i], unnamed, "not named in the answer"sv);
       continue;
     }
     ++sums.named;
@@ -227,7 +234,7 @@ Sums judge_messages(JsonValue messages, Span<const std::string_view> ids, Fate u
 // `"status": false` with a reason, and not the least sign that any message was taken.
 bool refuses_everything(JsonValue root, JsonValue messages) {
   const JsonValue status = root.member("status"sv);
-  if (root.count("status"sv) != 1 || !status.is(Kind::boolean) || status.truth()) return false;
+  if (!status.is(Kind::boolean) || status.truth() || root.has_twice("status"sv)) return false;
   for (JsonValue entry = messages.first(); !entry.absent(); entry = entry.next())
     for (JsonValue member = entry.first(); !member.absent(); member = member.next())
       if (member.named("message_uuid"sv) && !nothing(member)) return false;
@@ -243,8 +250,8 @@ bool refuses_everything(JsonValue root, JsonValue messages) {
 Whole judge_readable(JsonValue root, const Answer& answer, Span<const std::string_view> ids,
                      Span<MessageVerdict> verdicts, bool& rate_limited, TextWriter& reason) {
   const JsonValue messages = root.member("messages"sv);
-  if (root.count("messages"sv) > 1 || !(nothing(messages) || messages.is(Kind::array))) {
-    for (MessageVerdict& one : verdicts) one = verdict(Fate::unknown, {});
+  if (!(nothing(messages) || messages.is(Kind::array)) || root.has_twice("messages"sv)) {
+    set_all(verdicts, Fate::unknown);
     reason.number(answer.status).text(": no list of messages"sv);
     return Whole::unknown;
   }
@@ -259,7 +266,7 @@ Whole judge_readable(JsonValue root, const Answer& answer, Span<const std::strin
   reason.number(answer.status);
   const std::size_t missing = ids.size() - sums.named;
   if (rate_limited) {
-    reason.text(": RATE_LIMIT");
+    reason.text(": RATE_LIMIT"sv);
   } else if (missing > 0) {
     write_count(missing, ids.size(), "not named", reason);
   } else if (sums.unclear > 0) {
@@ -319,14 +326,12 @@ Judgement judge(const Answer& answer, Span<const std::string_view> ids, Span<Mes
   const bool readable = judgement.whole == Whole::judged && !root.absent();
   if (judgement.whole == Whole::judged && !readable) judgement.whole = Whole::unknown;
   const bool later = judgement.whole != Whole::unknown;
-  if (!readable)
-    for (MessageVerdict& one : verdicts) one = verdict(later ? Fate::later : Fate::unknown, {});
+  if (!readable) set_all(verdicts, later ? Fate::later : Fate::unknown);
   if (readable) {
     judgement.whole = judge_readable(root, answer, ids, verdicts, judgement.rate_limited, reason);
     if (judgement.whole == Whole::unknown)
       for (MessageVerdict& one : verdicts) one.fate = Fate::unknown;
-    if (judgement.whole == Whole::held)
-      for (MessageVerdict& one : verdicts) one = verdict(Fate::later, "");
+    if (judgement.whole == Whole::held) set_all(verdicts, Fate::later);
   } else {
     write_reason(answer, root, reason);
   }

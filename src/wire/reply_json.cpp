@@ -3,11 +3,14 @@
 
 #include <cjson/cJSON.h>
 
+#include "json_scan.hpp"
 #include "tocsin/base/text.hpp"
 #include "tocsin/limits.hpp"
 
 namespace tocsin {
 namespace {
+
+using namespace std::string_view_literals;  // their length is known when this is built
 
 Arena* current_arena = nullptr;
 
@@ -50,14 +53,14 @@ std::size_t number_length(std::string_view text) {
 // Length of the string at the front, quotes included, or 0 (RFC 8259 section 7). The escapes themselves are
 // left to cJSON but for U+0000, behind which it would not show the rest.
 std::size_t string_length(std::string_view text) {
-  for (std::size_t at = 1; at < text.size(); ++at) {
-    if (static_cast<unsigned char>(text[at]) < 0x20) return 0;
+  for (std::size_t at = 1;; ++at) {
+    at += plain_run(tail(text, at));
+    if (at >= text.size() || static_cast<unsigned char>(text[at]) < 0x20) return 0;
     if (text[at] == '"') return at + 1;
     if (text[at] != '\\') continue;
     if (starts_with(tail(text, at), "\\u0000")) return 0;
     ++at;
   }
-  return 0;
 }
 
 // One object whose brackets pair, no deeper than kJsonDepth, that ends with the text. Grammar beyond that is
@@ -79,7 +82,7 @@ bool well_formed(std::string_view text) {
       n = string_length(tail(text, at));
     } else if (c == '-' || is_digit(c)) {
       n = number_length(tail(text, at));
-    } else if (static_cast<unsigned char>(c) <= 0x20 && !one_of(text, at, " \t\r\n")) {
+    } else if (static_cast<unsigned char>(c) <= 0x20 && c != ' ' && c != '\t' && c != '\r' && c != '\n') {
       return false;
     }
     if (n == 0) return false;
@@ -93,7 +96,7 @@ bool well_formed(std::string_view text) {
 JsonValue read_object(Bytes body, Arena& arena) {
   std::string_view text = as_text(body);
   if (text.size() > kAnswerBytes || !is_utf8(text)) return {};
-  if (starts_with(text, "\xEF\xBB\xBF")) text.remove_prefix(3);
+  if (starts_with(text, "\xEF\xBB\xBF"sv)) text.remove_prefix(3);
   text = trim(text);
   if (!well_formed(text)) return {};
 
@@ -109,27 +112,26 @@ JsonValue read_object(Bytes body, Arena& arena) {
   return whole ? JsonValue{node} : JsonValue{};
 }
 
-JsonValue::Kind JsonValue::kind() const {
-  if (node_ == nullptr) return Kind::absent;
-  switch (node_->type & 0xFF) {
-    case cJSON_NULL: return Kind::null;
-    case cJSON_False:
-    case cJSON_True: return Kind::boolean;
-    case cJSON_Number: return Kind::number;
-    case cJSON_String: return Kind::text;
-    case cJSON_Array: return Kind::array;
-    default: return Kind::object;
-  }
-}
+static_assert(cJSON_False == 1 && cJSON_True == 2 && cJSON_NULL == 4 && cJSON_Number == 8 && cJSON_String == 16 &&
+              cJSON_Array == 32 && cJSON_Object == 64, "the bits of JsonValue::Kind");
 
-bool JsonValue::truth() const { return node_ != nullptr && cJSON_IsTrue(node_) != 0; }
+bool JsonValue::is(Kind kind) const { return node_ != nullptr && (node_->type & static_cast<int>(kind)) != 0; }
+bool JsonValue::truth() const { return is(Kind{cJSON_True}); }
 double JsonValue::number() const { return is(Kind::number) ? node_->valuedouble : 0; }
 std::string_view JsonValue::text() const {
   return is(Kind::text) ? std::string_view{node_->valuestring} : std::string_view{};
 }
+bool JsonValue::empty_text() const { return is(Kind::text) && node_->valuestring[0] == '\0'; }
+bool JsonValue::says_ignoring_case(std::string_view lower_case) const {
+  if (!is(Kind::text)) return false;
+  const char* own = node_->valuestring;
+  for (const char c : lower_case)
+    if (to_lower(*own++) != c) return false;
+  return *own == '\0';
+}
 
 JsonValue JsonValue::first() const {
-  return is(Kind::array) || is(Kind::object) ? JsonValue{node_->child} : JsonValue{};
+  return node_ != nullptr ? JsonValue{node_->child} : JsonValue{};  // others have none
 }
 JsonValue JsonValue::next() const { return node_ != nullptr ? JsonValue{node_->next} : JsonValue{}; }
 
@@ -150,11 +152,12 @@ JsonValue JsonValue::member(std::string_view name) const {
   return {};
 }
 
-unsigned JsonValue::count(std::string_view name) const {
-  unsigned found = 0;
-  if (is(Kind::object))
-    for (const cJSON* one = node_->child; one != nullptr; one = one->next) found += JsonValue{one}.named(name) ? 1U : 0U;
-  return found;
+bool JsonValue::has_twice(std::string_view name) const {
+  JsonValue one = member(name);
+  if (one.absent()) return false;
+  do one = one.next();
+  while (!one.absent() && !one.named(name));
+  return !one.absent();
 }
 
 }  // namespace tocsin

@@ -19,18 +19,18 @@ namespace tocsin {
 
 class JsonValue {
  public:
-  enum class Kind : std::uint8_t { absent, null, boolean, number, text, array, object };
+  enum class Kind : std::uint8_t { boolean = 3, null = 4, number = 8, text = 16, array = 32, object = 64 };
 
   JsonValue() = default;
   explicit JsonValue(const cJSON* node) : node_(node) {}
 
-  Kind kind() const;
-  bool is(Kind kind) const { return this->kind() == kind; }
+  bool is(Kind kind) const;
   bool absent() const { return node_ == nullptr; }
   bool truth() const;             // false unless a boolean that is true
   double number() const;          // 0 unless a number
   std::string_view text() const;  // empty unless a text
-  bool empty_text() const { return is(Kind::text) && text().empty(); }
+  bool empty_text() const;
+  bool says_ignoring_case(std::string_view lower_case) const;  // a text of these letters
 
   // The elements of an array or the members of an object, in the order of the answer; absent after the last.
   JsonValue first() const;
@@ -38,7 +38,7 @@ class JsonValue {
   bool named(std::string_view name) const;  // a member of exactly this name, letter case included
   // The first member that is named so; absent when there is none.
   JsonValue member(std::string_view name) const;
-  unsigned count(std::string_view name) const;  // members of this name
+  bool has_twice(std::string_view name) const;  // more than one member of this name
   friend bool operator==(JsonValue a, JsonValue b) { return a.node_ == b.node_; }  // the very same one
 
  private:

@@ -19,6 +19,7 @@ alignas(16) std::uint8_t tls_buffer[kTlsArenaBytes];
 alignas(16) std::uint8_t reply_memory[kReplyArenaBytes];
 std::uint8_t request[kRequestHeadBytes + kRequestBodyBytes], answer[kHeadBytes + kAnswerBytes];
 unsigned next_id = kFirstId;
+std::uint16_t port;
 
 struct Client {
   Resolver resolver;
@@ -39,7 +40,7 @@ void wait_for(Want want) {
 }
 
 void connect() {
-  const Endpoint to{task.address, static_cast<std::uint16_t>(std::atoi(task.port))};
+  const Endpoint to{task.address, port};
   for (;;) {
     const Status connected = client->stream.connect(to);
     if (connected.ok()) return;
@@ -79,7 +80,7 @@ MEASURED void measured_alarm() {
   HttpRequest head;
   head.target = kPath;
   head.host = task.address;
-  head.port = static_cast<std::uint16_t>(std::atoi(task.port));
+  head.port = port;
   head.authorization = task.token;
   if (!exchange.begin(head, body_size).ok()) die("head");
   look_at_connection();
@@ -112,6 +113,7 @@ MEASURED void measured_resumed() { connect(); }
 
 int main(int count, char** words) {
   task = task_from(count, words);
+  port = static_cast<std::uint16_t>(std::atoi(task.port));
   tls_use_arena({tls_buffer, sizeof tls_buffer});
   static Client everything;
   client = &everything;
