@@ -60,6 +60,19 @@ void write_base64(std::string_view text, TextWriter& into) {
 
 }  // namespace
 
+bool all_printable(std::string_view text, unsigned lowest) {
+  const char* p = text.data();
+  std::size_t left = text.size();
+  for (; left >= sizeof(Word); p += sizeof(Word), left -= sizeof(Word)) {
+    const Word w = load<Word>(p);
+    // Bit 7 of a byte that is not. Borrows and carries come out of such a byte only.
+    if ((((w - every(lowest)) | (w + every(1)) | w) & every(0x80)) != 0) return false;
+  }
+  for (; left > 0; ++p, --left)
+    if (static_cast<unsigned char>(*p) < lowest || static_cast<unsigned char>(*p) > '~') return false;
+  return true;
+}
+
 Result<std::size_t> write_tunnel_request(std::string_view host, std::uint16_t port, std::string_view login,
                                          MutBytes into) {
   if (!is_host(host)) return Code::bad_value;

@@ -122,18 +122,7 @@ inline bool is_named(std::string_view name, const char (&lower)[N]) {
 }
 
 // Whether all of it is ASCII from `lowest`, which is none of the control characters, to '~'.
-inline bool all_printable(std::string_view text, unsigned lowest) {
-  const char* p = text.data();
-  std::size_t left = text.size();
-  for (; left >= sizeof(Word); p += sizeof(Word), left -= sizeof(Word)) {
-    const Word w = load<Word>(p);
-    // Bit 7 of a byte that is not. Borrows and carries come out of such a byte only.
-    if ((((w - every(lowest)) | (w + every(1)) | w) & every(0x80)) != 0) return false;
-  }
-  for (; left > 0; ++p, --left)
-    if (static_cast<unsigned char>(*p) < lowest || static_cast<unsigned char>(*p) > '~') return false;
-  return true;
-}
+bool all_printable(std::string_view text, unsigned lowest);  // http_request.cpp
 
 // Without blanks at both ends; trim() of base/text.hpp would take CR and LF too.
 inline std::string_view without_blanks(std::string_view text) {
