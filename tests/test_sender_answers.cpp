@@ -15,6 +15,12 @@ using fakes::total_copies;
 
 // ---- the whole request refused ----------------------------------------------------------------------------
 
+std::size_t times_held(const Agent& agent) {
+  std::size_t times = 0;
+  for (const Agent::Changed& c : agent.changes) times += c.condition == "held" ? 1U : 0U;
+  return times;
+}
+
 TEST(sender_held_by_a_refusal_of_the_request_keeps_everything) {
   for (const unsigned status : {401U, 403U, 404U, 405U}) {
     check::at("status=%u", status);
@@ -91,6 +97,7 @@ TEST(sender_held_by_a_proxy_that_refuses_the_login_is_no_outage) {
   CHECK(b->run(hours(2)));
   CHECK(b->sender.state() == Sender::State::held);
   CHECK(condition_seen(*b.agent, "held", "the proxy says no"));
+  CHECK_EQ(times_held(*b.agent), 1);  // told once, not with each try
   CHECK(b->stream.connects >= 2 * 6 && b->stream.connects <= 2 * 12 + 1);  // every 5 to 10 minutes
   b->stream.proxy_says = "HTTP/1.1 503 No\r\n\r\n";
   CHECK(b->run(minutes(20)));
@@ -98,6 +105,7 @@ TEST(sender_held_by_a_proxy_that_refuses_the_login_is_no_outage) {
   b->stream.proxy_says = "HTTP/1.1 407 No\r\n\r\n";
   CHECK(b->run(hours(1)));
   CHECK(b->sender.state() == Sender::State::held);
+  CHECK_EQ(times_held(*b.agent), 2);  // another trouble was between
   b->stream.proxy_says.clear();
   b->stream.refuse = {Code::io, ECONNREFUSED};  // the proxy is gone: what it said before does not count
   CHECK(b->run(minutes(20)));

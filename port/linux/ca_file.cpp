@@ -42,6 +42,10 @@ FileId file_id(std::string_view path) {
   return id;
 }
 
+UnixMillis moment(const mbedtls_x509_time& time) {
+  return from_calendar(time.year, time.mon, time.day, time.hour, time.min, time.sec);
+}
+
 Status CaFile::open(std::string_view path) {
   TRY(open_file(path, fd_));
   reader_.begin(fd_.number());

@@ -5,8 +5,11 @@
 // Memory: CaFile is 7.5 KiB, for the stack of whoever searches. Threads: none. Reading may wait for the medium.
 #pragma once
 
+#include <mbedtls/x509.h>
+
 #include "port/linux/pem.hpp"
 #include "port/linux/system.hpp"
+#include "tocsin/base/time.hpp"
 
 namespace tocsin {
 
@@ -38,6 +41,16 @@ class CaFile {
   std::uint8_t block_[kMaxAuthorityBytes];
   Fd fd_;
   PemReader reader_{"CERTIFICATE", block_};
+};
+
+// Dates of Mbed TLS in 64 bits; the last second is valid, too.
+UnixMillis moment(const mbedtls_x509_time& time);
+inline UnixMillis end_of_second(const mbedtls_x509_time& time) { return {moment(time).ms + 999}; }
+
+// When a certificate, or all of several, are good.
+struct Validity {
+  UnixMillis from{INT64_MIN}, until{INT64_MAX};
+  bool include(UnixMillis at) const { return at.ms >= from.ms && at.ms <= until.ms; }
 };
 
 // The subject of a certificate (DER), with its tag and length, found without reading the rest of it (RFC 5280

@@ -16,11 +16,6 @@ constexpr std::uint32_t kDates = MBEDTLS_X509_BADCERT_EXPIRED | MBEDTLS_X509_BAD
 // Mbed TLS judges these by another clock. A list from the future is used: RFC 5280 6.3.3 asks for its end alone.
 constexpr std::uint32_t kListDates = MBEDTLS_X509_BADCRL_EXPIRED | MBEDTLS_X509_BADCRL_FUTURE;
 
-UnixMillis moment(const mbedtls_x509_time& time) {
-  return from_calendar(time.year, time.mon, time.day, time.hour, time.min, time.sec);
-}
-UnixMillis end_of_second(const mbedtls_x509_time& time) { return {moment(time).ms + 999}; }  // it is valid, too
-
 Bytes bytes_of(const mbedtls_asn1_buf& buffer) { return {buffer.p, buffer.p == nullptr ? 0 : buffer.len}; }
 
 bool is_self_issued(const mbedtls_x509_crt& certificate) {
@@ -65,10 +60,7 @@ void CertificateVerdict::judge(mbedtls_x509_crt& certificate, int depth, std::ui
   }
   if (top_ < 0) {
     top_ = depth;
-    char shown[64];
-    TextWriter text{shown};
-    write_common_name(certificate.issuer, text);
-    issuer_.assign_cut(text.view());
+    name_issuer(certificate);
     self_signed_ = depth == 0 && is_self_issued(certificate);
   }
   newest_ = depth;
@@ -93,6 +85,14 @@ void CertificateVerdict::judge(mbedtls_x509_crt& certificate, int depth, std::ui
   find_authority();
   flags_ |= path_.flags;
   flags = flags_;
+  if (no_list_ && (flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) == 0) name_issuer(certificate);
+}
+
+void CertificateVerdict::name_issuer(const mbedtls_x509_crt& certificate) {
+  char shown[64];
+  TextWriter text{shown};
+  write_common_name(certificate.issuer, text);
+  issuer_.assign_cut(text.view());
 }
 
 // Mbed TLS tells some of it as a signature that is wrong.
@@ -129,7 +129,7 @@ void CertificateVerdict::try_authority(Bytes der, int depth) {
     Path path;
     path.flags = 0;
     path.tried = true;
-    add(authority, depth + 1, verify(*links_[depth].certificate, authority, depth) | date_flags(authority), path);
+    add(authority, kOfFile, verify(*links_[depth].certificate, authority, depth) | date_flags(authority), path);
     for (int below = depth; below >= 0; --below) {
       // "Not trusted" means at `depth` that what is above it did not vouch for it, and below it a wrong signature.
       const std::uint32_t excused = below == depth ? MBEDTLS_X509_BADCERT_NOT_TRUSTED : 0;

@@ -17,6 +17,7 @@
 #include <mbedtls/x509_crl.h>
 #include <mbedtls/x509_crt.h>
 
+#include "port/linux/ca_file.hpp"
 #include "port/linux/clock.hpp"
 #include "port/linux/pin.hpp"
 #include "port/linux/resolver.hpp"
@@ -39,6 +40,8 @@ struct Trust {
   mbedtls_x509_crl* revoked = nullptr;  // null: revocation is not looked at
 };
 
+void write_day(UnixMillis at, TextWriter& into);  // 2026-11-22
+
 class CertificateVerdict {
  public:
   // Begins anew. The server's certificate must be made for `address` or, without one, for `host`.
@@ -53,11 +56,8 @@ class CertificateVerdict {
   bool passed() const { return saw_leaf_ && anchored_ && flags_ == 0; }
   bool saw_leaf() const { return saw_leaf_; }
 
-  // When every certificate of the chain, and every list of revoked ones, is good.
-  struct Dates {
-    UnixMillis from{INT64_MIN}, until{INT64_MAX};
-    bool include(UnixMillis at) const { return at.ms >= from.ms && at.ms <= until.ms; }
-  };
+  // Of every certificate of the chain, and of every list of revoked ones.
+  using Dates = Validity;
   const Dates& dates() const { return dates_; }
   void add_flags(std::uint32_t flags) { flags_ |= flags; }  // found after judge()
 
@@ -68,6 +68,7 @@ class CertificateVerdict {
 
  private:
   static constexpr int kMaxChain = 10;  // MBEDTLS_X509_MAX_INTERMEDIATE_CA + 2
+  static constexpr int kOfFile = -1;    // the depth of an authority of ca_file
   struct Link {
     mbedtls_x509_crt* certificate = nullptr;
     std::uint32_t flags = 0;
@@ -77,11 +78,12 @@ class CertificateVerdict {
     std::uint32_t flags = MBEDTLS_X509_BADCERT_NOT_TRUSTED;
     Dates dates;
     UnixMillis from, until;  // of the certificate that is out of date, the server's own if several are
-    int dated_depth = 0;     // and where in the chain that is
+    int dated_depth = 0;     // and where in the chain that is, or kOfFile
     bool tried = false;
   };
 
   void find_authority();
+  void name_issuer(const mbedtls_x509_crt& certificate);
   void try_authority(Bytes der, int depth);
   std::uint32_t verify(mbedtls_x509_crt& child, mbedtls_x509_crt& authority, int depth);
   bool may_sign(const mbedtls_x509_crt& authority, int depth) const;
@@ -119,7 +121,7 @@ class CertificateVerdict {
   Pin leaf_pin_;
   FixedText<253> host_;
   FixedText<64> names_;   // that the leaf is made for
-  FixedText<64> issuer_;  // whom nobody knows
+  FixedText<64> issuer_;  // whom nobody knows, or whose list is not there
 };
 
 }  // namespace tocsin

@@ -2,9 +2,17 @@
 // What is wrong with a server's certificate, for a technician: what, to what, what to do.
 #include "port/linux/certificate.hpp"
 #include "port/linux/system.hpp"
+#include "port/linux/tls_memory.hpp"
 
 namespace tocsin {
 namespace {
+
+void write_weak(TextWriter& into) {
+  into.text(
+      "its key or signature, or its CA's, is too weak or of an unknown kind: RSA 2048, P-256 or P-384, SHA-256 at least");
+}
+
+}  // namespace
 
 void write_day(UnixMillis at, TextWriter& into) {
   char text[32];
@@ -12,12 +20,6 @@ void write_day(UnixMillis at, TextWriter& into) {
   write_date(at, date);
   into.text(head(date.view(), 10));
 }
-
-void write_weak(TextWriter& into) {
-  into.text("its key or signature, or its CA's, is too weak (RSA 2048, P-256, SHA-256 at least) or unknown");
-}
-
-}  // namespace
 
 void CertificateVerdict::write_clock(TextWriter& into) const {
   if (clock_set_) {
@@ -39,7 +41,7 @@ void CertificateVerdict::write_date_flaw(TextWriter& into) const {
     into.text(whose).text("expired on ");
     write_day(path_.until, into);
     write_clock(into.character(' '));
-    into.text(path_.dated_depth == 0 ? ": the server needs a new one" : ": update ca_file");
+    into.text(path_.dated_depth == kOfFile ? ": update ca_file" : ": the server needs a new one");
     if (clock_set_) into.text(", or the clock is wrong");
     return;
   }
@@ -61,7 +63,7 @@ bool CertificateVerdict::write_list_flaw(TextWriter& into) const {
     write_clock(into.character(' '));
     into.text(": put the new one into crl_file");
   } else if (no_list_) {
-    into.text("crl_file has no revocation list of its issuer: put that one there, too");
+    into.text("crl_file has no revocation list of its issuer '").text(issuer_.view()).text("': add it");
   } else if ((flags_ & (MBEDTLS_X509_BADCRL_NOT_TRUSTED | MBEDTLS_X509_BADCRL_BAD_MD |
                         MBEDTLS_X509_BADCRL_BAD_PK | MBEDTLS_X509_BADCRL_BAD_KEY)) != 0) {
     into.text("the revocation list in crl_file is not signed by its CA, or too weakly: get it anew");
@@ -75,10 +77,8 @@ void CertificateVerdict::write_flaw(TextWriter& into) const {
   const auto has = [this](std::uint32_t flag) { return (flags_ & flag) != 0; };
   const bool unknown = has(MBEDTLS_X509_BADCERT_NOT_TRUSTED);
   if (ran_out_of_memory()) {
-    into.text("not enough memory for TLS to look at it and its CA (are its chain, or the lists of crl_file, very long?)");
-  } else if (unreadable_) {
-    into.text("its key or its signature is of an unknown kind: the server needs one with RSA, P-256 or P-384");
-  } else if (unknown && weakly_signed_) {
+    into.text(kNoMemory);
+  } else if (unreadable_ || (unknown && weakly_signed_)) {
     write_weak(into);
   } else if (unknown && !ca_file_.ok()) {
     into.text("cannot read the CA file ").text(trust_.ca_file).text(" (ca_file): ");

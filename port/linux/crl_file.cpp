@@ -6,6 +6,11 @@
 #include "port/linux/tls_memory.hpp"
 
 namespace tocsin {
+namespace {
+
+constexpr char kWhat[] = "the revocation list ";
+
+}  // namespace
 
 Status CrlFile::read(std::string_view path, TextWriter& why) {
   const FileId now = path.empty() ? FileId{} : file_id(path);
@@ -15,20 +20,21 @@ Status CrlFile::read(std::string_view path, TextWriter& why) {
   id_ = {};
   if (path.empty()) return {};
   Fd file;
-  if (const Status opened = open_file(path, file); !opened.ok())
-    return failed(why, "cannot open the revocation list (crl_file) ", path, opened);
-  const Status status = read_lists(file.number());
+  Status status = open_file(path, file);
+  if (status.ok()) status = read_lists(file.number());
   if (status.ok()) {
     id_ = now;
     return {};
   }
   mbedtls_x509_crl_free(&lists_);
   mbedtls_x509_crl_init(&lists_);
-  if (status.code() == Code::io) return failed(why, "cannot read the revocation list (crl_file) ", path, status);
-  why.text("the revocation list (crl_file) ").text(path);
-  why.text(status.code() == Code::full
-               ? " does not fit this program's memory for TLS: name a smaller one"
-               : " is none that is understood: X.509, PEM or DER, at most 16 KiB each");
+  if (status.code() == Code::io) {
+    failed(why, kWhat, path, status).ignore();
+  } else {
+    why.text(kWhat).text(path);
+    why.text(status.code() == Code::full ? kDoesNotFit : " is not X.509 in PEM or DER, at most 16 KiB each");
+  }
+  why.text("; look at crl_file");
   return status;
 }
 
@@ -49,6 +55,14 @@ Status CrlFile::read_lists(int fd) {
     if (!list.ok()) return list.code() == Code::io ? list.status() : Code::bad_value;
     TRY(add(list.value()));
   }
+}
+
+UnixMillis CrlFile::until() const {
+  UnixMillis until{INT64_MAX};
+  for (const mbedtls_x509_crl* list = &lists_; list != nullptr; list = list->next)
+    if (list->next_update.year != 0 && end_of_second(list->next_update).ms < until.ms)
+      until = end_of_second(list->next_update);
+  return until;
 }
 
 Status CrlFile::add(Bytes der) {

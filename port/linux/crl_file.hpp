@@ -28,6 +28,7 @@ class CrlFile {
   Status read(std::string_view path, TextWriter& why);
   mbedtls_x509_crl* lists() { return id_ == FileId{} ? nullptr : &lists_; }  // null: none
   const FileId& id() const { return id_; }
+  UnixMillis until() const;  // when the first of them ends
 
  private:
   Status add(Bytes der);

@@ -86,8 +86,7 @@ Status OwnCertificate::read(TextWriter& why) {
   const Id now = id();
   TRY(read_chain(why));
   TRY(read_key(why));
-  const mbedtls_x509_time& end = chain_.valid_to;
-  until_ = from_calendar(end.year, end.mon, end.day, end.hour, end.min, end.sec);
+  dates_ = {moment(chain_.valid_from), end_of_second(chain_.valid_to)};
   if (now == checked_) return {};  // what takes a slow device a while is not done for each handshake
   if (!belong_together(chain_.pk, key_))
     return refuse(why, 1, key_path_, " does not belong to the certificate in client_cert_file", Code::bad_value);
@@ -113,7 +112,7 @@ Status OwnCertificate::read_chain(TextWriter& why) {
   }
   if (status.code() == Code::io) return failed(why, kOf[0], certificate_path_, status);
   return refuse(why, 0, certificate_path_,
-                status.code() == Code::full ? " does not fit this program's memory for TLS: name a shorter one"
+                status.code() == Code::full ? kDoesNotFit
                                             : " is none that is understood: write it in PEM, its own first",
                 status.code() == Code::not_found ? Status{Code::bad_value} : status);
 }
@@ -139,9 +138,9 @@ Status OwnCertificate::read_key(TextWriter& why) {
   if (status.ok()) return {};
   if (status.code() == Code::io) return failed(why, kOf[1], key_path_, status);
   return refuse(why, 1, key_path_,
-                status.code() == Code::full ? " does not fit this program's memory for TLS"
-                                            : " is none that is understood: an EC (P-256, P-384) or RSA key (4096 "
-                                              "bits at most) in PEM, without a password (`openssl pkey` takes it off)",
+                status.code() == Code::full ? kDoesNotFit
+                                            : " is none that is understood: EC (P-256, P-384) or RSA (4096 bits at "
+                                              "most) in PEM, without a password (`openssl pkey` takes it off)",
                 status.code() == Code::not_found ? Status{Code::bad_value} : status);
 }
 

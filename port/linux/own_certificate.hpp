@@ -42,8 +42,8 @@ class OwnCertificate {
   Status use_in(mbedtls_ssl_config& config);
 
   Id id() const;  // of the files as they are now
-  // When the certificate that was taken last ends.
-  UnixMillis until() const { return until_; }
+  // When the certificate that was taken last is good.
+  const Validity& dates() const { return dates_; }
   std::string_view path() const { return certificate_path_; }
 
  private:
@@ -53,7 +53,7 @@ class OwnCertificate {
 
   std::string_view certificate_path_, key_path_;
   Id checked_;  // belong together
-  UnixMillis until_{INT64_MAX};
+  Validity dates_;
   unsigned users_ = 0;
   mbedtls_x509_crt chain_;
   mbedtls_pk_context key_;

@@ -71,7 +71,7 @@ Status TlsContext::open(const TrustFiles& files, ReadClocks clocks) {
   pins_.count = 0;
   TRY(count_authorities());
   if (!files.pin_sha256.empty() && !parse_pins(files.pin_sha256, pins_).ok()) {
-    problem_.assign_cut("pin_sha256 is not base64 of SHA-256, 44 characters each, with commas between, 4 at most");
+    problem_.assign_cut("there is no pin in pin_sha256");
     return Code::bad_value;
   }
   if (const int error = start_crypto(); error != 0) return fail({Code::tls, error}, "cannot set TLS up with");
@@ -114,12 +114,20 @@ TrustState TlsContext::state(const Clocks& clocks) const {
 }
 
 void TlsContext::write_warning(TextWriter& into) const {
-  if (judged_at(clocks_()).ms <= own_.until().ms) return;
-  into.text("the client certificate (client_cert_file) ").text(own_.path()).text(" expired on ");
-  char text[32];
-  TextWriter date{text};
-  write_date(own_.until(), date);
-  into.text(head(date.view(), 10)).text(": servers will refuse it, put a new one there (or look at the clock)");
+  const UnixMillis at = judged_at(clocks_());
+  const Validity& own = own_.dates();
+  UnixMillis day = lists_.until();
+  if (!own.include(at)) {
+    const bool early = at.ms < own.from.ms;
+    day = early ? own.from : own.until;
+    into.text("the client certificate ").text(own_.path()).text(early ? " is not valid before " : " expired on ");
+  } else if (at.ms > day.ms) {
+    into.text("the revocation list ").text(crl_file_.view()).text(" ended on ");
+  } else {
+    return;
+  }
+  write_day(day, into);
+  into.text(": put a new one there, or look at the clock");
 }
 
 Status TlsContext::set_up(mbedtls_ssl_config& config) {
@@ -169,13 +177,14 @@ Status TlsContext::count_authorities() {
 Status TlsContext::fail(Status status, std::string_view what) {
   char words[320];
   TextWriter text{words};
-  text.text(what).text(" the CA file ").text(ca_file_.view()).text(" (ca_file)");
+  text.text(what).text(" the CA file ").text(ca_file_.view());
   if (status.code() == Code::io) {
     text.text(": ");
     write_errno(status.detail(), text);
   } else if (status.code() == Code::tls) {
     text.text(": Mbed TLS error -0x").hex(static_cast<std::uint64_t>(-status.detail()));
   }
+  text.text("; look at ca_file");
   problem_.assign_cut(text.view());
   clear();  // gives the memory back
   start();

@@ -66,7 +66,7 @@ class TlsContext {
   Status open(const TrustFiles& files, ReadClocks clocks = nullptr);
   Status open(std::string_view ca_file, ReadClocks clocks = nullptr) { return open({ca_file, {}, {}}, clocks); }
   std::string_view problem() const { return problem_.view(); }
-  // What will be a problem, or is one with some servers: the client certificate is over.
+  // What will be a problem, or is one with some servers: a client certificate or a revocation list that is out of date.
   void write_warning(TextWriter& into) const;
   bool is_open() const { return is_open_; }
 

@@ -24,8 +24,7 @@ constexpr bool is_of_keys(int error) { return within(high(error), -0x3880, -0x3F
 
 std::string_view open_words(int error) {
   if (error == MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE)  // Mbed TLS has no KeyUpdate
-    return "the server sent a message of TLS that is not known here (new keys, in TLS 1.3, or a late question for a "
-           "client certificate?): switch that off there";
+    return "the server sent what is unknown here (new keys, a late question for a certificate?): switch that off there";
   return {};
 }
 
@@ -39,8 +38,7 @@ std::string_view handshake_words(int error) {
     case kNoHttp: return "the server does not speak HTTP/1.1";
     case MBEDTLS_ERR_SSL_FEATURE_UNAVAILABLE:  // 2.28: of more than one record; 3.6: of more than fits
     case MBEDTLS_ERR_SSL_BAD_INPUT_DATA:
-      return "the server's certificate chain is larger than 16 KB, the most that this program takes (with Mbed TLS 2.28 "
-             "in one record): it must send less";
+      return "the server's certificate chain is larger than 16 KB, or one record (Mbed TLS 2.28): it must send less";
     case MBEDTLS_ERR_X509_FATAL_ERROR:
       return "the server's chain has too many certificates (8 between its own and a root at most)";
     case kHandshakeFailure:
@@ -52,15 +50,14 @@ std::string_view handshake_words(int error) {
   if (within(high(error), -0x4080, -0x4400) || within(high(error), -0x4C00, -0x4F80)) return handshake_words(kDecodeError);
   if (within(error, kFirstBadMessage, kLastBadMessage)) return handshake_words(kDecodeError);
   if (high(error) == kBadExtension)
-    return "one of the server's certificates has a rule that is unknown here and critical (name constraints, say)";
+    return "a certificate of the server has an unknown rule that is critical (name constraints, say)";
   if (is_of_certificates(error) || is_of_keys(error))
     return "the server's certificate cannot be read, or its key or signature is of an unknown kind (SHA-1, say)";
   return {};
 }
 
 std::string_view tls_words(int error, Phase phase) {
-  if (is_out_of_memory(error))
-    return "not enough memory for TLS (are the server's certificates very long?)";
+  if (is_out_of_memory(error)) return kNoMemory;
   if (error == MBEDTLS_ERR_SSL_INVALID_MAC) return "what came was changed or damaged on the way";
   return phase == Phase::open ? open_words(error) : handshake_words(error);
 }

@@ -265,8 +265,9 @@ void Sender::hold(std::uint16_t status, std::string_view reason, const Clocks& c
   limit_after_ = 0;
   const Millis spread_by = full_jitter(kHeldSpread, kHeldSpread, 0, random);
   retry_at_ = others_at_ = clocks.now + Millis{kHeldAtLeast.count + spread_by.count};
+  const bool told = trouble() == State::held && words.view() == reason_.view();  // a slow retry came to the same
   enter(State::held, retry_at_);
-  say("held", words.view());
+  if (!told) say("held", words.view());
 }
 
 void Sender::hold_until_resumed(std::string_view reason) {

@@ -202,7 +202,7 @@ void write_status(const Config& config, const Queue& queue, const Index& index, 
       if (rests && sender.retry_at() > clocks.now && sender.retry_at() != kNever)
         into.text(", next try in ")
             .number(static_cast<std::uint64_t>((sender.retry_at() - clocks.now).count / 1000 + 1))
-            .text(" s");
+            .text(" s (at once: tocsin queue retry ID)");
       if (sender.last_accepted().now.ms != 0) {
         into.text(", last message accepted ");
         write_ago(sender.last_accepted().now, clocks.now, into);

@@ -71,7 +71,7 @@ bool write_explanation(JsonValue root, TextWriter& into) {
 // A page for people says in its title what a proxy or a front end minds.
 void write_page_title(std::string_view page, TextWriter& into) {
   constexpr std::string_view kTag = "<title>";
-  constexpr std::size_t kMost = 60;
+  constexpr std::size_t kMost = 40;
   for (std::size_t at = find(page, '<'); at != kNotFound; at = find(page, '<', at + 1)) {
     if (!same_ignoring_case(head(tail(page, at), kTag.size()), kTag)) continue;
     std::string_view rest = tail(page, at + kTag.size());
@@ -86,10 +86,8 @@ void write_page_title(std::string_view page, TextWriter& into) {
 void write_reason(const Answer& answer, JsonValue root, TextWriter& into) {
   into.number(answer.status);
   if (root.absent()) {
-    into.text(answer.body.empty() ? " (empty answer)"
-              : answer.encoded    ? " (encoded answer)"
-                                  : " (no JSON in the answer");
-    if (answer.body.empty() || answer.encoded) return;
+    into.text(answer.body.empty() ? " (empty answer" : answer.encoded ? " (encoded answer" : " (no JSON");
+    into.text(": a gateway or another server? Look at base_url, or ask support");
     write_page_title(as_text(answer.body), into);
     into.text(")");
     return;

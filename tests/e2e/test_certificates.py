@@ -212,7 +212,7 @@ class Narrowed(Case):
         self.assertIn("ended on 2024-02-01", device.log.wait("the revocation list of its CA"))
         self.assertEqual(service.requests(), [])
         lists.unlink()
-        self.assertIn(str(lists), device.log.wait("cannot open the revocation list"))
+        self.assertIn(str(lists), device.log.wait(f"the revocation list {lists}: no such file; look at crl_file"))
         self.assertEqual(service.requests(), [])
         self.revocation_list(device.folder, "20351231000000Z", "rsa")
         device.wait_state(identifier, "accepted")

@@ -81,6 +81,7 @@ leaf inter2 crossleaf                    # three below the root
 ca old old "$CA" sha256 20200101000000Z 20250101000000Z
 sign old root "/CN=ca root" "$CA" sha256 $FROM $UNTIL cross     # the root's key, signed by one that has expired
 sign twin inter "/CN=ca inter" "$CA" sha256 $FROM $UNTIL forged # the intermediate's name and key, signed by the twin
+sign root inter "/CN=ca inter" "$CA" sha256 20200101000000Z 20250101000000Z stale              # itself, expired
 sign root late "/CN=ca inter" "$CA" sha256 20200101000000Z 20250101000000Z  # the intermediate's name, expired, another key
 leaf lone lone
 leaf twin bytwin

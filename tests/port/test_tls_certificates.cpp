@@ -109,7 +109,7 @@ TEST(tls_context_says_what_is_wrong_with_the_ca_file) {
     TlsContext missing;
     CHECK_CODE(missing.open(scratch::path("no.pem")), Code::io);
     CHECK_TEXT(missing.problem(),
-               "cannot open the CA file " + scratch::path("no.pem") + " (ca_file): no such file");
+               "cannot open the CA file " + scratch::path("no.pem") + ": no such file; look at ca_file");
   }
   {
     scratch::write_file(scratch::path("empty.pem"), "# nothing\n");

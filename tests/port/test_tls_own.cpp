@@ -110,4 +110,36 @@ TEST(own_certificate_leaves_nothing_of_its_key_behind) {
   }
 }
 
+// What `tocsin check` and the log say of dates while there is time to mend it.
+TEST(tls_own_certificate_and_lists_out_of_date_are_warned_of) {
+  const auto warned = [](UnixMillis at, const char* list, const char* name) {
+    static Clocks clocks;
+    clocks = {};
+    clocks.wall = at;
+    clocks.wall_trusted = true;
+    const Own own;
+    static TlsContext by;
+    own.become("forclient");
+    const std::string lists = list[0] != '\0' ? chains() + "/" + list : std::string{};
+    const std::string certificate = name[0] != '\0' ? own.certificate : std::string{};
+    CHECK_OK(by.open({chains() + "/root.pem", lists, {}, certificate, certificate.empty() ? certificate : own.key},
+                     [] { return clocks; }));
+    char memory[600];
+    TextWriter said{memory};
+    by.write_warning(said);
+    return std::string(said.view());
+  };
+  const UnixMillis early{1'600'000'000'000}, now{1'795'000'000'000}, late{2'240'000'000'000};  // 2020, 2026, 2040
+  const std::string advice = ": put a new one there, or look at the clock";
+  const std::string mine = "the client certificate " + scratch::path("own.pem");
+  CHECK_TEXT(warned(now, "empty.crl", "forclient"), "");
+  CHECK_TEXT(warned(early, "empty.crl", "forclient"), mine + " is not valid before 2024-01-01" + advice);
+  CHECK_TEXT(warned(late, "", "forclient"), mine + " expired on 2035-12-31" + advice);
+  CHECK_TEXT(warned(now, "ended.crl", "forclient"),
+             "the revocation list " + chains() + "/ended.crl ended on 2025-01-01" + advice);
+  CHECK_TEXT(warned(now, "ended.crl", ""), "the revocation list " + chains() + "/ended.crl ended on 2025-01-01" + advice);
+  CHECK_TEXT(warned(late, "ended.crl", "forclient"), mine + " expired on 2035-12-31" + advice);  // the first
+  CHECK_TEXT(warned(now, "", ""), "");
+}
+
 }  // namespace

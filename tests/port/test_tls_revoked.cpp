@@ -89,8 +89,10 @@ TEST(revocation_list_that_is_no_proof_refuses) {
               "the revocation list of its CA ended on 2025-01-01 (this device's clock says 2026-11-18): put",
               with_list("ended.crl"));
   check_fails("good", "root", "is not signed by its CA", with_list("forgedlist.crl"));
-  check_fails("good", "root", "crl_file has no revocation list of its issuer", with_list("interlist.crl"));
-  check_fails("viainter inter", "root", "crl_file has no revocation list of its issuer", with_list("full.crl"));
+  check_fails("good", "root", "crl_file has no revocation list of its issuer 'ca root': add it", with_list("interlist.crl"));
+  check_fails("viainter inter", "root", "crl_file has no revocation list of its issuer 'ca inter': add it", with_list("full.crl"));
+  // Who is not trusted has another trouble: the issuer that is named is the one that nobody knows.
+  check_fails("viainter inter", "old", "its issuer is 'ca root'", with_list("empty.crl"));
   Setting then = with_list("ended.crl");
   then.at_ms = 1'710'000'000'000;  // 2024-03-09
   check_passes("good", "root", then);
@@ -107,16 +109,16 @@ TEST(revocation_list_that_cannot_be_read_says_so) {
     CHECK(why.view().find(words) != std::string_view::npos);
     CHECK(lists.lists() == nullptr);
   };
-  refused(scratch::path("no.crl"), Code::io, "cannot open the revocation list (crl_file) ");
+  refused(scratch::path("no.crl"), Code::io, ": no such file; look at crl_file");
   scratch::write_file(scratch::path("bad.crl"), "");
-  refused(scratch::path("bad.crl"), Code::bad_value, "is none that is understood");
+  refused(scratch::path("bad.crl"), Code::bad_value, "is not X.509 in PEM or DER, at most 16 KiB each; look at crl_file");
   scratch::write_file(scratch::path("bad.crl"), "0 and more of the like");
-  refused(scratch::path("bad.crl"), Code::bad_value, "is none that is understood");
+  refused(scratch::path("bad.crl"), Code::bad_value, "is not X.509 in PEM or DER, at most 16 KiB each; look at crl_file");
   scratch::write_file(scratch::path("bad.crl"), pem("root"));
-  refused(scratch::path("bad.crl"), Code::bad_value, "is none that is understood");
+  refused(scratch::path("bad.crl"), Code::bad_value, "is not X.509 in PEM or DER, at most 16 KiB each; look at crl_file");
   scratch::write_file(scratch::path("bad.crl"),
                       scratch::read_file(chains() + "/full.crl") + "-----BEGIN X509 CRL-----\nAA");
-  refused(scratch::path("bad.crl"), Code::bad_value, "is none that is understood");
+  refused(scratch::path("bad.crl"), Code::bad_value, "is not X.509 in PEM or DER, at most 16 KiB each; look at crl_file");
   scratch::write_file(scratch::path("bad.crl"), scratch::read_file(chains() + "/full.der") + std::string(17000, 'x'));
   refused(scratch::path("bad.crl"), Code::bad_value, "at most 16 KiB");
 }

@@ -101,6 +101,14 @@ TEST(tunnel_refused_says_what_to_do) {
       "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"password!\"\r\n\r\n";
   refused(wants, EPROTO, "the proxy wants a user and password: proxy_auth_file");
   refused(wants, EPROTO, "the proxy does not take user and password: look at proxy_auth_file", "user:password!");
+  const char* const no_basic = "the proxy takes no Basic login (NTLM, Digest?): allow that there, or this device without";
+  for (const char* const login : {"", "user:password!"}) {
+    refused("HTTP/1.1 407 No\r\nProxy-Authenticate: NTLM\r\nProxy-Authenticate: Negotiate\r\n\r\n", EPROTO, no_basic, login);
+    refused("HTTP/1.1 407 No\r\nProxy-Authenticate: Digest realm=\"basis, bas ic\", nonce=\"1\"\r\n\r\n", EPROTO, no_basic,
+            login);
+  }
+  refused("HTTP/1.1 407 No\r\nProxy-Authenticate: NTLM, bBASIC realm=\"x\"\r\n\r\n", EPROTO,
+          "the proxy wants a user and password: proxy_auth_file");
   refused("HTTP/1.1 403 Filtered\r\n\r\nhtml", EPROTO,
           "the proxy does not let through to sms.test port 443 (HTTP 403)");
   refused("HTTP/1.1 302 Found\r\nLocation: http://portal/\r\n\r\n", EPROTO,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What a proxy is asked, and what its answer means: CONNECT, in words of wire/http_tunnel.hpp.
 //
-// Memory: 80 B; of the answer only the status is kept. Threads: none.
+// Memory: 80 B; of the answer only the status is kept, and whether it names Basic. Threads: none.
 #pragma once
 
 #include "tocsin/port.hpp"
@@ -25,7 +25,8 @@ class ProxyTalk final : public Opening {
   std::string_view host_;
   std::string_view login_;
   std::uint16_t port_ = 0;
-  bool odd_ = false;  // no HTTP, or more than was asked for
+  bool odd_ = false;            // no HTTP, or more than was asked for
+  std::uint8_t basic_ = 0;      // letters of that word which came in a row; all: it was named
   TunnelAnswer answer_;
 };
 
