@@ -95,11 +95,11 @@ class Peer:
 class OpenSsl(Peer):
     """s_server prints what it decrypted and sends what it is given; the simulated service answers through it.
 
-    `first`: commands to it (as "r\\n", renegotiate) when a request is there, before the answer.
+    `first`: commands to it (as "r\\n", renegotiate) when a request is there, before the answer. `after`: behind the first one.
     """
 
-    def __init__(self, *options, cert="ec", key=None, first=b""):
-        self.options, self.cert, self.key, self.first = options, cert, key, first
+    def __init__(self, *options, cert="ec", key=None, first=b"", after=b""):
+        self.options, self.cert, self.key, self.first, self.after = options, cert, key, first, after
         self.got = b""
 
     def __enter__(self):
@@ -110,7 +110,7 @@ class OpenSsl(Peer):
             [
                 "openssl",
                 "s_server",
-                *([] if self.first else ["-quiet"]),
+                *([] if self.first or self.after else ["-quiet"]),
                 "-accept",
                 f"127.0.0.1:{self.port}",
                 "-cert",
@@ -154,6 +154,11 @@ class OpenSsl(Peer):
                         time.sleep(0.5)  # else it is sent as part of the answer
                     self.process.stdin.write(ask_backend(request[request.index(b"POST ") :]))
                     self.process.stdin.flush()
+                    if self.after:
+                        time.sleep(0.5)
+                        self.process.stdin.write(self.after)
+                        self.process.stdin.flush()
+                        self.after = b""
 
     def requests(self, text):
         return max(int(b"POST " in self.got), super().requests(text))

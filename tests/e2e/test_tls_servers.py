@@ -3,12 +3,33 @@
 
 python3 tests/e2e/test_tls_servers.py -k first_share     one case; the table is printed at the end of every run
 """
+import time
 import unittest
 
+from device import wait_until
 from peers import GnuTls, OpenSsl
 from proxies import Lighttpd, Nginx
 from relay import HELLO_RETRY, Relay
 from rows import NEW_ONLY, Client, Row, Runner, Seen, fill, to, versions
+
+def new_keys_between(row):
+    """On a kept connection, while nothing is on its way: what follows goes by another one, and nothing is in doubt."""
+    with OpenSsl("-tls1_3", after=b"K\n") as peer:
+        client = Client(row.library, peer)
+        client.start()
+        first = client.send(f"{row.name} first")[0]
+        client.wait_state(first, "accepted")
+        wait_until(lambda: not peer.after, "new keys are sent")
+        time.sleep(0.5)
+        second = client.wait_state(client.send(f"{row.name} second")[0], "accepted")
+        seen = Seen(second["state"], f"attempts: {second['attempts']}", requests=2)
+        connections = peer.got.count(b"CIPHER is")  # what s_server says of each
+        if second["attempts"] != 1 or connections != 2:
+            seen.trouble = f"{second['attempts']} attempts, {connections} connections"
+        client.stop()
+        client.close()
+        return seen
+
 
 # ---- good ones, and what they may ask for ------------------------------------------------------------------
 
@@ -164,6 +185,7 @@ PLAIN = versions(
         to(lambda: OpenSsl("-tls1_3", first=b"K\n")),
         NEW_ONLY,
     ),
+    Row("s_server, new keys while nothing is on its way", "accepted", new_keys_between, NEW_ONLY, unread=None),
     Row("s_server, 20 tickets", "accepted", to(lambda: OpenSsl("-num_tickets", "20")), NEW_ONLY),
 ]
 
