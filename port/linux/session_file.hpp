@@ -32,7 +32,7 @@ class SessionFile final : private StorageJob {
 
   std::string_view path_;
   std::size_t size_ = 0;
-  std::uint8_t bytes_[15 + kMost] = {};  // a mark before it
+  std::uint8_t bytes_[15 + kMost];  // a mark before it
 };
 
 }  // namespace tocsin

@@ -16,12 +16,16 @@ constexpr std::uint32_t kNumbersSkipped = 1'000'000;
 // Whether one of these slots was ever written.
 Result<bool> Queue::holds_something(unsigned which, std::uint32_t from, std::uint32_t looks, BadBlocks policy) {
   Store& store = *store_[which];
-  for (std::uint32_t slot = from; slot < slots(store) && slot - from < looks; ++slot) {
-    const Status read = store.read(slot * kBlock, buffers_[0]);
-    if (!read.ok() && policy == BadBlocks::refuse) return read;
+  std::uint32_t end = slots(store);
+  if (from < end && looks < end - from) end = from + looks;
+  Blocks blocks{store, room_, end};
+  for (std::uint32_t slot = from; slot < end; ++slot) {
+    const auto block = blocks.read(slot);
+    if (!block.ok() && policy == BadBlocks::refuse) return block.status();
+    if (!block.ok()) continue;
     // What no flash erased was written, all ones as well.
-    const bool may_be_erased = buffers_[0][0] == 0 || store.erased_together() > 1;
-    if (read.ok() && !(may_be_erased && is_blank(buffers_[0]))) return true;
+    const bool may_be_erased = block.value()[0] == 0 || store.erased_together() > 1;
+    if (!(may_be_erased && is_blank(block.value()))) return true;
   }
   return false;
 }

@@ -30,7 +30,7 @@ std::uint32_t Queue::doubtful_bytes(Bytes block, bool& with_seal) const {
 // The records right before the start, as many as are written again with it: as soon as anything vouches for that
 // start, they are on the medium. In memory that is not in use yet. Errors: io.
 Status Queue::count_found(BadBlocks policy, const Scan& scan) {
-  std::memset(staging_, 0, sizeof staging_);
+  forget_seen();
   for (std::uint32_t block = rescue_from_; block < rescue_end_; ++block) {
     const Bytes bytes{buffers_[0]};
     const Status read = store_[active_]->read(block * kBlock, buffers_[0]);

@@ -20,8 +20,27 @@ void see(std::uint8_t* bits, std::size_t at) {
 // No medium lives long enough for it, and those behind it would begin again at 0.
 constexpr std::uint32_t kNoGeneration = 0xFFFF0000;
 
-Result<Queue::Found> Queue::load(BadBlocks policy) {
+Result<Bytes> Blocks::read(std::uint32_t block) {
+  if (block - from_ >= count_) {
+    std::uint32_t many = block < alone_below_ ? 1 : static_cast<std::uint32_t>(room_.size() / kBlock);
+    if (many > end_ - block) many = end_ - block;
+    from_ = block;
+    count_ = 0;
+    Status read = store_.read(block * kBlock, room_.first(many * kBlock));
+    if (!read.ok() && many > 1) {
+      alone_below_ = block + many;
+      many = 1;
+      read = store_.read(block * kBlock, room_.first(kBlock));
+    }
+    if (!read.ok()) return read;
+    count_ = many;
+  }
+  return Bytes{room_.drop((block - from_) * kBlock).first(kBlock)};
+}
+
+Result<Queue::Found> Queue::load(BadBlocks policy, MutBytes room) {
   TOCSIN_ASSERT(phase_ == Phase::closed);
+  room_ = room.size() < kBlock ? MutBytes{buffers_[0]} : room;
   Candidate candidates[2];
   std::size_t n = 0;
   std::uint32_t newest = 0;
@@ -141,23 +160,29 @@ Status Queue::scan(unsigned which, const FileHead& head, BadBlocks policy, Scan&
   log_ = Log{};
   log_.key = file_key(head.salt, head.generation);
   into.first_lsn = head.first_lsn;
-  std::memset(staging_, 0, sizeof staging_);
-  std::memset(newest_in(0), 0, kMaxBlocks * sizeof(Lsn));
+  forget_seen();
+  std::memset(newest_in(0), 0, slots(store) * sizeof(Lsn));
+  Blocks blocks{store, room_, slots(store)};
   for (std::uint32_t block = 1; block < slots(store); ++block) {
-    const Status read = store.read(block * kBlock, buffers_[0]);
-    if (read.ok()) {
-      scan_block(block, into);
+    const auto bytes = blocks.read(block);
+    if (bytes.ok()) {
+      scan_block(block, bytes.value(), into);
     } else if (policy == BadBlocks::leave_out) {
       ++into.found.bad_blocks;
     } else {
-      return read;
+      return bytes.status();
     }
   }
   return {};
 }
 
-void Queue::scan_block(std::uint32_t block, Scan& into) {
-  const Bytes bytes{buffers_[0]};
+// Where nothing was written nothing is written now: a page that is only read takes no memory.
+void Queue::forget_seen() {
+  for (std::uint8_t* from = staging_; from < staging_ + sizeof staging_; from += kBlock)
+    if (*from != 0 || std::memcmp(from, from + 1, kBlock - 1) != 0) std::memset(from, 0, kBlock);
+}
+
+void Queue::scan_block(std::uint32_t block, Bytes bytes, Scan& into) {
   if (is_blank(bytes)) return;
   for (std::size_t offset = 0; offset + kRecordHeadBytes <= kBlock;) {
     const auto record = decode_record(log_.key, bytes.drop(offset));

@@ -32,6 +32,21 @@ struct Queue::Scan {
   std::size_t gaps = 0;   // runs of LSNs that were not found
 };
 
+// The blocks of a store in ascending order, with one read as many as there is room for. Where that fails, each of them
+// is read alone: what the medium gives is not missed for the sake of a neighbour.
+class Blocks {
+ public:
+  Blocks(Store& store, MutBytes room, std::uint32_t end) : store_(store), room_(room), end_(end) {}
+  Result<Bytes> read(std::uint32_t block);  // below `end`. Errors: io
+
+ private:
+  Store& store_;
+  MutBytes room_;
+  std::uint32_t end_;
+  std::uint32_t from_ = 0, count_ = 0;  // what is in `room_`
+  std::uint32_t alone_below_ = 0;
+};
+
 // What a record tells of the one before it: of a state as encode_message_state() begins it.
 inline Echo echo_of(RecordKind kind, std::uint32_t number, Bytes payload) {
   const auto low_half = static_cast<std::uint16_t>(number);

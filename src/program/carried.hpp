@@ -25,6 +25,7 @@ class Carried {
     std::size_t count = 0;
   };
 
+  Carried() {}
   // Takes all that waits. A message whose text cannot be read back is left out and counted in lost().
   void save(const Queue& queue, const Index& index);
   bool empty() const { return from_ == size_; }
@@ -48,7 +49,9 @@ class Carried {
   std::size_t size_ = 0;
   std::size_t messages_ = 0;
   std::size_t lost_ = 0;
-  Queue::Alarm alarms_[kMaxAlarms];
+  union {  // so that what is not used is not touched
+    Queue::Alarm alarms_[kMaxAlarms];
+  };
   std::size_t alarm_count_ = 0;
   std::uint8_t bytes_[kBytes];
 };

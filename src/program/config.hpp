@@ -91,12 +91,21 @@ inline constexpr Class kSelfClass = Class::warning;
 inline constexpr std::string_view kSelfText = "{device}: {reason}";
 
 struct Config {
+  Config() {}
   DeviceConfig device;
   Rules rules;  // of the classes
-  StreamConfig streams[kMaxStreams];
-  ContactConfig contacts[kMaxContacts];
-  GroupConfig groups[kMaxGroups];
-  AlarmConfig alarms[kMaxAlarms];
+  union {  // so that what is not used is not touched; as many count as are told below
+    StreamConfig streams[kMaxStreams];
+  };
+  union {
+    ContactConfig contacts[kMaxContacts];
+  };
+  union {
+    GroupConfig groups[kMaxGroups];
+  };
+  union {
+    AlarmConfig alarms[kMaxAlarms];
+  };
   std::uint8_t stream_count = 0;
   std::uint8_t contact_count = 0;
   std::uint8_t group_count = 0;
@@ -117,7 +126,7 @@ class ConfigErrors {
     FixedText<300> text;      // "what is wrong: what to do"
   };
 
-  ConfigErrors() = default;
+  ConfigErrors() {}
   ConfigErrors(const ConfigErrors&) = delete;
   ConfigErrors& operator=(const ConfigErrors&) = delete;
 
@@ -133,7 +142,9 @@ class ConfigErrors {
   std::string_view file_name_;
   std::size_t count_ = 0;
   std::size_t kept_ = 0;
-  Entry entries_[kMaxConfigErrors];
+  union {  // so that what is not used is not touched
+    Entry entries_[kMaxConfigErrors];
+  };
 };
 
 // A configuration together with the text that its views point into.

@@ -13,14 +13,15 @@ namespace tocsin {
 namespace {
 
 constexpr Millis kLockPatience = seconds(5);
+constexpr std::size_t kScanBytes = 7 * kBlock;
 constexpr Millis kEndPatience = seconds(1);
 constexpr Millis kGuestLooks = milliseconds(50);
 constexpr Millis kDaemonLooks = milliseconds(5);  // many guests in a row must not keep it out
 
 std::size_t read_file(const char* path, Span<char> into) {
-  Fd file(::open(path, O_RDONLY | O_CLOEXEC));
+  Fd file(open_path(path, O_RDONLY | O_CLOEXEC));
   if (!file.is_open()) return 0;
-  const auto n = read_whole(file.number(), {reinterpret_cast<std::uint8_t*>(into.data()), into.size()});
+  const auto n = read_some(file.number(), {reinterpret_cast<std::uint8_t*>(into.data()), into.size()});
   return n.ok() ? n.value() : 0;
 }
 
@@ -36,8 +37,9 @@ Queue::Start this_start() {
   store32(start.boot_id + 12, static_cast<std::uint32_t>(boot.size()));
   const std::string_view machine = trim({text, read_file("/etc/machine-id", text)});
   start.machine = crc32(0, as_bytes(machine)) | static_cast<std::uint64_t>(crc32(1, as_bytes(machine))) << 32;
-  start.random[0] = random_number();
-  start.random[1] = random_number();
+  std::uint8_t random[2 * sizeof(std::uint64_t)] = {};
+  fill_random(random).ignore();
+  for (std::size_t at = 0; at < 2; ++at) start.random[at] = load64(random + at * sizeof(std::uint64_t));
   return start;
 }
 
@@ -140,12 +142,15 @@ Status Owner::load_queue() {
         .text(" KiB and keeps that: a new state directory takes it");
   }
   if (!line.view().empty()) log_line(LogLevel::warning, line.view());
-  auto found = queue_.load();
+  // No stream is open yet, and the first that is uses all of this; it has to be zeros then, as it was.
+  const MutBytes room = MutBytes{tls_arena_}.first(kScanBytes);
+  auto found = queue_.load(Queue::BadBlocks::refuse, room);
   for (unsigned looks = 1; found.code() == Code::io && looks < StateFiles::kLooks; ++looks) {
     ::sleep(1);
     const bool last = looks + 1 == StateFiles::kLooks;
-    found = queue_.load(last ? Queue::BadBlocks::leave_out : Queue::BadBlocks::refuse);
+    found = queue_.load(last ? Queue::BadBlocks::leave_out : Queue::BadBlocks::refuse, room);
   }
+  std::memset(room.data(), 0, room.size());
   if (found.ok()) take_found(found.value());
   return found.status();
 }
@@ -165,7 +170,7 @@ void Owner::begin_run() {
   random_state_ = start.random[0] | 1;
   queue_.start(start);
   if (in_memory_) return;
-  kept_aside_.look(state_.fd());  // the worker has nothing to do yet
+  if (role_ == Role::daemon) kept_aside_.look(state_.fd());  // the worker has nothing to do yet
   keep_damage(start.clocks.now);
 }
 

@@ -42,6 +42,7 @@ class Disk {
   unsigned fail_at = 0;          // this call fails with EIO, the power stays
   bool fail_for_ever = false;    // and all that follow
   unsigned reads_to_fail = 0;    // the next so many reads say EIO
+  unsigned reads = 0;
   int bad_block = -1;            // of each file: never read again
   bool power = true;
   std::uint64_t syncs = 0;
@@ -180,7 +181,10 @@ class DiskStore final : public tocsin::Store {
   tocsin::Status read(std::uint32_t at, tocsin::MutBytes into) override {
     if (!disk_->power || at + into.size() > capacity()) return {tocsin::Code::io, 5};
     if (disk_->reads_to_fail > 0 && disk_->reads_to_fail-- > 0) return {tocsin::Code::io, 5};
-    if (static_cast<int>(at / tocsin::kBlock) == disk_->bad_block) return {tocsin::Code::io, 5};
+    ++disk_->reads;
+    const auto first = static_cast<int>(at / tocsin::kBlock);
+    const auto last = static_cast<int>((at + into.size() - 1) / tocsin::kBlock);
+    if (first <= disk_->bad_block && disk_->bad_block <= last) return {tocsin::Code::io, 5};
     std::memcpy(into.data(), disk_->seen(file_).data() + at, into.size());
     return {};
   }

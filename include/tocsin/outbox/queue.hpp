@@ -92,7 +92,8 @@ class Queue {
   // there is lost. Errors: io, bad_value (written by a newer version), too_big (store too small or above
   // kMaxBlocks).
   enum class BadBlocks : std::uint8_t { refuse, leave_out };
-  Result<Found> load(BadBlocks policy = BadBlocks::refuse);
+  // `room` of several blocks is for this call: with more of it there are fewer reads.
+  Result<Found> load(BadBlocks policy = BadBlocks::refuse, MutBytes room = {});
   // Takes the medium for this run. Nothing that load() found is safe to act on before settled(): a
   // process that died may have left it in the page cache only (Q4).
   void start(const Start& start);
@@ -244,7 +245,8 @@ class Queue {
     FileHead head;
   };
   Status scan(unsigned which, const FileHead& head, BadBlocks policy, Scan& into);
-  void scan_block(std::uint32_t block, Scan& into);
+  void forget_seen();
+  void scan_block(std::uint32_t block, Bytes bytes, Scan& into);
   static bool is_taken(const RecordHead& head, const Scan& scan);
   void apply(const Record& record, std::uint32_t at, Scan& into);
   void finish_load(Scan& into);
@@ -343,7 +345,7 @@ class Queue {
   unsigned rescue_tries_ = 0;      // that failed while it was
   Log found_log_;                  // as it was before the first of them
 
-  std::uint16_t slot_of_[kMaxBlocks] = {};  // where each block of the active log lies on the medium
+  std::uint16_t slot_of_[kMaxBlocks];  // where each block of the active log lies on the medium
 
   Lsn next_lsn_ = 1;
   Echo prior_;  // of the record before that one
@@ -387,6 +389,7 @@ class Queue {
   std::size_t buffer_ = 0;             // the one with the block that is being filled
   alignas(8) std::uint8_t buffers_[kJobBlocks][kBlock];
   alignas(8) std::uint8_t head_buffer_[kFileHeadBytes];
+  MutBytes room_;  // while load() reads
 
   // The turn to the other file.
   Log moved_;
@@ -412,7 +415,9 @@ class Queue {
   Instant retry_at_;
   std::int32_t last_errno_ = 0;
 
-  Alarm alarms_[kMaxAlarms];
+  union {  // so that what is not used is not touched
+    Alarm alarms_[kMaxAlarms];
+  };
   std::size_t alarm_count_ = 0;
   std::uint32_t syncs_ = 0;
   std::uint32_t turns_ = 0;
