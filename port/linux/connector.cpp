@@ -2,7 +2,6 @@
 #include "port/linux/connector.hpp"
 
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -84,6 +83,7 @@ Status Connector::begin_race() {
   phase_ = Phase::connecting;
   started_ = winner_ = 0;
   for (int& error : errors_) error = 0;
+  if (addresses_.count == 1) return start_next();
   events_.reset(::epoll_create1(EPOLL_CLOEXEC));
   timer_.reset(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
   epoll_event readable{};
@@ -100,12 +100,12 @@ Status Connector::begin_race() {
 Status Connector::race() {
   bool failed = false;
   for (std::uint32_t at = 0; at < started_; ++at) {
-    pollfd ready{sockets_[at].number(), POLLOUT, 0};
-    if (!sockets_[at].is_open() || ::poll(&ready, 1, 0) <= 0) continue;
-    int error = 0;
-    socklen_t size = sizeof error;
-    if (::getsockopt(sockets_[at].number(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
-    if (error == 0) {
+    if (!sockets_[at].is_open()) continue;
+    // Called once more it tells what has become of it.
+    const Address& to = addresses_.list[at];
+    const int error = ::connect(sockets_[at].number(), &to.any, to.size) == 0 ? 0 : errno;
+    if (error == EALREADY) continue;
+    if (error == 0 || error == EISCONN) {
       winner_ = at;
       won_.reset(sockets_[at].release());
       end_race();
@@ -116,7 +116,7 @@ Status Connector::race() {
     failed = true;
   }
   std::uint64_t expired = 0;
-  const bool silent = ::read(timer_.number(), &expired, sizeof expired) == sizeof expired;
+  const bool silent = timer_.is_open() && ::read(timer_.number(), &expired, sizeof expired) == sizeof expired;
   if (failed || silent) return start_next();
   return Code::again;
 }
@@ -127,7 +127,7 @@ Status Connector::start_next() {
     const std::uint32_t at = started_++;
     const Status begun = start(at);
     if (begun.ok()) {
-      set_timer(started_ < addresses_.count ? kStagger : Millis{0});
+      if (timer_.is_open()) set_timer(started_ < addresses_.count ? kStagger : Millis{0});
       return Code::again;
     }
     errors_[at] = begun.detail();
@@ -147,6 +147,7 @@ Status Connector::start(std::uint32_t at) {
   const int on = 1;
   ::setsockopt(socket.number(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   if (::connect(socket.number(), &to.any, to.size) != 0 && errno != EINPROGRESS) return last_error();
+  if (!events_.is_open()) return {};
   epoll_event writable{};
   writable.events = EPOLLOUT;
   return ::epoll_ctl(events_.number(), EPOLL_CTL_ADD, socket.number(), &writable) == 0 ? Status{} : last_error();

@@ -10,7 +10,7 @@
 // time. An address that connects and then is good for nothing comes last the next time,
 // those behind it first. Nothing here ends a connection that stays silent: the caller has the deadline.
 //
-// Memory: 500 B, and 10 descriptors at most while it connects. Threads: the loop.
+// Memory: 500 B, and 10 descriptors at most while it connects, one where there is one address. Threads: the loop.
 #pragma once
 
 #include "port/linux/resolver.hpp"
@@ -31,7 +31,7 @@ class Connector {
   Connector(const Connector&) = delete;
   Connector& operator=(const Connector&) = delete;
 
-  // Begins or goes on: after `again` repeat it when handle() is readable. Errors: again; io (an errno, a
+  // Begins or goes on: after `again` repeat it when handle() is as want() says. Errors: again; io (an errno, a
   // negative EAI_ code). After anything but `again` it is idle.
   Status connect(std::string_view host, std::uint16_t port);
   // The same without a look-up, to the address that won the last time.
@@ -43,7 +43,12 @@ class Connector {
   void forgive() { blamed_.size = 0; }
 
   Phase phase() const { return phase_; }
-  int handle() const { return phase_ == Phase::looking_up ? ticket_ : events_.number(); }
+  int handle() const {
+    return phase_ == Phase::looking_up ? ticket_ : events_.is_open() ? events_.number() : sockets_[0].number();
+  }
+  Want want() const {
+    return phase_ == Phase::connecting && !events_.is_open() ? Want::writable : Want::readable;
+  }
   // What failed, or what is waited for: "cannot connect to sms.test port 443: 192.0.2.1: no answer". At most
   // kShown addresses are told.
   static constexpr std::uint32_t kShown = 4;
@@ -71,7 +76,7 @@ class Connector {
   std::uint32_t winner_ = 0;
   int errors_[kMaxAddresses] = {};  // an errno; 0: silent so far
   Fd sockets_[kMaxAddresses];
-  Fd events_;  // epoll: of the sockets and the timer
+  Fd events_;  // epoll: of the sockets and the timer, where there are several
   Fd timer_;
   Fd won_;
 };

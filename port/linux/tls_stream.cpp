@@ -90,7 +90,7 @@ Status TlsStream::reach(const Endpoint& to) {
     return reached;
   }
   phase_ = connector_.phase();
-  want_ = Want::readable;
+  want_ = connector_.want();
   return reached;
 }
 

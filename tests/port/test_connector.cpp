@@ -88,11 +88,13 @@ class Listener {
   Address here_;
 };
 
+short events(const Connector& connector) { return connector.want() == Want::writable ? POLLOUT : POLLIN; }
+
 Status connect(Connector& connector, const std::string& host, std::uint16_t port) {
   for (;;) {
     const Status status = connector.connect(host, port);
     if (status.code() != Code::again) return status;
-    pollfd wanted{connector.handle(), POLLIN, 0};
+    pollfd wanted{connector.handle(), events(connector), 0};
     CHECK_EQ(::poll(&wanted, 1, 60'000), 1);
   }
 }
@@ -115,7 +117,7 @@ std::string problem(const Connector& connector, std::uint16_t port) {
 void go_on_until(Connector& connector, const std::string& host, std::uint16_t port, const char* words) {
   CHECK_CODE(connector.connect(host, port), Code::again);
   while (problem(connector, port).find(words) == std::string::npos) {
-    pollfd wanted{connector.handle(), POLLIN, 0};
+    pollfd wanted{connector.handle(), events(connector), 0};
     CHECK_EQ(::poll(&wanted, 1, 60'000), 1);
     CHECK_CODE(connector.connect(host, port), Code::again);
   }
@@ -270,7 +272,7 @@ TEST(connector_leaves_no_descriptor_whenever_it_ends) {
   for (unsigned steps = 0; steps < 5; ++steps) {
     CHECK_CODE(connector.connect(host, there.port()), Code::again);
     for (unsigned n = 0; n < steps; ++n) {
-      pollfd wanted{connector.handle(), POLLIN, 0};
+      pollfd wanted{connector.handle(), events(connector), 0};
       CHECK_EQ(::poll(&wanted, 1, 60'000), 1);
       if (connector.connect(host, there.port()).ok()) break;
     }
