@@ -95,9 +95,9 @@ bool is_no_room(Status status) {
   return status.detail() == ENOSPC || status.detail() == EDQUOT || status.detail() == EFBIG;
 }
 
-Result<StoreFile> measured(Fd& file) {
+Result<StoreFile> measured(Fd& file, const struct stat& about) {
   // A block device has its size at its end, but not in stat(2).
-  const off_t end = ::lseek(file.number(), 0, SEEK_END);
+  const off_t end = S_ISREG(about.st_mode) ? about.st_size : ::lseek(file.number(), 0, SEEK_END);
   if (end < 0) return errno == ESPIPE ? Status{Code::corrupt} : last_error();
   StoreFile opened;
   opened.capacity = end > static_cast<off_t>(kMaxCapacity) ? kMaxCapacity : static_cast<std::uint32_t>(end);
@@ -178,15 +178,18 @@ Result<StoreFile> open_store(int dir_fd, std::string_view name, std::uint32_t by
   if (!file.is_open()) return last_error();
   struct stat about = {};
   if (::fstat(file.number(), &about) != 0) return last_error();
-  if (S_ISREG(about.st_mode) && bytes >= kLeastStore && about.st_size < static_cast<off_t>(kLeastStore))
+  if (S_ISREG(about.st_mode) && bytes >= kLeastStore && about.st_size < static_cast<off_t>(kLeastStore)) {
     TRY(lengthen(file.number(), about.st_size, bytes, marks.lengthened));
-  return measured(file);
+    about.st_size = static_cast<off_t>(bytes);
+  }
+  return measured(file, about);
 }
 
 Result<StoreFile> open_store_to_read(int dir_fd, std::string_view name) {
   Fd file{open_quietly(dir_fd, Path{name}.c_str(), O_RDONLY)};
   if (!file.is_open()) return errno == ENOENT ? Status{Code::not_found} : last_error();
-  return measured(file);
+  struct stat about = {};
+  return ::fstat(file.number(), &about) == 0 ? measured(file, about) : last_error();
 }
 
 Status open_stores(int dir_fd, const std::string_view (&names)[2], std::uint32_t bytes, std::string_view mark,
@@ -363,14 +366,14 @@ Status FileStore::is_still_there() const {
   struct stat about = {};
   if (::fstat(file_.fd, &about) != 0) return last_error();
   if (!S_ISREG(about.st_mode)) return {};
-  if (about.st_nlink == 0 || !is_at_its_place()) return {Code::io, ENOENT};
+  if (about.st_nlink == 0 || !is_at_its_place(about)) return {Code::io, ENOENT};
   const auto end = static_cast<off_t>(file_.from + file_.capacity);
   if (about.st_size >= end) return {};
   return ::ftruncate(file_.fd, end) == 0 ? Status{Code::io, EIO} : last_error();
 }
 
 // Yes where nobody can tell.
-bool FileStore::is_at_its_place() const {
+bool FileStore::is_at_its_place(const struct stat& about) const {
   if (directory_.empty()) return true;
   char spelled[kMaxPath + 1];
   TextWriter path{spelled};
@@ -378,7 +381,7 @@ bool FileStore::is_at_its_place() const {
   struct stat there = {};
   if (path.cut()) return true;
   if (::stat(spelled, &there) != 0) return errno != ENOENT && errno != ENOTDIR;
-  return is_same_file(file_.fd, there);
+  return there.st_dev == about.st_dev && there.st_ino == about.st_ino;
 }
 
 }  // namespace tocsin

@@ -8,6 +8,8 @@
 // Memory: the object, about 350 bytes; 4 KiB of zeros, touched while a file is made. Threads: the loop.
 #pragma once
 
+#include <sys/stat.h>
+
 #include "port/linux/ballast.hpp"
 #include "port/linux/flash.hpp"
 #include "port/linux/storage_worker.hpp"
@@ -97,7 +99,7 @@ class FileStore final : public Store, private StorageJob {
   static Status carry_out(StorageJob& self);
   Status write_and_sync() const;
   Status is_still_there() const;
-  bool is_at_its_place() const;
+  bool is_at_its_place(const struct stat& about) const;
 
   StoreFile file_;
   Ballast* ballast_ = nullptr;

@@ -27,7 +27,7 @@ Result<Bytes> PemReader::next() {
   for (;;) {
     if (at_ == filled_) {
       if (at_end_) return Code::not_found;
-      TRY_LET(more, read_whole(fd_, piece_));
+      TRY_LET(more, read_some(fd_, piece_));
       at_ = 0;
       filled_ = more;
       if (more == 0) {

@@ -90,7 +90,7 @@ Result<std::size_t> read_secret(std::string_view path, const Kind& kind, Span<ch
 }  // namespace
 
 Status open_secret(std::string_view path, std::string_view name, std::string_view missing, Fd& into, TextWriter& why) {
-  into.reset(::open(Path{path}.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  into.reset(open_path(Path{path}.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!into.is_open() && errno == ENOENT) {
     why.text("there is no ").text(name).text(" file ").text(path).text(missing);
     return Code::not_found;

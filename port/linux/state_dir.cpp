@@ -20,7 +20,7 @@ Status make_directory(std::string_view path) {
   std::size_t slash = path.size();
   while (slash > 0 && path[slash - 1] != '/') --slash;
   const std::string_view parent = slash == 0 ? "." : head(path, slash);
-  const Fd above{::open(Path{parent}.c_str(), kOpenDirectory)};
+  const Fd above{open_path(Path{parent}.c_str(), kOpenDirectory)};
   if (!above.is_open() || ::fsync(above.number()) != 0) return last_error();
   return {};
 }
@@ -29,12 +29,12 @@ Status make_directory(std::string_view path) {
 
 Status StateDir::open(std::string_view path, IfAbsent absent) {
   unlock();
-  dir_.reset(::open(Path{path}.c_str(), kOpenDirectory));
+  dir_.reset(open_path(Path{path}.c_str(), kOpenDirectory));
   if (dir_.is_open()) return {};
   if (errno != ENOENT) return last_error();
   if (absent == IfAbsent::fail) return Code::not_found;
   TRY(make_directory(path));
-  dir_.reset(::open(Path{path}.c_str(), kOpenDirectory));
+  dir_.reset(open_path(Path{path}.c_str(), kOpenDirectory));
   return dir_.is_open() ? Status{} : last_error();
 }
 

@@ -3,7 +3,6 @@
 
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -28,12 +27,8 @@ Status StorageWorker::start() {
   if (const int error = pthread_attr_init(&attributes); error != 0) return {Code::io, error};
   int error = pthread_attr_setstacksize(&attributes, kStackBytes);
   if (error == 0) error = pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);  // inherited by the thread
   pthread_t thread;
   if (error == 0) error = pthread_create(&thread, &attributes, run, this);
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
   pthread_attr_destroy(&attributes);
   if (error != 0) return {Code::io, error};
 

@@ -53,7 +53,7 @@ class StorageWorker {
   StorageWorker(const StorageWorker&) = delete;
   StorageWorker& operator=(const StorageWorker&) = delete;
 
-  // Starts the thread, with every signal blocked in it. Once. After Resolver::start(), since a forked
+  // Starts the thread, which blocks the signals that its starter blocks. Once. After Resolver::start(), since a forked
   // process has no threads. Errors: io.
   Status start();
 

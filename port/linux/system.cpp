@@ -22,6 +22,8 @@ Path::Path(std::string_view text) {
   size_ = text.size();
 }
 
+int open_path(const char* path, int flags) { return ::openat(AT_FDCWD, path, flags); }
+
 Status write_whole(int fd, Bytes from) {
   while (!from.empty()) {
     const ssize_t n = ::write(fd, from.data(), from.size());
@@ -33,20 +35,26 @@ Status write_whole(int fd, Bytes from) {
   return {};
 }
 
+Result<std::size_t> read_some(int fd, MutBytes into) {
+  ssize_t n;
+  do {
+    n = ::read(fd, into.data(), into.size());
+  } while (n < 0 && errno == EINTR);
+  return n < 0 ? Result<std::size_t>{last_error()} : static_cast<std::size_t>(n);
+}
+
 Result<std::size_t> read_whole(int fd, MutBytes into) {
   std::size_t size = 0;
   while (size < into.size()) {
-    const ssize_t n = ::read(fd, into.data() + size, into.size() - size);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return last_error();
-    if (n == 0) break;
-    size += static_cast<std::size_t>(n);
+    TRY_LET(more, read_some(fd, into.drop(size)));
+    if (more == 0) break;
+    size += more;
   }
   return size;
 }
 
 Status open_file(std::string_view path, Fd& into) {
-  into.reset(::open(Path{path}.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  into.reset(open_path(Path{path}.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   struct stat about = {};
   if (!into.is_open() || ::fstat(into.number(), &about) != 0) return last_error();
   const bool ends = S_ISREG(about.st_mode) || S_ISDIR(about.st_mode);  // reading says of the other what it is

@@ -56,9 +56,13 @@ inline Status last_error() { return {Code::io, errno}; }
 
 // For reading. Waits for no writer of a pipe, and takes no pipe or device, whose bytes may never end. Errors: io.
 Status open_file(std::string_view path, Fd& into);
+// open(2). That of musl asks for FD_CLOEXEC a second time, for kernels before 2.6.23.
+int open_path(const char* path, int flags);
 
 // All of `from`, short writes and EINTR continued. May wait: for files. Errors: io.
 Status write_whole(int fd, Bytes from);
+// What one read gives, 0 at the end of the file; EINTR continued. Errors: io.
+Result<std::size_t> read_some(int fd, MutBytes into);
 // Up to into.size() bytes, to the end of the file; EINTR continued. Errors: io.
 Result<std::size_t> read_whole(int fd, MutBytes into);
 

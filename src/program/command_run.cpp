@@ -100,7 +100,7 @@ Exit run_daemon(const Call& call) {
   ::signal(SIGCHLD, SIG_DFL);  // whoever started this may have had it ignored: then none would be told
 
   static Resolver resolver;  // forks its keeper: first of all, before lock and threads
-  if (!resolver.start().ok()) {
+  if (Owner::looks_up(call.config) && !resolver.start().ok()) {
     complain("cannot start the name resolver process: out of processes or memory?");
     return Exit::internal;
   }

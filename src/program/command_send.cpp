@@ -43,7 +43,7 @@ Exit watch_files(const Config& config, std::uint32_t first, std::size_t count, I
 Exit as_owner(const Call& call, const ControlRequest& request, bool& met_owner) {
   static Resolver resolver;
   const bool waits = request.ask == Ask::send && request.wait > milliseconds(0);
-  if (waits && resolver.keeper() == 0 && !resolver.start().ok()) {
+  if (waits && resolver.keeper() == 0 && Owner::looks_up(call.config) && !resolver.start().ok()) {
     complain("cannot start the name resolver process: out of processes or memory?");
     return Exit::internal;
   }

@@ -145,7 +145,7 @@ void ConfigErrors::write(std::size_t at, TextWriter& into) const {
 
 Status load_config(std::string_view path, ConfigFile& into, ConfigErrors& errors) {
   errors.begin(path);
-  const Fd file{::open(Path{path}.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
+  const Fd file{open_path(Path{path}.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
   if (!file.is_open() && errno == ENOENT)
     return unreadable(errors, "there is no such file", "make it, or name another one with -c",
                       Code::not_found);
@@ -163,7 +163,7 @@ Status load_config(std::string_view path, ConfigFile& into, ConfigErrors& errors
   const auto size = read_whole(file.number(), memory);
   if (!size.ok()) return unreadable(errors, "is the medium well?", size.status());
   std::uint8_t more[1];
-  const auto beyond = read_whole(file.number(), more);
+  const auto beyond = size.value() < memory.size() ? Result<std::size_t>{0U} : read_some(file.number(), more);
   if (!beyond.ok()) return unreadable(errors, "is the medium well?", beyond.status());
   if (beyond.value() != 0) {
     char words[60];

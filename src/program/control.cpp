@@ -176,7 +176,7 @@ Result<ControlServer::Client> ControlServer::next(Instant now) {
 }
 
 void ControlServer::accept_all(Instant now) {
-  if (!listener_.is_open()) return;
+  if (!listener_.is_open() || nobody_calls_) return;
   for (Slot* slot = place(); slot != nullptr; slot = place()) {
     const int fd = ::accept4(listener_.number(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0) return;  // nobody, or nothing that helps now: the next call tries again

@@ -104,6 +104,9 @@ class ControlServer {
 
   // Fills `into` (kMaxControlClients + 1 are enough) and returns how many there are.
   std::size_t handles(Span<Handle> into) const;
+  // Whether poll(2) has just said that nobody waits to be accepted: then next() does not ask again.
+  int listener() const { return listener_.number(); }
+  void nobody_calls(bool so) { nobody_calls_ = so; }
 
   // The next request: whose it is, and request() is what it asks, until the next call. The client waits,
   // for as long as it likes, for reply(). Bad packets are answered here. Errors: again.
@@ -131,6 +134,7 @@ class ControlServer {
   void answer(Slot& slot, const ControlReply& reply, Instant now);
 
   Fd listener_;
+  bool nobody_calls_ = false;
   Slot slots_[kMaxControlClients];
   std::size_t first_ = 0;  // whose turn it is: one who asks much does not keep the others waiting
   std::uint32_t last_number_ = 0;

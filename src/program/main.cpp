@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // tocsin: an alarm on an input line becomes a text message on a phone.
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -221,9 +222,11 @@ namespace {
 
 // Where the caller closed one of the three, the next file opened would take its place and what is printed.
 void open_standard_files() {
-  for (int fd = 0; fd <= 2; ++fd)
-    if (::fcntl(fd, F_GETFD) < 0)
-      ::open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY);  // the lowest free: this one
+  pollfd standard[] = {{0, 0, 0}, {1, 0, 0}, {2, 0, 0}};
+  ::poll(standard, 3, 0);
+  for (const pollfd& one : standard)
+    if ((one.revents & POLLNVAL) != 0)
+      ::open("/dev/null", one.fd == 0 ? O_RDONLY : O_WRONLY);  // the lowest free: this one
 }
 
 int run_program(int argc, char** argv) {

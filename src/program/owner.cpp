@@ -35,6 +35,12 @@ TlsStream::Heard heard(const TlsStream& stream, Span<const pollfd> fds) {
   return TlsStream::Heard::unknown;
 }
 
+bool is_silent(int fd, Span<const pollfd> fds) {
+  for (const pollfd& one : fds)
+    if (one.fd == fd) return one.revents == 0;
+  return false;
+}
+
 }  // namespace
 
 Owner::Owner(Resolver& resolver, Log& log)
@@ -130,9 +136,13 @@ bool Owner::turn(Instant until, int extra) {
   const std::size_t extra_at = n;
   if (extra >= 0) fds[n++] = {extra, POLLIN, 0};
   const std::int64_t wait = at == kNever ? 60'000 : at <= now ? 0 : (at - now).count;
-  if (::poll(fds, n, wait > 60'000 ? 60'000 : static_cast<int>(wait)) < 0) n = 0;  // nothing is known then
+  // Who has no signals to look for does at once what is due. Where nobody was asked nothing is known.
+  const bool at_once = wait == 0 && extra < 0;
+  if (at_once || ::poll(fds, n, wait > 60'000 ? 60'000 : static_cast<int>(wait)) < 0) n = 0;
   for (std::size_t i = 0; i < stream_count_; ++i) streams_[i]->heard(heard(*streams_[i], {fds, n}));
+  control_.nobody_calls(at_once || is_silent(control_.listener(), {fds, n}));
   poll();
+  control_.nobody_calls(false);
   for (std::size_t i = 0; i < stream_count_; ++i) streams_[i]->heard(TlsStream::Heard::unknown);
   return extra >= 0 && (fds[extra_at].revents & POLLIN) != 0;
 }

@@ -39,7 +39,9 @@ class Owner final : public Observer {
   Owner(const Owner&) = delete;
   Owner& operator=(const Owner&) = delete;
 
-  // Takes lock, queue and control socket. The resolver has been started. `why` gets one line on errors:
+  // Whether streams of it are reached by a name, so that a resolver is needed.
+  static bool looks_up(const Config& config);
+  // Takes lock, queue and control socket. A resolver that is needed has been started. `why` gets one line on errors:
   // later (somebody else owns the queue), cannot_create, medium, config. A daemon whose medium does not let it
   // have the state begins without, in memory, and takes it as soon as it can.
   Exit open(const Config& config, Role role, TextWriter& why);
@@ -238,7 +240,7 @@ class Owner final : public Observer {
   std::size_t stream_count_ = 0;
   bool needs_files_[kMaxStreams] = {};  // held: a file that it needs is missing or wrong
   Instant look_at_streams_ = kNever;
-  TlsContext contexts_[kMaxStreams];
+  TlsContext* contexts_[kMaxStreams] = {};
   TlsStream* streams_[kMaxStreams] = {};
   Sender* senders_[kMaxStreams] = {};
   SessionFile session_file_;  // of one stream after the other
@@ -249,6 +251,7 @@ class Owner final : public Observer {
   char logins_[kMaxStreams][kMaxProxyLogin];
   std::size_t login_sizes_[kMaxStreams] = {};
   FileId login_files_[kMaxStreams];
+  alignas(16) unsigned char context_memory_[kMaxStreams][sizeof(TlsContext)];
   alignas(16) unsigned char stream_memory_[kMaxStreams][sizeof(TlsStream)];
   alignas(16) unsigned char sender_memory_[kMaxStreams][sizeof(Sender)];
   alignas(16) std::uint8_t arena_memory_[kReplyArenaBytes];

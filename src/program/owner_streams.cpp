@@ -21,6 +21,14 @@ bool same_trust(const StreamConfig& a, const StreamConfig& b) {
 
 }  // namespace
 
+bool Owner::looks_up(const Config& config) {
+  for (const StreamConfig& stream : Span<const StreamConfig>{config.streams}.first(config.stream_count)) {
+    const std::string_view host = stream.proxy_host.empty() ? stream.host : stream.proxy_host;
+    if (!parse_address(host, 0).ok()) return true;
+  }
+  return false;
+}
+
 Exit Owner::load_token(std::size_t stream, TextWriter& why) {
   char token[kMaxToken];
   const auto size = read_token(config_->streams[stream].token_file, token, why);
@@ -71,7 +79,8 @@ void Owner::configure_sender(std::size_t stream) {
 TlsContext& Owner::context_of(std::size_t stream) {
   std::size_t first = 0;
   while (!same_trust(config_->streams[first], config_->streams[stream])) ++first;
-  return contexts_[first];
+  if (contexts_[first] == nullptr) contexts_[first] = new (context_memory_[first]) TlsContext;
+  return *contexts_[first];
 }
 
 // All that a stream needs of files.
