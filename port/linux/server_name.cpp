@@ -55,6 +55,7 @@ void write_names(const mbedtls_x509_crt& certificate, TextWriter& into) {
     const std::string_view bytes = text_of(name->buf);
     Address address;
     if (is_dns) {
+      if (parse_address(bytes, 0).ok()) into.text("the name ");  // it is no name of that address
       write_shown(bytes, into);
     } else if (bytes.size() == sizeof address.v4.sin_addr) {
       address.v4.sin_family = AF_INET;

@@ -31,6 +31,7 @@ std::string_view open_words(int error) {
 std::string_view handshake_words(int error) {
   switch (error) {
     case MBEDTLS_ERR_SSL_CONN_EOF:
+    case MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY:
       return "the server closed the connection during the handshake (is this the port for HTTPS?)";
     case MBEDTLS_ERR_SSL_INVALID_RECORD:
     case MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE: return "the answer is not TLS (is this the port for HTTPS?)";

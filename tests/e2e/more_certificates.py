@@ -68,6 +68,7 @@ def make_more():
     rsa1024 = ("rsa", "-pkeyopt", "rsa_keygen_bits:1024")
     sign("clientonly", leaf + "extendedKeyUsage=clientAuth\n" + localhost)
     sign("rsa1024", server + localhost, key=rsa1024)
+    sign("addressname", server + "subjectAltName=DNS:127.0.0.1\n")
     sign("sha1", server + localhost, digest="sha1")
     sign("leaf", server + localhost)
     sign("leafasca", server + localhost, issuer=folder / "leaf")

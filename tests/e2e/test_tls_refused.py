@@ -92,6 +92,12 @@ BAD = versions(
         unread=True,
     ),
     Row(
+        "s_server, an address that is written as a name",
+        "not sent: it is for the name 127.0.0.1, not for 127.0.0.1",
+        lambda row: row.send(OpenSsl(cert=made("addressname")), host="127.0.0.1"),
+        unread=True,
+    ),
+    Row(
         "s_server, RSA with 1024 bits",
         "not sent: weak",
         to(lambda: OpenSsl("-cipher", "DEFAULT:@SECLEVEL=0", cert=made("rsa1024"))),

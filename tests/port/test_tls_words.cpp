@@ -28,6 +28,7 @@ void check_says(int error, Phase phase, std::string_view part) {
 
 TEST(tls_words_for_what_real_servers_did) {
   check_says(-0x7280, Phase::handshaking, "closed the connection");
+  check_says(-0x7880, Phase::handshaking, "closed the connection");  // with close_notify
   check_says(-0x7700, Phase::open, "new keys");
   check_says(-0x7200, Phase::handshaking, "not TLS");
   check_says(-0x7700, Phase::handshaking, "not TLS");
