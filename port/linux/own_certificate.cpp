@@ -11,7 +11,7 @@
 namespace tocsin {
 namespace {
 
-constexpr std::string_view kOf[] = {"the client certificate (client_cert_file) ", "the client key (client_key_file) "};
+constexpr const char* kOf[] = {"the client certificate (client_cert_file) ", "the client key (client_key_file) "};
 
 Status refuse(TextWriter& why, unsigned which, std::string_view path, std::string_view words, Status status) {
   why.text(kOf[which]).text(path).text(words);

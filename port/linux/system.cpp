@@ -106,7 +106,7 @@ void write_errno(int error, TextWriter& into) {
   into.text("error ").signed_number(error);
 }
 
-Status failed(TextWriter& why, std::string_view what, std::string_view path, Status status) {
+Status failed(TextWriter& why, const char* what, std::string_view path, Status status) {
   why.text(what).text(path).text(": ");
   write_errno(status.detail(), why);
   return status;

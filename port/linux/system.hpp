@@ -70,6 +70,6 @@ Result<std::size_t> read_whole(int fd, MutBytes into);
 // allocate and knows no language, which strerror(3) does not promise.
 void write_errno(int error, TextWriter& into);
 // "cannot open /x: permission denied": `what`, `path` and the errno in `status`, which it returns.
-Status failed(TextWriter& why, std::string_view what, std::string_view path, Status status);
+Status failed(TextWriter& why, const char* what, std::string_view path, Status status);
 
 }  // namespace tocsin

@@ -174,7 +174,7 @@ Status TlsContext::count_authorities() {
                                             : "there is no certificate in PEM form in");
 }
 
-Status TlsContext::fail(Status status, std::string_view what) {
+Status TlsContext::fail(Status status, const char* what) {
   char words[320];
   TextWriter text{words};
   text.text(what).text(" the CA file ").text(ca_file_.view());

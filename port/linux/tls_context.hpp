@@ -92,7 +92,7 @@ class TlsContext {
   Status count_authorities();
   Status set_up(mbedtls_ssl_config& config);
   Status read_lists();
-  Status fail(Status status, std::string_view what);
+  Status fail(Status status, const char* what);
 
   mbedtls_ssl_config config_;
   mbedtls_ssl_config config_1_2_;  // TLS 1.2 at most, see kPssFlaw

@@ -92,14 +92,14 @@ class Parser {
   }
 
  private:
-  Exit usage(std::string_view what, std::string_view about, std::string_view rest) {
+  Exit usage(const char* what, std::string_view about, const char* rest) {
     why_.text(what);
     if (!about.empty()) write_quoted(about, why_);
     why_.text(rest);
     return Exit::usage;
   }
   // "... : see `tocsin help send`"
-  Exit see_help(std::string_view what, std::string_view rest) {
+  Exit see_help(const char* what, std::string_view rest) {
     why_.text("`tocsin ").text(known_->words).text("` ").text(what).text(rest).text(": see `tocsin help ");
     why_.text(known_->words).text("`");
     return Exit::usage;

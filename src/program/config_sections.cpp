@@ -67,7 +67,7 @@ class ConfigReader {
   bool in_self() const {
     return section_ == Section::alarm && config_.alarms[config_.alarm_count - 1].name == kSelfAlarm;
   }
-  void check_needs(std::string_view key, std::string_view other);
+  void check_needs(const char* key, const char* other);
   std::uint32_t line_of(std::string_view name) const { return seen_[find_key(section_, name)]; }
 
   IniReader ini_;
@@ -184,7 +184,7 @@ void ConfigReader::begin_named(const IniItem& item, T (&all)[kMost], std::uint8_
   ++count;
 }
 
-void ConfigReader::check_needs(std::string_view key, std::string_view other) {
+void ConfigReader::check_needs(const char* key, const char* other) {
   if (line_of(key) == 0 || line_of(other) != 0) return;
   Complaint{errors_, line_of(key)}.code(key).text(" stands here and no ").code(other).text(": add it, or remove this");
 }

@@ -12,7 +12,7 @@
 namespace tocsin {
 namespace {
 
-std::string_view advice_for_room(std::int32_t error) {
+const char* advice_for_room(std::int32_t error) {
   switch (error) {
     case ENOSPC: return ": free some space, or make queue_size in [device] smaller";
     case EFBIG: return ": raise that limit, or make queue_size in [device] smaller";
@@ -69,8 +69,7 @@ bool is_of_medium(Status failure) {
   }
 }
 
-Status StateFiles::failed(Status status, std::string_view what, std::string_view path,
-                          std::string_view advice) {
+Status StateFiles::failed(Status status, const char* what, std::string_view path, const char* advice) {
   char text[400];
   TextWriter words(text);
   words.text(what).text(path).text(": ");

@@ -55,7 +55,7 @@ class StateFiles final : private StorageJob {
   Status not_locked(Status locked, const StateDir& dir);
   Status mark_device(const DeviceConfig& device);
   Status read_through();
-  Status failed(Status status, std::string_view what, std::string_view path, std::string_view advice);
+  Status failed(Status status, const char* what, std::string_view path, const char* advice);
   void drop();  // closes what was not taken
 
   StateDir& dir_;
