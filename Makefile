@@ -192,7 +192,8 @@ tls36:                                 ## the program with the trimmed Mbed TLS 
 	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=musl MBEDTLS=3.6 BUILD=$(BUILD)/tls36 DEPS=$(BUILD)/deps $(TLS36)
 # A gate: the native tests are with 2.28.
 tls36-tests: $(BUILD)/deps/test.ok     ## the tests of TLS in tests/port with the trimmed Mbed TLS 3.6
-	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=musl MBEDTLS=3.6 BUILD=$(BUILD)/tls36 DEPS=$(BUILD)/deps run-tls-tests
+	$(Q)$(MAKE) $(if $(findstring j,$(MAKEFLAGS)),,-j2) --no-print-directory TOOLCHAIN=musl MBEDTLS=3.6 BUILD=$(BUILD)/tls36 \
+	  DEPS=$(BUILD)/deps run-tls-tests
 TLS_TESTS := $(filter tests/port/test_tls_% tests/port/test_pool,$(PORT_TESTS))
 run-tls-tests: $(TLS_TESTS:%=$(CHECK)/%)
 	$(Q)for test in $^; do $$test >$(CHECK)/tests/said 2>&1 || failed="$$failed $$test"; \
