@@ -91,7 +91,7 @@ Owner::Posted Owner::change(std::string_view name, Transition to, TextWriter& wh
   Posted posted;
   const std::size_t at = config_->find_alarm(name);
   if (name == kSelfAlarm) {
-    why.text("the daemon alone raises [alarm self]: use another alarm");
+    why.text("the daemon raises [alarm self] by itself, when something is wrong with the device: use another alarm");
     posted.exit = Exit::bad_data;
     return posted;
   }
