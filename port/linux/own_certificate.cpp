@@ -105,7 +105,7 @@ Status OwnCertificate::read_chain(TextWriter& why) {
     if (!der.ok()) break;
     size += der.value().size();
     if (size > kMaxOwnChain)
-      return refuse(why, 0, certificate_path_, " is too long: 4,000 bytes in DER with its chain; leave out the root",
+      return refuse(why, 0, certificate_path_, " is too long: 3,600 bytes in DER with its chain; leave out the root",
                     Code::too_big);
     const int error = mbedtls_x509_crt_parse_der(&chain_, der.value().data(), der.value().size());
     if (error != 0) status = {is_out_of_memory(error) ? Code::full : Code::bad_value, error};

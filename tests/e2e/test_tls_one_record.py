@@ -11,7 +11,7 @@ from rows import Client
 
 APPLICATION_DATA = 23
 BUILDS = (("2.28", "1.2"), ("3.6", "1.2"), ("3.6", "1.3"))
-FITS = 4096  # bytes of plain text in one record of the trimmed build
+FITS = 3712  # bytes of plain text in one record of the trimmed build
 
 
 def records(data):
