@@ -7,7 +7,7 @@ import signal
 
 from net_contest import (NEW, OLD, Failed, OneSend, for_peers, goal, head, is_call, line, post, run, spelled,
                          system_calls)
-from net_service import Relay
+from net_service import ALARM, Relay, alarm_json
 
 FURTHER = 20  # alarms, where one like the other costs the same instructions
 
@@ -113,7 +113,7 @@ def relayed(name, how, count, port, version=OLD):
         run(*post(name, how, count, relay.port, version))
         if not relay.done.acquire(timeout=10):
             raise Failed(f"{name}: the connection did not end")
-        return relay.ip_bytes, relay.records
+        return relay.up, relay.down, relay.records
     finally:
         relay.close()
 
@@ -124,18 +124,27 @@ def further_bytes(ports, report):
 
     def of(name, how="alarms", many=101, version=OLD, site="1.2"):
         few, all_of = (relayed(name, how, n, ports[site], version) for n in (1, many))
-        return [(b - a) / (many - 1) for a, b in zip(few, all_of)]
+        up, down, records = ((b - a) / (many - 1) for a, b in zip(few, all_of))
+        return up + down, records, up, down
 
-    own, records = of("tocsin")
-    line("tocsin", own, None, f"{spelled(records)} record up")
-    new, new_records = of("tocsin", version=NEW, site="1.3")
-    line("tocsin, TLS 1.3", new, own, f"{spelled(new_records)} record up")
-    batch, batch_records = of("tocsin", "batches", 11)
-    line("tocsin, a message of a batch of 20", batch / 20, own, f"{spelled(batch_records)} records up a batch")
+    def ways(up, down, messages=1):
+        return f"{spelled(up / messages)} up, {spelled(down / messages)} down"
+
+    own, records, *both = of("tocsin")
+    line("tocsin", own, None, f"{spelled(records)} record up; {ways(*both)}")
+    new, new_records, *both = of("tocsin", version=NEW, site="1.3")
+    line("tocsin, TLS 1.3", new, own, f"{spelled(new_records)} record up; {ways(*both)}")
+    batch, batch_records, *both = of("tocsin", "batches", 11)
+    line("tocsin, a message of a batch of 20", batch / 20, own,
+         f"{spelled(batch_records)} records up a batch; {ways(*both, 20)}")
     found = for_peers(["libcurl"], lambda name: of(name)[0], own)
-    floor, floor_batch = of("bare")[0], of("bare", "batches", 11)[0]
-    line("floor: bare Mbed TLS", floor, own)
-    line("floor, a message of a batch of 20", floor_batch / 20, own, "texts, ids and the service's words")
+    floor, _, *both = of("bare")
+    line("floor: bare Mbed TLS", floor, own, ways(*both))
+    floor_batch, _, *both = of("bare", "batches", 11)
+    line("floor, a message of a batch of 20", floor_batch / 20, own, ways(*both, 20))
+    json = len(alarm_json(100_000)) - len('{"messages":[]}') + 1
+    line("of a batch, the JSON of a message alone", json, own,
+         f"no space, nothing optional but the sender; {len(ALARM)} of it the text")
     goal(report, 8, "IP bytes, further alarm", own, 1100, floor, found)
     goal(report, 8, "records up, further alarm", max(records, new_records), 1)
     goal(report, 8, "IP bytes, message of a batch of 20", batch / 20, own / 3, floor_batch / 20)

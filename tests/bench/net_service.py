@@ -95,8 +95,8 @@ def start():
 class Relay:
     """In front of one port. Both sides see a TCP connection of their own; counted is the client's.
 
-    ip_bytes: as the kernel counts segments (TCP_INFO), each with 52 bytes of IPv4 and TCP (with time stamps, as Linux
-    has them) around what it carries: what tcpdump would add up to, the SYNs' other options aside.
+    up, down: bytes of IP as the kernel counts segments (TCP_INFO), each with 52 bytes of IPv4 and TCP (with time stamps,
+    as Linux has them) around what it carries: what tcpdump would add up to, the SYNs' other options aside.
     records: records of TLS with application data that the client sent (in TLS 1.3 the end of the handshake is one).
     """
 
@@ -106,7 +106,7 @@ class Relay:
         self.target = port
         self.listener = socket.create_server((ADDRESS, 0))
         self.port = self.listener.getsockname()[1]
-        self.ip_bytes = self.records = 0
+        self.up = self.down = self.records = 0
         self.done = threading.Semaphore(0)
         threading.Thread(target=self._run, daemon=True).start()
 
@@ -127,7 +127,8 @@ class Relay:
         down.join()
         info = client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
         acked, received, segments_out, segments_in = struct.unpack_from("=QQII", info, 120)
-        self.ip_bytes += acked + received + self.HEADERS * (segments_out + segments_in)
+        self.down += acked + self.HEADERS * segments_out
+        self.up += received + self.HEADERS * segments_in
         self.records += records.count
         client.close()
         server.close()
