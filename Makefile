@@ -137,7 +137,7 @@ $(CHECK)/%.o: %.cpp $(CHECK)/flags | $(DEPS_READY)
 
 # These two files change only when the flags or the list of sources do; what depends on them is then built anew.
 # (Compilers do not name the *_trimmed.h among what an object needs: headers of the system include them.)
-FLAGS_NOW := $(shell cat toolchains/*_trimmed.h | cksum) $(CC) $(CXX) $(CHECK_CXX) $(SHIP_FLAGS) $(CHECK_FLAGS) $(OUTER_TEST) $(JSON_CPP) $(LDFLAGS_T) \
+FLAGS_NOW := $(shell cat toolchains/*_trimmed.h toolchains/*.ld | cksum) $(CC) $(CXX) $(CHECK_CXX) $(SHIP_FLAGS) $(CHECK_FLAGS) $(OUTER_TEST) $(JSON_CPP) $(LDFLAGS_T) \
              $(TLS_LIBS) $(JSON_LIBS)
 $(SHIP)/flags $(CHECK)/flags: FORCE
 	@mkdir -p $(@D)

@@ -49,10 +49,10 @@ class Carried {
   std::size_t size_ = 0;
   std::size_t messages_ = 0;
   std::size_t lost_ = 0;
+  std::size_t alarm_count_ = 0;
   union {  // so that what is not used is not touched
     Queue::Alarm alarms_[kMaxAlarms];
   };
-  std::size_t alarm_count_ = 0;
   std::uint8_t bytes_[kBytes];
 };
 

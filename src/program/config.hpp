@@ -94,7 +94,11 @@ struct Config {
   Config() {}
   DeviceConfig device;
   Rules rules;  // of the classes
-  union {  // so that what is not used is not touched; as many count as are told below
+  std::uint8_t stream_count = 0;
+  std::uint8_t contact_count = 0;
+  std::uint8_t group_count = 0;
+  std::uint8_t alarm_count = 0;
+  union {  // so that what is not used is not touched
     StreamConfig streams[kMaxStreams];
   };
   union {
@@ -106,10 +110,6 @@ struct Config {
   union {
     AlarmConfig alarms[kMaxAlarms];
   };
-  std::uint8_t stream_count = 0;
-  std::uint8_t contact_count = 0;
-  std::uint8_t group_count = 0;
-  std::uint8_t alarm_count = 0;
 
   // The index of the one with this name, or kNotFound.
   std::size_t find_stream(std::string_view name) const;

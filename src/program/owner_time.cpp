@@ -14,7 +14,7 @@ void Owner::learn_time_from_record() {
     if (newest == nullptr || entry.due_ms > newest->due_ms) newest = &entry;
   }
   if (newest == nullptr) return;
-  static std::uint8_t scratch[kBlock];
+  alignas(8) std::uint8_t scratch[kBlock];
   const auto state = queue_.read_state(*newest, scratch);
   if (state.ok() && state.value().at.clocks.wall_trusted)
     raise_clock_floor(state.value().at.clocks.wall, FloorFrom::record);
