@@ -5,6 +5,6 @@ CROSS    :=
 MUSL     := x86_64-linux-musl
 ARCH     :=
 RUN      :=
-TEXT_MAX := 324000
+TEXT_MAX := 289500
 NEEDS    := package:g++=g++
 include toolchains/musl.include
