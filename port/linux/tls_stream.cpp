@@ -312,7 +312,7 @@ Status TlsStream::judge(int tls_code) {
     const Status again = connector_.reconnect();
     if (again.code() != Code::again) return fail(again, "no connection for another try");
     phase_ = Phase::connecting;
-    want_ = Want::readable;
+    want_ = connector_.want();
     return again;
   }
 
