@@ -40,6 +40,14 @@ tls_source=$(echo "$deps/src/mbedtls-$mbedtls".*[0-9])
 cjson_source=$(echo "$deps"/src/cjson-1.*[0-9])
 cmocka_source=$(echo "$deps"/src/cmocka-1.*[0-9])
 
+# Verifying takes as long as the public exponent of an RSA key: with one of thousands of bits, which no authority uses,
+# anybody in the server's place would hold the program for seconds. Above 64 bits it is no key (OpenSSL has that limit
+# for large keys; Mbed TLS has none, and asks nobody).
+rsa=$tls_source/library/rsa.c
+limit='mbedtls_mpi_bitlen(&ctx->E) > 64'
+grep -qF "$limit" "$rsa" || sed -i 's/mbedtls_mpi_bitlen(&ctx->E) *< 2 *||/& mbedtls_mpi_bitlen(\&ctx->E) > 64 ||/' "$rsa"
+grep -qF "$limit" "$rsa" || { echo "sysroot.sh: no place for the limit of exponents in $rsa" >&2; exit 70; }
+
 # ---- the C library and the two compiler commands
 rm -rf "$root"
 mkdir -p "$root/bin" "$root/lib" "$root/include" "$root/unpacked"

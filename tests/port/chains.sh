@@ -68,6 +68,8 @@ ec p224leaf secp224r1
 rsa root1024 1024
 rsa rsa1024leaf 1024
 rsa inter1024 1024
+quiet openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -pkeyopt rsa_keygen_pubexp:$(printf '1%064d1' 0) -out slow.key
+ec byslow
 cp root.key twin.key
 ec twin
 
@@ -109,6 +111,8 @@ leaf root1024 by1024
 ca root inter1024
 leaf inter1024 byinter1024
 leaf root rsa1024leaf
+ca root slow
+leaf slow byslow
 leaf root p224leaf
 leaf root sha1leaf sha1
 ca root sub "$CA" sha1

@@ -65,6 +65,17 @@ TEST(trust_is_not_had_from_what_may_not_sign) {
   check_fails("byv1", "v1", kUnknown);  // version 1 has no word about it
 }
 
+// Whoever answers in the server's place chooses it: a chain of keys of 8,192 bits with exponents as long held the
+// program for 1.4 s on a PC. Debian's library has no limit.
+TEST(trust_does_not_take_an_rsa_key_with_an_exponent_made_to_be_slow) {
+#if defined(TOCSIN_MBEDTLS_TRIMMED_H)
+  check_fails("byslow slow", "root", "not a certificate");
+  check_fails("byslow", "slow", "its issuer is 'ca slow'");
+#else
+  check_passes("byslow slow", "root");
+#endif
+}
+
 TEST(trust_goes_no_further_down_than_the_authority_says) {
   check_passes("path0leaf", "path0");
   check_fails("path0deep path0inter", "path0", kUnknown);
