@@ -85,6 +85,10 @@ void write_page_title(std::string_view page, TextWriter& into) {
 // "403: Not authenticated (0x13)"
 void write_reason(const Answer& answer, JsonValue root, TextWriter& into) {
   into.number(answer.status);
+  if (answer.status / 100 == 3) {  // whatever its page says
+    into.text(": a redirect, which is not followed: look at base_url");
+    return;
+  }
   if (root.absent()) {
     into.text(answer.body.empty() ? " (empty answer" : answer.encoded ? " (encoded answer" : " (no JSON");
     into.text(": a gateway or another server? Look at base_url, or ask support");
