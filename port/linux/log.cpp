@@ -83,6 +83,13 @@ void Log::poll(Instant now) {
     if (recent.repeated > 0 && now >= recent.said + kSayAgain) say_again(recent, now);
 }
 
+void Log::begin_anew(Instant now) {
+  for (Recent& recent : recent_) {
+    if (recent.repeated > 0) say_again(recent, now);
+    recent.used = false;
+  }
+}
+
 Instant Log::due() const {
   Instant due = kNever;
   for (const Recent& recent : recent_)

@@ -30,6 +30,8 @@ class Log {
   void line(Instant now, LogLevel level, std::string_view text);
   // Says the counts that are due; call it when due() has passed. kNever: nothing waits.
   void poll(Instant now);
+  // Something begins anew: says the counts now, and no line repeats one from before.
+  void begin_anew(Instant now);
   Instant due() const;
 
   std::uint32_t dropped() const { return dropped_; }  // lines that nobody took

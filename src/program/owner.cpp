@@ -179,6 +179,7 @@ void Owner::stream_changed(std::string_view stream, std::string_view condition, 
   char text[Log::kMaxLine];
   TextWriter line(text);
   note_stream(stream, condition);
+  if (condition == "resumed") log_.begin_anew(read_clocks().now);  // held again is news, in the same words, too
   line.text("stream ").text(stream).text(" ").text(condition).text(": ");
   write_without_phones(reason, line);
   log_line(condition == "held"                                ? LogLevel::error

@@ -384,6 +384,20 @@ class Token(Case):
         self.assertEqual(service.report(expect=ids)["accepted"], 5)
         self.assertEqual(device.token_file.stat().st_mode & 0o777, 0o600)
 
+    def test_held_again_for_the_same_reason_is_said_again(self):
+        service = self.service()
+        device = self.device(service)
+        device.write_token("wrong-tkn-0021aa")
+        device.secrets.append("wrong-tkn-0021aa")
+        device.start()
+        [identifier] = device.send("waits for a token")
+        device.log.wait("held: 403")
+        for _ in range(2):
+            said = len(device.log.lines)
+            device.ok("queue", "retry", identifier)
+            device.log.wait("stream sms resumed", after=said)
+            device.log.wait("held: 403", after=said)  # the last word is not that it is tried
+
     def test_missing_token_file_holds_the_stream_and_says_so(self):
         service = self.service()
         device = self.device(service)

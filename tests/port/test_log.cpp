@@ -61,6 +61,19 @@ TEST(log_of_a_repeated_line_says_it_once_a_minute_with_the_count) {
   CHECK_TEXT(pipe.take(), "tocsin: no route\n");
 }
 
+// A stream that is held again after it was resumed: the last line must not say that it is tried.
+TEST(log_that_begins_anew_says_what_it_said_before_again) {
+  Log log;
+  const Pipe pipe{log};
+  for (int second = 0; second < 3; ++second) log.line(at(second), LogLevel::error, "held: 403");
+  CHECK_TEXT(pipe.take(), "tocsin: error: held: 403\n");
+  log.begin_anew(at(3));
+  CHECK_TEXT(pipe.take(), "tocsin: error: held: 403 (repeated 2 times)\n");
+  CHECK(log.due() == kNever);
+  log.line(at(4), LogLevel::error, "held: 403");
+  CHECK_TEXT(pipe.take(), "tocsin: error: held: 403\n");
+}
+
 TEST(log_tells_lines_apart_that_differ_late_or_in_level) {
   Log log;
   const Pipe pipe{log};
