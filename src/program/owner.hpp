@@ -145,7 +145,7 @@ class Owner final : public Observer {
   void configure_sender(std::size_t stream);
   TlsContext& context_of(std::size_t stream);
   Exit load_files(std::size_t stream, TextWriter& why);
-  bool waits_for_login(std::size_t stream) const;
+  bool secrets_changed(std::size_t stream) const;
   void look_at_streams(Instant now);
   void resume(std::size_t stream);
   void load_session(std::size_t stream);
@@ -250,6 +250,7 @@ class Owner final : public Observer {
   std::size_t token_sizes_[kMaxStreams] = {};
   char logins_[kMaxStreams][kMaxProxyLogin];
   std::size_t login_sizes_[kMaxStreams] = {};
+  FileId token_files_[kMaxStreams];
   FileId login_files_[kMaxStreams];
   alignas(16) unsigned char context_memory_[kMaxStreams][sizeof(TlsContext)];
   alignas(16) unsigned char stream_memory_[kMaxStreams][sizeof(TlsStream)];

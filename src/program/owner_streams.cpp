@@ -30,8 +30,10 @@ bool Owner::looks_up(const Config& config) {
 }
 
 Exit Owner::load_token(std::size_t stream, TextWriter& why) {
+  const std::string_view file = config_->streams[stream].token_file;
+  token_files_[stream] = file_id(file);  // first: what is written meanwhile is noticed
   char token[kMaxToken];
-  const auto size = read_token(config_->streams[stream].token_file, token, why);
+  const auto size = read_token(file, token, why);
   if (!size.ok()) return Exit::config;  // the one before, if there is one, stays
   std::memcpy(tokens_[stream], token, size.value());
   token_sizes_[stream] = size.value();
@@ -124,21 +126,21 @@ Exit Owner::open_streams(TextWriter& why) {
   return worst;
 }
 
-// Held, and perhaps because the proxy refuses that.
-bool Owner::waits_for_login(std::size_t stream) const {
-  return !config_->streams[stream].proxy_auth_file.empty() && senders_[stream]->state() == Sender::State::held;
+bool Owner::secrets_changed(std::size_t stream) const {
+  const StreamConfig& from = config_->streams[stream];
+  return !(file_id(from.token_file) == token_files_[stream]) ||
+         (!from.proxy_auth_file.empty() && !(file_id(from.proxy_auth_file) == login_files_[stream]));
 }
 
 // Whoever mends a file need not know how to tell the daemon.
 void Owner::look_at_streams(Instant now) {
+  const auto held = [this](std::size_t i) { return senders_[i]->state() == Sender::State::held; };
   for (std::size_t i = 0; i < stream_count_ && look_at_streams_ == kNever; ++i)
-    if (waits_for_login(i)) look_at_streams_ = now + kLookAtStreams;
+    if (held(i)) look_at_streams_ = now + kLookAtStreams;  // perhaps because of a secret
   if (now < look_at_streams_) return;
   look_at_streams_ = kNever;
   for (std::size_t i = 0; i < stream_count_; ++i) {
-    if (!needs_files_[i] &&
-        (!waits_for_login(i) || file_id(config_->streams[i].proxy_auth_file) == login_files_[i]))
-      continue;
+    if (!needs_files_[i] && (!held(i) || !secrets_changed(i))) continue;
     char words[400];
     TextWriter problem(words);
     needs_files_[i] = load_files(i, problem) != Exit::done;

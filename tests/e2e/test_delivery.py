@@ -384,6 +384,36 @@ class Token(Case):
         self.assertEqual(service.report(expect=ids)["accepted"], 5)
         self.assertEqual(device.token_file.stat().st_mode & 0o777, 0o600)
 
+    def test_token_file_mended_by_hand_is_taken(self):
+        service = self.service()
+        device = self.device(service)
+        device.write_token("wrong-tkn-0021aa")
+        device.secrets.append("wrong-tkn-0021aa")
+        device.start()
+        [identifier] = device.send("waits for a token")
+        device.log.wait("held: 403")
+        requests = len(service.requests())
+        new = device.folder / "new"  # nobody tells the daemon
+        new.write_text(TOKEN + "\n")
+        new.chmod(0o600)
+        new.rename(device.token_file)
+        device.wait_state(identifier, "accepted")
+        self.assertEqual(len(service.requests()), requests + 1)
+
+    def test_token_file_spoiled_by_hand_is_said_and_mended(self):
+        service = self.service()
+        device = self.device(service)
+        device.write_token("wrong-tkn-0021aa")
+        device.secrets.append("wrong-tkn-0021aa")
+        device.start()
+        [identifier] = device.send("waits for a token")
+        device.log.wait("held: 403")
+        device.token_file.write_text(TOKEN + "\n")
+        device.token_file.chmod(0o644)
+        device.log.wait("chmod 600")
+        device.token_file.chmod(0o600)
+        device.wait_state(identifier, "accepted")
+
     def test_held_again_for_the_same_reason_is_said_again(self):
         service = self.service()
         device = self.device(service)
