@@ -94,7 +94,9 @@ class Stream {
   virtual Status connect(const Endpoint& to) = 0;
   // 1..size taken. Errors: again, closed, io, tls. After an error read() may still have what came before it.
   virtual Result<std::size_t> write(Bytes from) = 0;
-  virtual Result<std::size_t> read(MutBytes into) = 0;  // 1..size; again, closed (close_notify), io, tls
+  // 1..size. Errors: again, closed (close_notify), io, tls; refused: the server turned this device away, and what was
+  // written since connect() was not looked at.
+  virtual Result<std::size_t> read(MutBytes into) = 0;
   virtual Want want() const = 0;
   virtual int handle() const = 0;  // for the loop's poll(2); -1 while there is none
   virtual Phase phase() const = 0;

@@ -113,7 +113,7 @@ Status TlsStream::begin_handshake() {
   phase_ = Phase::handshaking;
   socket_error_ = 0;
   ahead_ = {};
-  at_end_ = false;
+  at_end_ = answered_ = false;
   const auto literal = parse_address(host_.view(), port_);
   if (!context_.begin_handshake().ok()) {
     problem_.assign_cut(context_.problem());
@@ -218,6 +218,7 @@ Result<std::size_t> TlsStream::read(MutBytes into) {
     const int n = mbedtls_ssl_read(&ssl_, into.data(), into.size());
     if (n > 0) {
       want_ = Want::nothing;
+      answered_ = true;
       return static_cast<std::size_t>(n);
     }
     if (n == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) {
@@ -328,7 +329,11 @@ Status TlsStream::judge(int tls_code) {
   }
   if (tls_code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) {
     const bool agreed = ssl_.MBEDTLS_PRIVATE(state) > MBEDTLS_SSL_SERVER_HELLO;
-    write_alert(ssl_.MBEDTLS_PRIVATE(in_msg)[1], phase_, agreed ? Agreed::yes : Agreed::no, text);
+    const unsigned alert = ssl_.MBEDTLS_PRIVATE(in_msg)[1];
+    // With TLS 1.3 this side is done, and writes, before the server has looked at its certificate (RFC 8446 4.4.2.4).
+    const bool turned_away = phase_ == Phase::open && !answered_ && is_about_certificate(alert);
+    write_alert(alert, turned_away ? Phase::handshaking : phase_, agreed ? Agreed::yes : Agreed::no, text);
+    if (turned_away) return fail({Code::refused, tls_code}, text.view());
   } else {
     const bool no_memory = phase_ == Phase::handshaking && verdict_.ran_out_of_memory();
     write_tls_error(no_memory ? MBEDTLS_ERR_SSL_ALLOC_FAILED : tls_code, phase_, text);

@@ -101,6 +101,7 @@ class TlsStream final : public Stream {
   Bytes ahead_;                // of ahead_memory_: received, and not yet asked for
   int socket_error_ = 0;       // errno of the last failed send or receive
   bool at_end_ = false;        // nothing more comes from the socket
+  bool answered_ = false;      // something was read since the handshake
   Fd socket_;
   mbedtls_ssl_context ssl_;
   mbedtls_ssl_session session_;

@@ -141,6 +141,8 @@ void write_alert(unsigned alert, Phase phase, Agreed agreed, TextWriter& into) {
   into.text(known.empty() ? "" : ": ").text(known);
 }
 
+bool is_about_certificate(unsigned alert) { return (alert >= 42 && alert <= 46) || alert == 48 || alert == 116; }
+
 std::string_view network_advice(int error) { return find_words(kNetwork, error); }
 
 }  // namespace tocsin

@@ -16,6 +16,7 @@ void write_tls_error(int error, Phase phase, TextWriter& into);
 // What a server that had agreed to version and cipher misses is a client certificate.
 enum class Agreed : std::uint8_t { no, yes };
 void write_alert(unsigned alert, Phase phase, Agreed agreed, TextWriter& into);
+bool is_about_certificate(unsigned alert);  // that this side showed, or did not
 // What to do about an errno of a connection; empty: its words alone tell, or nobody knows.
 std::string_view network_advice(int error);
 

@@ -19,6 +19,7 @@ const char* word(Code code) {
     case Code::tls: return "TLS error";
     case Code::protocol: return "protocol error";
     case Code::corrupt: return "corrupt";
+    case Code::refused: return "refused";
   }
   return "unknown";
 }

@@ -244,6 +244,11 @@ unsigned Outbox::failures(std::uint32_t number) const {
   return entry == nullptr ? 0 : entry->failures;
 }
 
+bool Outbox::last_copy_is_next(std::uint32_t number) const {
+  const Entry* entry = index_.find(number);
+  return entry != nullptr && entry->sends + 1U == most_sends(*entry);
+}
+
 void Outbox::end(Entry& entry, State state, std::string_view uuid, std::string_view reason,
                  const Clocks& clocks) {
   if (ended(entry.state)) return;

@@ -207,7 +207,7 @@ void Sender::poll(const Clocks& clocks, std::uint32_t random) {
         }
         const Status sent = send();
         if (sent.code() == Code::again) return;
-        if (!sent.ok()) return give_up(words_for_answer(), clocks, random);
+        if (!sent.ok()) return give_up(words_for_answer(), clocks, random, sent.code());
         begin(State::receiving, received_ > 0 ? kLeastEvery : share(2), now);
         break;
       }
@@ -215,7 +215,7 @@ void Sender::poll(const Clocks& clocks, std::uint32_t random) {
       case State::receiving: {
         const Status received = receive();
         if (received.code() == Code::again) return overdue ? give_up({}, clocks, random) : watch_answer(now);
-        if (!received.ok()) return give_up(words_for_answer(), clocks, random);
+        if (!received.ok()) return give_up(words_for_answer(), clocks, random, received.code());
         if (redirected()) {
           begin_connecting();
           if (connected_) begin_sending(now);
@@ -354,7 +354,7 @@ Status Sender::send() {
       write_waits_ = stream_.want() == Want::writable;
       const Status answered = receive();
       if (exchange_.done()) break;
-      return n.code() == Code::again ? answered : n.status();
+      return n.code() == Code::again || answered.code() == Code::refused ? answered : n.status();
     }
     exchange_.sent(n.value());
   }

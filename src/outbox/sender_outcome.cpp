@@ -80,6 +80,7 @@ void Sender::judge_answer(const Clocks& clocks, std::uint32_t random) {
       } else {
         const Millis wait{kHeldAlone.count / 2 + full_jitter(kHeldAlone, kHeldAlone, 0, random).count};
         outbox_.held_alone(batch_[0], clocks.now + wait, reason, clocks);
+        observer_.message_set_aside(ids_[0], batch_[0], reason);
       }
       return enter(State::idle, clocks.now);
     case Whole::later:
@@ -123,13 +124,18 @@ void Sender::judge_message(std::size_t at, std::string_view whole_reason, const 
     case Fate::later:
       outbox_.in_trouble(number, Trouble::unanswered, clocks.now);
       return outbox_.not_sent(number, clocks.now, clocks, reason);  // the stream itself backs off
-    case Fate::unknown: {
+    case Fate::unknown:
       outbox_.in_trouble(number, Trouble::unanswered, clocks.now);
-      const Millis wait =
-          full_jitter(settings_.retry_min, settings_.retry_max, outbox_.failures(number), random);
-      return outbox_.outcome_unknown(number, clocks.now + wait, reason, clocks);
-    }
+      return outcome_unknown(number, reason, clocks, random);
   }
+}
+
+void Sender::outcome_unknown(std::uint32_t number, std::string_view reason, const Clocks& clocks, std::uint32_t random) {
+  const Millis most = settings_.retry_max;
+  Millis wait = full_jitter(settings_.retry_min, most, outbox_.failures(number), random);
+  const Millis least = most < kLastCopyAfter ? most : kLastCopyAfter;
+  if (outbox_.last_copy_is_next(number) && wait < least) wait = least;
+  outbox_.outcome_unknown(number, clocks.now + wait, reason, clocks);
 }
 
 void Sender::succeeded(const Clocks& clocks) {
@@ -163,11 +169,7 @@ void Sender::go_on_with_one(Span<const std::uint32_t> troubled) {
 
 void Sender::all_unknown(std::string_view reason, const Clocks& clocks, std::uint32_t random) {
   blame(clocks.now);
-  for (std::size_t i = 0; i < batch_size_; ++i) {
-    const Millis wait =
-        full_jitter(settings_.retry_min, settings_.retry_max, outbox_.failures(batch_[i]), spread(random, i));
-    outbox_.outcome_unknown(batch_[i], clocks.now + wait, reason, clocks);
-  }
+  for (std::size_t i = 0; i < batch_size_; ++i) outcome_unknown(batch_[i], reason, clocks, spread(random, i));
   // One message may be what makes the service fail: from here on each stands for itself.
   if (batch_size_ > 1) go_on_with_one(Span<const std::uint32_t>{batch_, batch_size_});
   batch_size_ = 0;
@@ -216,7 +218,7 @@ void Sender::write_overdue(Instant now, TextWriter& words) const {
 }
 
 // The exchange came to no answer. An empty reason says that its time is over.
-void Sender::give_up(std::string_view reason, const Clocks& clocks, std::uint32_t random) {
+void Sender::give_up(std::string_view reason, const Clocks& clocks, std::uint32_t random, Code why) {
   char text[kWords];
   TextWriter words(text);
   if (!reason.empty()) {
@@ -224,8 +226,8 @@ void Sender::give_up(std::string_view reason, const Clocks& clocks, std::uint32_
   } else {
     write_overdue(clocks.now, words);
   }
-  const bool may_have_left =
-      (state_ == State::sending || state_ == State::receiving) && exchange_.may_have_left();
+  const bool may_have_left = (state_ == State::sending || state_ == State::receiving) &&
+                             exchange_.may_have_left() && why != Code::refused;
   disconnect();
   if (may_have_left) {
     all_unknown(words.view(), clocks, random);

@@ -175,6 +175,16 @@ void Owner::message_ended(const MessageId& id, std::uint32_t number, State state
            line.view());
 }
 
+void Owner::message_set_aside(const MessageId& id, std::uint32_t number, std::string_view reason) {
+  char text[Log::kMaxLine], masked[kMaxReason];
+  TextWriter line(text), words(masked);
+  write_without_phones(reason, words);
+  const Entry* entry = index_.find(number);
+  if (entry != nullptr && entry->alarm != name_hash(kSelfAlarm)) note_self(SelfKind::aside, words.view());
+  line.text("message ").text(id.view()).text(" set aside for an hour or so: ").text(words.view());
+  log_line(LogLevel::error, line.text(" (at once: tocsin queue retry ").text(id.view()).text(")").view());
+}
+
 void Owner::stream_changed(std::string_view stream, std::string_view condition, std::string_view reason) {
   char text[Log::kMaxLine];
   TextWriter line(text);

@@ -109,6 +109,7 @@ class Owner final : public Observer {
 
   void message_ended(const MessageId& id, std::uint32_t number, State state,
                      std::string_view reason) override;
+  void message_set_aside(const MessageId& id, std::uint32_t number, std::string_view reason) override;
   void stream_changed(std::string_view stream, std::string_view condition, std::string_view reason) override;
   void budget_spent(Class cls, Instant until) override;
   std::string_view trouble_of(std::uint32_t stream) const override;

@@ -253,14 +253,18 @@ void Owner::write_outcome(const Posted& posted, Exit exit, TextWriter& into) con
   into.text(exit == Exit::refused ? "refused by the service"
             : decided(posted)     ? "the outcome is not known"
                                   : "not accepted yet, it stays in the queue");
-  for (std::size_t s = 0; s < stream_count_; ++s)
-    if (!senders_[s]->reason().empty()) into.text(": ").text(senders_[s]->reason());
+  bool told = false;
+  for (std::size_t s = 0; s < stream_count_; ++s) {
+    if (senders_[s]->reason().empty()) continue;
+    into.text(": ").text(senders_[s]->reason());
+    told = true;
+  }
   const Entry* entry = index_.find(posted.pushed.first_number);
   if (entry != nullptr && !ended(entry->state)) {
     const Millis wait = budget_wait(entry->cls, read_clocks().now);
     if (wait.count > 0) write_budget_spent(entry->cls, wait, into.text(": "));
   }
-  if (exit == Exit::refused || decided(posted)) into.text(" (tocsin queue show has the words)");
+  if (exit == Exit::refused || decided(posted) || !told) into.text(" (tocsin queue show has the words)");
 }
 
 }  // namespace tocsin

@@ -6,11 +6,11 @@ namespace {
 
 constexpr SelfKind kAll[] = {SelfKind::medium,         SelfKind::works,       SelfKind::given_up, SelfKind::damage,
                              SelfKind::unknown,        SelfKind::failed,      SelfKind::budget_critical,
-                             SelfKind::budget_warning, SelfKind::budget_info, SelfKind::held};
+                             SelfKind::budget_warning, SelfKind::budget_info, SelfKind::held,     SelfKind::aside};
 static_assert(sizeof kAll / sizeof kAll[0] == kSelfKinds);
 
 bool counts_messages(SelfKind kind) {
-  return kind == SelfKind::given_up || kind == SelfKind::unknown || kind == SelfKind::failed;
+  return kind == SelfKind::given_up || kind == SelfKind::unknown || kind == SelfKind::failed || kind == SelfKind::aside;
 }
 
 }  // namespace
@@ -27,6 +27,7 @@ std::string_view SelfAlarms::phrase(SelfKind kind) {
     case SelfKind::budget_warning: return "class warning has sent as many messages as it may";
     case SelfKind::budget_info: return "class info has sent as many messages as it may";
     case SelfKind::held: return "is held";
+    case SelfKind::aside: return "set aside";
   }
   return {};
 }

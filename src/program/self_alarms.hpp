@@ -22,8 +22,9 @@ enum class SelfKind : std::uint8_t {
   budget_warning,
   budget_info,
   held,      // a stream
+  aside,     // messages that are, since requests with them alone are refused
 };
-inline constexpr std::size_t kSelfKinds = 10;
+inline constexpr std::size_t kSelfKinds = 11;
 
 class SelfAlarms {
  public:

@@ -35,6 +35,21 @@ class SelfAlarm(Case):
         device.wait_state(device.send("and the next", "cleo")[0], "accepted")
         self.assertEqual(len(self.own(device)), 2)
 
+    def test_message_set_aside_is_told_and_the_others_go_on(self):
+        """400 for a message alone was seen in `queue list` only: no log line, and the stream idle."""
+        service = self.service()
+        service.rule("status", code=400, body='{"detail": "no such sender"}', match={"recipient": PHONES["anna"]})
+        device = self.device(service, more=SELF).start()
+        aside = device.send("aside")[0]
+        device.log.wait(f"message {aside} set aside for an hour or so: 400: no such sender (at once: tocsin queue retry {aside})")
+        self.wait_said(service, "dev: 1 message set aside: 400: no such sender")
+        device.wait_state(device.send("another", "ben")[0], "accepted")
+        said = device.run("send", "--to", "anna", "--wait", "2", "more").err
+        self.assertIn("it stays in the queue (tocsin queue show has the words)", said)
+        service.clear()
+        device.run("queue", "retry", aside)
+        device.wait_state(aside, "accepted")
+
     def test_without_the_section_there_is_the_log_only(self):
         service = self.service()
         service.rule("refuse", details="number is barred")

@@ -32,7 +32,7 @@ struct Request {
 
 // What becomes of one request.
 struct Reply {
-  enum class End { keep, close, broken };
+  enum class End { keep, close, broken, turned_away };
   unsigned status = 200;
   std::string fields;  // further header lines, each with \r\n
   std::string body;
@@ -230,6 +230,7 @@ class ScriptStream final : public tocsin::Stream {
     if (outgoing_.empty()) {
       if (idle_over()) return tocsin::Code::closed;
       if (!ended_) return again(tocsin::Want::readable);
+      if (end_ == Reply::End::turned_away) return lost(tocsin::Code::refused, 0, "client certificate expired");
       if (end_ == Reply::End::broken) return lost(tocsin::Code::io, 104, "connection reset by peer");
       return tocsin::Code::closed;
     }

@@ -329,6 +329,20 @@ TEST(tls_stream_that_cannot_write_reads_behind_a_ticket) {
   check_that_it_looks_again();
 }
 
+// With TLS 1.3 the server looks at the device's certificate when the device may be sending already: what it sent was
+// not looked at.
+TEST(tls_stream_of_a_server_that_wants_another_certificate_is_refused) {
+  if (MBEDTLS_VERSION_NUMBER < 0x03000000) _skip(__FILE__, __LINE__);
+  const Server server{"ec", ("tls1.3 client=" + certificates() + "/ca.pem").c_str()};
+  TlsStream stream{context(), resolver()};
+  CHECK_OK(connect(stream, "sms.test", server.port()));
+  std::uint8_t piece[16];
+  auto came = stream.read(piece);
+  for (; came.code() == Code::again; came = stream.read(piece)) wait(stream);
+  CHECK_CODE(came, Code::refused);
+  check_words(stream, "the server refused the handshake (alert 116): it wants a client certificate (client_cert_file)");
+}
+
 // Mbed TLS 3.6.6 means the same by its error for a cipher that nobody asked for as by that of its flaw (kPssFlaw): TLS 1.2
 // alone is tried then. Whoever changes one answer must not keep a service that speaks 1.3 alone out of reach for good.
 TEST(tls_stream_that_one_changed_answer_sent_to_tls_1_2_comes_back) {

@@ -30,6 +30,7 @@ enum class Code : std::uint8_t {
   tls,        // TLS failed or the certificate is wrong; detail() is Mbed TLS's
   protocol,   // the peer sent something outside the protocol
   corrupt,    // stored bytes fail their check
+  refused,    // the peer turned it away, and took nothing of it
 };
 
 class [[nodiscard]] Status {

@@ -37,6 +37,8 @@ class Observer {
  public:
   virtual void message_ended(const MessageId& id, std::uint32_t number, State state,
                              std::string_view reason) = 0;
+  // The service refuses requests with this message alone: it waits for an hour or so, the others go on.
+  virtual void message_set_aside(const MessageId&, std::uint32_t, std::string_view) {}
   // A stream's condition changed: "backing off", with the reason in words.
   virtual void stream_changed(std::string_view stream, std::string_view condition,
                               std::string_view reason) = 0;
@@ -152,6 +154,7 @@ class Outbox {
   void refused(std::uint32_t number, std::string_view reason, const Clocks& clocks);
 
   unsigned failures(std::uint32_t number) const;  // in a row, of this message alone
+  bool last_copy_is_next(std::uint32_t number) const;  // once the outcome of the one under way is unknown
   const Queue& queue() const { return queue_; }
   bool on_medium(Queue::Ticket ticket) const { return queue_.on_medium(ticket); }
   Queue::Ticket newest() const { return queue_.newest(); }

@@ -83,6 +83,7 @@ class Sender {
   static constexpr Millis kUrgentEvery = seconds(10);
   static constexpr Millis kKeepIdle = seconds(50);  // front ends close idle connections after a minute or so
   static constexpr Millis kAlarmIdle = seconds(5);
+  static constexpr Millis kLastCopyAfter = minutes(2);  // what stumbles in front of the service restarts in less
   static constexpr std::size_t kLeastBytes = 64;  // of an answer under way
   static constexpr Millis kLeastEvery = seconds(10);
   void urgent(Instant now);
@@ -129,8 +130,9 @@ class Sender {
   void judge_answer(const Clocks& clocks, std::uint32_t random);
   void judge_message(std::size_t at, std::string_view whole_reason, const Clocks& clocks,
                      std::uint32_t random);
-  void give_up(std::string_view reason, const Clocks& clocks, std::uint32_t random);
+  void give_up(std::string_view reason, const Clocks& clocks, std::uint32_t random, Code why = Code::io);
   void write_overdue(Instant now, TextWriter& words) const;
+  void outcome_unknown(std::uint32_t number, std::string_view reason, const Clocks& clocks, std::uint32_t random);
   void all_unknown(std::string_view reason, const Clocks& clocks, std::uint32_t random);
   void back_off(std::string_view reason, Millis at_least, const Clocks& clocks, std::uint32_t random);
   void hold(std::uint16_t status, std::string_view reason, const Clocks& clocks, std::uint32_t random);
