@@ -30,6 +30,11 @@ bool take(Bytes& rest, std::uint8_t tag, Element& into) {
 
 }  // namespace
 
+bool operator==(const FileId& a, const FileId& b) {
+  return a.device == b.device && a.inode == b.inode && a.size == b.size && a.changed_s == b.changed_s &&
+         a.changed_ns == b.changed_ns;
+}
+
 FileId file_id(std::string_view path) {
   struct stat about = {};
   if (::stat(Path{path}.c_str(), &about) != 0) return {};

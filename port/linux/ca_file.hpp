@@ -19,10 +19,7 @@ inline constexpr std::size_t kMaxAuthorityBytes = 6144;  // of one certificate; 
 struct FileId {
   std::uint64_t device = 0, inode = 0, size = 0;
   std::int64_t changed_s = 0, changed_ns = 0;
-  friend bool operator==(const FileId& a, const FileId& b) {
-    return a.device == b.device && a.inode == b.inode && a.size == b.size && a.changed_s == b.changed_s &&
-           a.changed_ns == b.changed_ns;
-  }
+  friend bool operator==(const FileId& a, const FileId& b);
 };
 // All zero when there is none.
 FileId file_id(std::string_view path);
