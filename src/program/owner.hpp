@@ -106,6 +106,7 @@ class Owner final : public Observer {
   std::size_t stream_count() const { return stream_count_; }
   const Sender& sender(std::size_t at) const { return *senders_[at]; }
   std::uint32_t messages_ended() const { return messages_ended_; }  // in this run
+  Bytes tls_arena() const { return tls_arena_; }  // all zeros until open_streams()
 
   void message_ended(const MessageId& id, std::uint32_t number, State state,
                      std::string_view reason) override;
