@@ -239,11 +239,6 @@ void Outbox::refused(std::uint32_t number, std::string_view reason, const Clocks
   end(*entry, State::failed, {}, reason, clocks);
 }
 
-unsigned Outbox::failures(std::uint32_t number) const {
-  const Entry* entry = index_.find(number);
-  return entry == nullptr ? 0 : entry->failures;
-}
-
 bool Outbox::last_copy_is_next(std::uint32_t number) const {
   const Entry* entry = index_.find(number);
   return entry != nullptr && entry->sends + 1U == most_sends(*entry);

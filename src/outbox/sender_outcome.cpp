@@ -132,7 +132,7 @@ void Sender::judge_message(std::size_t at, std::string_view whole_reason, const 
 
 void Sender::outcome_unknown(std::uint32_t number, std::string_view reason, const Clocks& clocks, std::uint32_t random) {
   const Millis most = settings_.retry_max;
-  Millis wait = full_jitter(settings_.retry_min, most, outbox_.failures(number), random);
+  Millis wait = full_jitter(settings_.retry_min, most, 0, random);
   const Millis least = most < kLastCopyAfter ? most : kLastCopyAfter;
   if (outbox_.last_copy_is_next(number) && wait < least) wait = least;
   outbox_.outcome_unknown(number, clocks.now + wait, reason, clocks);

@@ -153,7 +153,6 @@ class Outbox {
   void accepted(std::uint32_t number, std::string_view uuid, std::string_view reason, const Clocks& clocks);
   void refused(std::uint32_t number, std::string_view reason, const Clocks& clocks);
 
-  unsigned failures(std::uint32_t number) const;  // in a row, of this message alone
   bool last_copy_is_next(std::uint32_t number) const;  // once the outcome of the one under way is unknown
   const Queue& queue() const { return queue_; }
   bool on_medium(Queue::Ticket ticket) const { return queue_.on_medium(ticket); }
