@@ -17,6 +17,8 @@ import threading
 def serve(listener, context, broken):
     while True:
         raw, _ = listener.accept()
+        # An answer that waits for the client to acknowledge a ticket would be thrown away with a broken connection.
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             with context.wrap_socket(raw, server_side=True) as peer:
                 line = b""
