@@ -214,6 +214,7 @@ def twice(row, site, resumed, rotate=False):
             peer.process.reload()
         identifier = client.send(text)[0]
         client.wait_state(identifier, "accepted")
+    wait_until(lambda: all(map(peer.log, texts)), "nginx notes both")  # behind the answer
     first, second = [peer.log(text)[0] for text in texts]
     client.stop()
     client.close()
