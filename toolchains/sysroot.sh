@@ -98,7 +98,8 @@ cp "$cjson_source/cJSON.h" "$root/include/cjson/"
 compile "$root/bin/cc" lib/libcjson.a "-flto -include $here/cjson_trimmed.h" "$cjson_source/cJSON.c"
 
 # ---- for test programs: they use libstdc++, which Debian's compiler has for its own C library only
-mkdir -p "$root/check/include" "$root/check/lib"
+mkdir -p "$root/check/include" "$root/check/lib" "$root/check/tls"
+ln -s ../../include/mbedtls ../../include/psa "$root/check/tls/"  # this Mbed TLS, not Debian's
 cp -R "$root/include/cjson" "$cmocka_source/include/cmocka.h" "$root/check/include/"
 compile "${cross}gcc" check/lib/libcjson.a "$* -DTOCSIN_CJSON_HEAP -include $here/cjson_trimmed.h" "$cjson_source/cJSON.c"
 # CMocka's own configuration step, answered for Linux.
