@@ -32,6 +32,12 @@ bool only_took_a_ticket(const mbedtls_ssl_context& ssl, int code) {
 #endif
 }
 
+// Bytes of so many that Mbed TLS puts in a record.
+int one_record(const mbedtls_ssl_context& ssl, std::size_t size) {
+  const int most = mbedtls_ssl_get_max_out_record_payload(&ssl);
+  return size < static_cast<std::size_t>(most) ? static_cast<int>(size) : most;
+}
+
 }  // namespace
 
 int TlsStream::handle() const { return socket_.is_open() ? socket_.number() : connector_.handle(); }
@@ -111,7 +117,7 @@ Status TlsStream::tunnel(const Endpoint& to) {
 
 Status TlsStream::begin_handshake() {
   phase_ = Phase::handshaking;
-  socket_error_ = 0;
+  socket_error_ = half_sent_ = 0;
   ahead_ = {};
   at_end_ = answered_ = false;
   const auto literal = parse_address(host_.view(), port_);
@@ -192,7 +198,11 @@ Result<std::size_t> TlsStream::write(Bytes from) {
   may_take_ = kTakenAtOnce;
   int n = 0;
   do {
-    n = mbedtls_ssl_write(&ssl_, from.data(), from.size());
+    // A ticket that came while a record was on its way had the rest of it sent: Mbed TLS would send it once more.
+    const bool has_gone = half_sent_ != 0 && ssl_.MBEDTLS_PRIVATE(out_left) == 0;
+    n = has_gone ? half_sent_ : mbedtls_ssl_write(&ssl_, from.data(), from.size());
+    if (n < 0 && ssl_.MBEDTLS_PRIVATE(out_left) != 0) half_sent_ = one_record(ssl_, from.size());
+    if (n > 0) half_sent_ = 0;
   } while (only_took_a_ticket(ssl_, n));
   if (n < 0 && socket_error_ != 0) {  // what the server said before it closed can still be read
     const Status broken{Code::io, socket_error_};
@@ -200,7 +210,7 @@ Result<std::size_t> TlsStream::write(Bytes from) {
     TextWriter text{words};
     write_errno(socket_error_, text);
     explain(text.text(network_advice(socket_error_)).view());
-    socket_error_ = 0;
+    socket_error_ = half_sent_ = 0;
 #if MBEDTLS_VERSION_NUMBER >= 0x03000000
     ssl_.MBEDTLS_PRIVATE(out_left) = 0;  // behind a ticket it would be sent once more before anything is read
 #endif

@@ -99,6 +99,7 @@ class TlsStream final : public Stream {
   Heard heard_ = Heard::unknown;
   std::size_t may_take_ = 0;   // bytes, until this call returns
   Bytes ahead_;                // of ahead_memory_: received, and not yet asked for
+  int half_sent_ = 0;          // bytes of the record that Mbed TLS could not send as a whole
   int socket_error_ = 0;       // errno of the last failed send or receive
   bool at_end_ = false;        // nothing more comes from the socket
   bool answered_ = false;      // something was read since the handshake

@@ -91,6 +91,7 @@ class Server {
     ::waitpid(child_, nullptr, 0);
   }
   std::uint16_t port() const { return port_; }
+  void go_on() const { CHECK_EQ(::write(stdin_, "\n", 1), 1); }  // `late`
 
  private:
   pid_t child_ = 0;
