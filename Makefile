@@ -313,7 +313,7 @@ $(SHIP)/net_bare: $(call objects,$(SHIP),tests/bench/net_bare.cpp port/linux/tls
 .PHONY: demo bench bench-counts
 demo: $(BUILD)/deps/demo.ok program    ## the whole story on this machine: alarm, outage, kill -9, delivery
 	$(Q)TOCSIN=$(abspath $(SHIP)/tocsin) python3 tests/demo/demo.py
-bench: $(BUILD)/deps/bench.ok program  ## counts beside the peers, about 7 minutes; FAST=1: without what waits
+bench: $(BUILD)/deps/bench.ok program  ## counts beside the peers, about 9 minutes; FAST=1: without what waits
 	$(Q)TOCSIN=$(abspath $(SHIP)/tocsin) tests/bench/run
 bench-counts: $(BUILD)/deps/bench.ok   ## what needs neither root nor waiting: rows 5 to 8, the queue's instructions
 	$(Q)python3 tests/bench/bench_net.py --counts

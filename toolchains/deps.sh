@@ -81,6 +81,8 @@ wget wget
 <curl/curl.h> libcurl4-openssl-dev
 sqlite3 sqlite3
 <rapidjson/rapidjson.h> rapidjson-dev
+<yajl/yajl_gen.h> libyajl-dev
+<jansson.h> libjansson-dev
 <http_parser.h> libhttp-parser-dev
 <h2o/version.h> libh2o-dev
 <sqlite3.h> libsqlite3-dev

@@ -13,8 +13,10 @@
 
 #include <cjson/cJSON.h>
 #include <http_parser.h>
+#include <jansson.h>
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
+#include <yajl/yajl_gen.h>
 
 #include "tocsin/wire/http_response.hpp"
 #include "tocsin/wire/json_writer.hpp"
@@ -115,6 +117,53 @@ rapidjson::StringBuffer* rapid;  // reused, so that its allocations are not coun
 MEASURED void measured_json_rapidjson(const OutgoingText& m) { rapidjson_body<NotChecking>(m, *rapid); }
 MEASURED void measured_json_rapidjson_utf8(const OutgoingText& m) { rapidjson_body<Checking>(m, *rapid); }
 
+namespace {
+
+void put(std::string_view text) {
+  std::memcpy(body, text.data(), text.size());
+  body[text.size()] = '\0';
+}
+
+yajl_gen yajl;
+void yajl_text(std::string_view text) {
+  yajl_gen_string(yajl, reinterpret_cast<const unsigned char*>(text.data()), text.size());
+}
+
+}  // namespace
+
+// Its generator is reused; a new one would cost it an allocation and more.
+MEASURED void measured_json_yajl(const OutgoingText& m) {
+  yajl_gen_reset(yajl, nullptr);
+  yajl_gen_clear(yajl);
+  yajl_gen_map_open(yajl);
+  yajl_text("messages");
+  yajl_gen_array_open(yajl);
+  yajl_gen_map_open(yajl);
+  yajl_text("internal_id");
+  yajl_text(m.internal_id);
+  yajl_text("sender");
+  yajl_text(m.sender);
+  yajl_text("recipient_phone");
+  yajl_text(m.phone);
+  yajl_text("message_content");
+  yajl_text(m.text);
+  yajl_gen_map_close(yajl);
+  yajl_gen_array_close(yajl);
+  yajl_gen_map_close(yajl);
+  const unsigned char* text = nullptr;
+  size_t size = 0;
+  yajl_gen_get_buf(yajl, &text, &size);
+  put({reinterpret_cast<const char*>(text), size});
+}
+
+MEASURED void measured_json_jansson(const OutgoingText& m) {
+  json_t* root = json_pack("{s:[{s:s%,s:s%,s:s%,s:s%}]}", "messages", "internal_id", m.internal_id.data(),
+                           m.internal_id.size(), "sender", m.sender.data(), m.sender.size(), "recipient_phone",
+                           m.phone.data(), m.phone.size(), "message_content", m.text.data(), m.text.size());
+  body[json_dumpb(root, body, sizeof body - 1, JSON_COMPACT)] = '\0';
+  json_decref(root);
+}
+
 MEASURED void measured_json_snprintf(const OutgoingText& m) {
   const int n = std::snprintf(body, sizeof body,
                               "{\"messages\":[{\"internal_id\":\"%s\",\"sender\":\"%s\",\"recipient_phone\":\"%s\","
@@ -127,6 +176,8 @@ namespace {
 
 void run_json(void (*measured)(const OutgoingText&), int calls, bool is_rapid) {
   if (is_rapid) rapid = new rapidjson::StringBuffer(nullptr, 4096);
+  yajl = yajl_gen_alloc(nullptr);
+  yajl_gen_config(yajl, yajl_gen_validate_utf8, 1);
   built = cJSON_Parse("{}");
   add_to_tree(built, *alarm_text);
   measured_json_tocsin(*alarm_text);
@@ -290,6 +341,7 @@ int main(int argc, char** argv) {
                            Json{"json_cjson_print", measured_json_cjson_print},
                            Json{"json_rapidjson", measured_json_rapidjson},
                            Json{"json_rapidjson_utf8", measured_json_rapidjson_utf8},
+                           Json{"json_yajl", measured_json_yajl}, Json{"json_jansson", measured_json_jansson},
                            Json{"json_snprintf", measured_json_snprintf}})
     if (name == json.name) return run_json(json.run, calls, name.find("rapidjson") != std::string::npos), 0;
   for (const char* peer : {"tocsin", "picohttpparser", "http_parser", "llhttp"})

@@ -26,6 +26,8 @@ ROWS = [
         ("json_snprintf", "snprintf", "no escaping, no check"),
         ("json_rapidjson", "RapidJSON Writer", "escaping; UTF-8 not checked"),
         ("json_rapidjson_utf8", "RapidJSON Writer, checking", "escaping and UTF-8 checked"),
+        ("json_yajl", "yajl", "escaping and UTF-8 checked; text copied once"),
+        ("json_jansson", "jansson", "escaping and UTF-8 checked; tree built, printed, freed"),
         ("json_cjson_print", "cJSON, print only", "escaping; the tree was there"),
         ("json_cjson", "cJSON", "escaping; tree built, printed, freed"),
     ]),
@@ -64,7 +66,8 @@ def build(level):
     program = OUT / f"bench_wire{level}"
     sources = [str(s) for folder in ("base", "wire") for s in sorted((ROOT / "src" / folder).glob("*.cpp"))]
     run("g++", "-std=c++17", level, "-g", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics", "-ffunction-sections",
-        "-Iinclude", "tests/bench/bench_wire.cpp", *sources, "-o", str(program), "-lcjson", "-lhttp_parser", "-ldl")
+        "-Iinclude", "tests/bench/bench_wire.cpp", *sources, "-o", str(program), "-lcjson", "-lhttp_parser", "-lyajl", "-ljansson",
+        "-ldl")
     return program
 
 
