@@ -46,6 +46,22 @@ TEST(http_request_without_a_token_or_type_leaves_their_fields_out) {
   CHECK(text.find("Host: sendsms.commpeak.com\r\nContent-Length: 7\r\n") != std::string::npos);
 }
 
+TEST(http_request_get_without_a_body_says_nothing_of_one) {
+  HttpRequest request = simple();
+  request.method = "GET";
+  request.target = "/textpeak/streams/messages?phone=447700900123&page=1";
+  CHECK_TEXT(written(request, 0),
+             "GET /textpeak/streams/messages?phone=447700900123&page=1 HTTP/1.1\r\n"
+             "Host: sendsms.commpeak.com\r\n"
+             "Authorization: secret-token\r\n"
+             "Accept-Encoding: identity\r\n"
+             "User-Agent: tocsin\r\n"
+             "\r\n");
+  CHECK(written(request, 1).find("\r\nContent-Length: 1\r\n") != std::string::npos);
+  request.method = "POST";
+  CHECK(written(request, 0).find("\r\nContent-Length: 0\r\n") != std::string::npos);
+}
+
 TEST(http_request_host_names_another_port_than_443) {
   HttpRequest request = simple();
   request.port = 8443;

@@ -37,13 +37,8 @@ void hide(std::string_view token, FixedText<N>& words) {
 
 }  // namespace
 
-std::string_view Sender::words_for_answer() const {
-  const char* fault = exchange_.response().fault();
-  return fault[0] != '\0' ? fault : stream_.problem();
-}
-
 void Sender::judge_answer(const Clocks& clocks, std::uint32_t random) {
-  const HttpResponse& response = exchange_.response();
+  const HttpResponse& response = call_.response();
   if (const auto said = parse_http_date(response.date()); said.ok()) service_time_ = said.value();
   std::string_view ids[kMaxBatch];
   for (std::size_t i = 0; i < batch_size_; ++i) ids[i] = ids_[i].view();
@@ -54,7 +49,7 @@ void Sender::judge_answer(const Clocks& clocks, std::uint32_t random) {
   answer.body = response.body();
   Judgement judgement = judge(answer, Span<const std::string_view>{ids, batch_size_},
                               Span<MessageVerdict>{verdicts_, batch_size_}, arena_);
-  if (of_before_) {  // a token that is not known any more may be in its words, and was what it judged
+  if (call_.settings_changed()) {  // a token that is not known any more may be in its words, and was what it judged
     for (std::size_t i = 0; i < batch_size_; ++i) verdicts_[i].reason.clear();
     judgement.reason.assign_cut("answered to the token before this one");
     if (judgement.whole == Whole::held) judgement.whole = Whole::later;
@@ -62,11 +57,6 @@ void Sender::judge_answer(const Clocks& clocks, std::uint32_t random) {
   hide(settings_.token, judgement.reason);
   for (std::size_t i = 0; i < batch_size_; ++i) hide(settings_.token, verdicts_[i].reason);
   const std::string_view reason = judgement.reason.view();
-  if (exchange_.reusable()) {
-    idle_since_ = clocks.now;
-  } else {
-    disconnect();
-  }
 
   switch (judgement.whole) {
     case Whole::held:
@@ -175,66 +165,17 @@ void Sender::all_unknown(std::string_view reason, const Clocks& clocks, std::uin
   batch_size_ = 0;
 }
 
-// What did not come in time.
-void Sender::write_overdue(Instant now, TextWriter& words) const {
-  const std::string_view host = settings_.endpoint.host;
-  const bool whole = now >= deadline_;
-  if (whole) {
-    words.text("no success within ");
-    write_duration(settings_.timeout, words);
-    words.text(": ");
-  } else if (state_ == State::connecting) {
-    words.text("gave up after ");
-    write_duration(limit_, words);
-    words.text(": ");
-  }
-  const auto and_limit = [&] {
-    if (whole) return;
-    words.text(" within ");
-    write_duration(limit_, words);
-  };
-  if (state_ == State::connecting && !stream_.problem().empty()) {
-    words.text(stream_.problem());
-  } else if (state_ == State::connecting) {
-    words.text(connect_phase_ == Phase::looking_up    ? "the name look-up of "
-               : connect_phase_ == Phase::tunnelling  ? "the way by the proxy to "
-               : connect_phase_ == Phase::handshaking ? "the TLS handshake with "
-                                                      : "the connection to ");
-    words.text(host).text(" did not finish");
-  } else if (state_ == State::preparing) {
-    words.text("the medium did not take the record that must precede the request");
-  } else if (state_ == State::sending) {
-    words.text(host).text(" did not take the whole request");
-    and_limit();
-    words.text(": it may have arrived");
-  } else if (received_ == 0) {
-    words.text("no byte of the answer");
-    and_limit();
-    words.text(" after the request was sent to ").text(host).text(": it may have arrived");
-  } else {
-    words.text("the answer of ").text(host).text(" comes too slowly (").number(received_);
-    words.text(" bytes so far): the request may have arrived");
-  }
-}
-
-// The exchange came to no answer. An empty reason says that its time is over.
-void Sender::give_up(std::string_view reason, const Clocks& clocks, std::uint32_t random, Code why) {
+// The request came to no answer.
+void Sender::give_up(const Clocks& clocks, std::uint32_t random) {
   char text[kWords];
   TextWriter words(text);
-  if (!reason.empty()) {
-    words.text(reason);
-  } else {
-    write_overdue(clocks.now, words);
-  }
-  const bool may_have_left = (state_ == State::sending || state_ == State::receiving) &&
-                             exchange_.may_have_left() && why != Code::refused;
-  disconnect();
-  if (may_have_left) {
+  call_.write_reason(words);
+  if (call_.may_have_left()) {
     all_unknown(words.view(), clocks, random);
   } else {
     take_back(clocks.now, clocks);
     to_troubled_ = false;  // that it did not leave says nothing about its recipients
-    if (proxy_talk_.login_refused()) return hold(407, words.view(), clocks, random);
+    if (call_.proxy_login_refused()) return hold(407, words.view(), clocks, random);
   }
   back_off(words.view(), milliseconds(0), clocks, random);
 }

@@ -102,8 +102,9 @@ Result<std::size_t> write_request_head(const HttpRequest& request, std::size_t b
   write_host(request.host, head);
   if (request.port != 443) head.text(":"sv).number(request.port);
   if (!request.authorization.empty()) head.text("\r\nAuthorization: "sv).text(request.authorization);
-  if (!request.content_type.empty()) head.text("\r\nContent-Type: "sv).text(request.content_type);
-  head.text("\r\nContent-Length: "sv).number(body_size);
+  const bool has_body = body_size > 0 || request.method != "GET"sv;  // RFC 9110 8.6
+  if (has_body && !request.content_type.empty()) head.text("\r\nContent-Type: "sv).text(request.content_type);
+  if (has_body) head.text("\r\nContent-Length: "sv).number(body_size);
   head.text("\r\nAccept-Encoding: identity\r\nUser-Agent: tocsin\r\n\r\n"sv);
   if (head.cut()) return Code::too_big;
   return head.size();

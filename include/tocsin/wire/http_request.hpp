@@ -22,7 +22,8 @@ struct HttpRequest {
 };
 
 // Writes the head, the empty line included, for a body of `body_size` bytes: Host, Authorization,
-// Content-Type, Content-Length, Accept-Encoding: identity, User-Agent; the connection is kept.
+// Content-Type, Content-Length, Accept-Encoding: identity, User-Agent; the connection is kept. A GET without a body
+// says nothing of one.
 // A method that is not a token (RFC 9110 5.6.2), a target or field value with anything but visible
 // ASCII (plus inner spaces in values) is refused before a byte is written: CR, LF and NUL above all.
 // Returns the bytes written. Errors: bad_value, too_big (for `into`).
