@@ -106,14 +106,43 @@ TEST(simple_send_larger_than_the_buffer_is_full) {
   }
 }
 
+// As a live integration sends it.
+TEST(event_send_of_two_messages_is_the_form_that_was_seen) {
+  JsonWriter json(buffer);
+  open_event_send(json, "alarm");
+  OutgoingText message{"gw7-125", "GLOBAL", "447700900123", "Pump 3: level \"high\"", "gw7", "high-level", "critical", "raised"};
+  add_recipient(json, message, kVariables);
+  message.internal_id = "gw7-126";
+  message.sender = message.alarm = message.state = {};
+  add_recipient(json, message, 1 | 4);
+  close_event_send(json);
+  const auto body = json.finish();
+  CHECK_OK(body);
+  CHECK_TEXT(body.value(),
+             R"({"event":"alarm","recipients":[)"
+             R"({"internal_id":"gw7-125","recipient_phone":"447700900123","sender":"GLOBAL","template_variables":)"
+             R"({"text":"Pump 3: level \"high\"","device":"gw7","alarm":"high-level","class":"critical","state":"raised"}},)"
+             R"({"internal_id":"gw7-126","recipient_phone":"447700900123","template_variables":)"
+             R"({"text":"Pump 3: level \"high\"","alarm":""}}]})");
+}
+
 // Any text travels at most six times as long (\u001f), so a batch of one always fits.
 TEST(simple_send_of_the_longest_message_fits_a_request) {
   static char text[kMaxText];
-  static char name[kMaxSender];
+  static char name[kMaxId];
   std::memset(text, 0x1F, sizeof text);
   std::memset(name, '"', sizeof name);
-  const OutgoingText message{{name, kMaxSender}, {name, kMaxSender}, "447700900123456", {text, kMaxText}};
+  const OutgoingText message{{name, kMaxId}, {name, kMaxSender}, "447700900123456", {text, kMaxText}};
   check_round_trip({&message, 1});
+  static char key[kMaxEvent];
+  std::memset(key, '"', sizeof key);
+  const OutgoingText of_event{{name, kMaxId}, {name, kMaxSender}, "447700900123456", {text, kMaxText},
+                              {name, kMaxDeviceName}, {name, kMaxName}, "critical", "cleared"};
+  JsonWriter json(buffer);
+  open_event_send(json, {key, sizeof key});
+  add_recipient(json, of_event, kVariables);
+  close_event_send(json);
+  CHECK_OK(json.finish());
 }
 
 }  // namespace

@@ -16,6 +16,7 @@ inline constexpr std::size_t kMaxPhones = 32;        // phones of one event: the
 inline constexpr std::size_t kMaxName = 32;          // bytes of a stream, contact, group or alarm name
 inline constexpr std::size_t kMaxDeviceName = 20;    // bytes of `name` in [device]: it begins every id
 inline constexpr std::size_t kMaxId = 36;            // NAME-TAG-NUMBER; the service's own limit is unknown
+inline constexpr std::size_t kMaxEvent = 64;         // bytes of an event key; the portal shows what it may hold
 inline constexpr std::size_t kMaxSender = 32;        // bytes; the service documents none, networks take 11 or 15
 inline constexpr std::size_t kMaxUuid = 64;          // bytes of a message_uuid; a real one has 36
 inline constexpr std::size_t kMaxReason = 120;       // bytes of a refusal in the service's own words, cut beyond

@@ -136,6 +136,9 @@ Result<Outbox::Outgoing> Outbox::read(std::uint32_t number, MutBytes scratch) co
   out.id = message_id(body.event.id_prefix, number);
   out.phone = body.event.phone(number - body.first_number);
   out.text = body.event.text;
+  out.alarm = body.event.alarm;
+  out.cls = body.event.cls;
+  out.transition = body.event.transition;
   out.repeat = entry->repeat;
   return out;
 }

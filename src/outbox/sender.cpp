@@ -38,7 +38,7 @@ Sender::State Sender::state() const {
 
 void Sender::configure(const Settings& settings) {
   settings_ = settings;
-  stream_id_ = name_hash(settings.name);
+  stream_id_ = settings.send_path.empty() ? 0 : name_hash(settings.name);
   call_.configure(settings);
 }
 
@@ -156,7 +156,7 @@ Status Sender::prepare(const Clocks& clocks) {
   }
   if (batch_size_ == 0) return Code::empty;
 
-  const Status begun = call_.prepare("POST", "/simple_send/", body_size_);
+  const Status begun = call_.prepare("POST", settings_.send_path, body_size_);
   if (!begun.ok()) {
     batch_size_ = 0;
     return begun;
@@ -180,7 +180,8 @@ Status Sender::prepare(const Clocks& clocks) {
 bool Sender::compose(const Clocks& clocks) {
   const MutBytes room = call_.body_room();
   JsonWriter json({reinterpret_cast<char*>(room.data()), room.size()});
-  open_simple_send(json);
+  const bool of_event = !settings_.event.empty();
+  of_event ? open_event_send(json, settings_.event) : open_simple_send(json);
   for (std::size_t i = 0; i < batch_size_; ++i) {
     const auto message = outbox_.read(batch_[i], scratch_);
     if (!message.ok()) {
@@ -196,12 +197,16 @@ bool Sender::compose(const Clocks& clocks) {
     out.sender = settings_.sender;
     out.phone = message.value().phone.view();
     out.text = message.value().text;
+    out.device = settings_.device;
+    out.alarm = message.value().alarm;
+    out.message_class = tocsin::word(message.value().cls);
+    out.state = tocsin::word(message.value().transition);
     char marked[kMaxText];
     if (message.value().repeat && out.text.size() + kRepeatMark.size() <= sizeof marked) {
       TextWriter text(marked);
       out.text = text.text(out.text).text(kRepeatMark).view();
     }
-    add_message(json, out);
+    of_event ? add_recipient(json, out, settings_.variables) : add_message(json, out);
     if (json.size() + 2 > room.size()) {
       TOCSIN_ASSERT(i > 0);  // one message always fits: kMaxText escaped is below kRequestBodyBytes
       batch_size_ = i;

@@ -350,7 +350,8 @@ Exit show_message(const Call& call) {
   if (!event.alarm.empty())
     out.text("\nalarm     ")
         .text(event.alarm)
-        .text(event.transition == Transition::raised ? " raised" : " cleared");
+        .text(event.transition == Transition::none ? "" : " ")
+        .text(word(event.transition));
   if (event.edge_before_ms > 0)
     out.text(", the edge came ").number(event.edge_before_ms).text(" ms before it was queued");
   out.text("\ntext      ").text(event.text).text("\nqueued    ");

@@ -115,6 +115,11 @@ std::size_t distance(std::string_view a, std::string_view b) {
 std::size_t Config::find_stream(std::string_view name) const {
   return find_name(streams, stream_count, name);
 }
+std::size_t Config::first_stream() const {
+  for (std::size_t at = 0; at < stream_count; ++at)
+    if (streams[at].type != StreamType::otp) return at;
+  return kNotFound;
+}
 std::size_t Config::find_contact(std::string_view name) const {
   return find_name(contacts, contact_count, name);
 }

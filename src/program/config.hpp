@@ -6,7 +6,7 @@
 //   3. After an ok() every reference is an index that exists and every number is inside its limits.
 //
 // Memory: ConfigFile is 64 KiB of text and about 12 KiB of values, static, two of them where a reload must
-// leave the old one in force. ConfigErrors is about 15 KiB. Threads: none. Only load_config() calls the
+// leave the old one in force. ConfigErrors is about 20 KiB. Threads: none. Only load_config() calls the
 // system.
 #pragma once
 
@@ -17,6 +17,7 @@
 #include "tocsin/port.hpp"
 #include "tocsin/wire/message.hpp"
 #include "tocsin/wire/phone.hpp"
+#include "tocsin/wire/streams_api.hpp"
 
 namespace tocsin {
 
@@ -36,7 +37,10 @@ struct DeviceConfig {
   std::string_view place() const { return state_device.empty() ? state : state_device; }  // of the queue
 };
 
-enum class StreamType : std::uint8_t { marketing, two_way };
+enum class StreamType : std::uint8_t { marketing, two_way, transactional, otp, whatsapp };
+// The hosts of the service that are known: what their addresses and paths are.
+enum class Service : std::uint8_t { sendsms, streams, gateway };
+enum class RequestKind : std::uint8_t { simple_send, event_send };
 
 struct StreamConfig {
   std::string_view name;
@@ -44,6 +48,11 @@ struct StreamConfig {
   std::string_view host = "sendsms.commpeak.com";  // of base_url; an IPv6 address without its brackets
   std::uint16_t port = 443;
   std::string_view path_prefix;                    // of base_url: empty, or "/..." without a "/" at its end
+  std::string_view send_path = "/simple_send/";    // behind it; empty for otp
+  Service service = Service::sendsms;              // whose paths are used
+  RequestKind request = RequestKind::simple_send;  // nothing of the kind for otp
+  std::string_view event;                          // of event_send only
+  Places variables = kVariables;                   // of its template
   std::string_view token_file;
   std::string_view sender;                         // empty: the stream's own default
   std::string_view proxy_host;                     // empty: no proxy; an IPv6 address without its brackets
@@ -116,6 +125,8 @@ struct Config {
   std::size_t find_contact(std::string_view name) const;
   std::size_t find_group(std::string_view name) const;
   std::size_t find_alarm(std::string_view name) const;
+  // The first that takes messages (type otp does not), or kNotFound.
+  std::size_t first_stream() const;
 };
 
 // What is wrong with a file, in the order of its lines.
@@ -123,7 +134,7 @@ class ConfigErrors {
  public:
   struct Entry {
     std::uint32_t line = 0;   // 0: the file as a whole
-    FixedText<300> text;      // "what is wrong: what to do"
+    FixedText<400> text;      // "what is wrong: what to do"
   };
 
   ConfigErrors() {}

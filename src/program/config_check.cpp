@@ -119,10 +119,17 @@ void resolve_alarm(const PendingReferences::OfAlarm& pending, AlarmConfig& alarm
     if (!add_recipients(config, alarm.to, phones, why).ok())
       Complaint{errors, pending.to.line}.text(why.view());
   }
-  alarm.stream = config.stream_count > 0 ? 0 : kNoStream;
+  const std::size_t first = config.first_stream();
+  alarm.stream = first != kNotFound ? static_cast<std::uint8_t>(first) : kNoStream;
+  if (first == kNotFound && config.stream_count > 0 && pending.stream.line == 0)
+    Complaint{errors, alarm.line}.text("no stream takes messages, all are of type otp: add a [stream NAME] of another type");
   if (pending.stream.line != 0) {
     const std::size_t at = config.find_stream(pending.stream.written);
-    if (at != kNotFound) {
+    if (at != kNotFound && config.streams[at].type == StreamType::otp) {
+      Complaint complaint{errors, pending.stream.line};
+      complaint.text("the stream ").code(pending.stream.written).text(" is for one-time codes alone (type otp): ");
+      complaint.text("name another one");
+    } else if (at != kNotFound) {
       alarm.stream = static_cast<std::uint8_t>(at);
     } else {
       Complaint complaint{errors, pending.stream.line};

@@ -51,7 +51,7 @@ class Complaint {
  private:
   ConfigErrors& errors_;
   std::uint32_t line_;
-  char memory_[300];
+  char memory_[400];
   TextWriter words_{memory_};
 };
 

@@ -4,6 +4,7 @@
 #include "port/linux/system.hpp"
 #include "src/program/config_keys.hpp"
 #include "src/program/config_reader.hpp"
+#include "src/program/config_request.hpp"
 #include "src/program/config_values.hpp"
 #include "src/program/ini.hpp"
 #include "tocsin/outbox/index.hpp"
@@ -78,6 +79,7 @@ class ConfigReader {
   bool began_ = false;  // a section, known or not
   std::uint32_t section_line_ = 0;
   std::uint32_t device_line_ = 0;
+  bool type_is_known_ = false;  // of this stream
   std::size_t class_ = 0;                      // of this section
   std::uint32_t class_line_[kClasses] = {};
   std::uint8_t overflow_ = 0;           // kinds whose limit was reported, a bit each
@@ -89,6 +91,7 @@ void ConfigReader::begin_section(const IniItem& item) {
   section_ = Section::none;
   section_line_ = item.line;
   for (std::uint32_t& line : seen_) line = 0;
+  type_is_known_ = false;
 
   const Section section = find_section(item.word);
   switch (section) {
@@ -208,6 +211,10 @@ void ConfigReader::end_section() {
   check_needs("proxy_auth_file", "proxy");
   check_needs("client_cert_file", "client_key_file");
   check_needs("client_key_file", "client_cert_file");
+  if (type_is_known_)
+    settle_requests({section_line_, line_of("service"), line_of("base_url"), line_of("send_path"), line_of("request"),
+                     line_of("event"), line_of("variables")},
+                    config_.streams[config_.stream_count - 1], errors_);
   if (stream.retry_min > stream.retry_max) {
     const std::uint32_t min_line = line_of("retry_min");
     Complaint complaint{errors_, min_line != 0 ? min_line : line_of("retry_max")};
@@ -292,7 +299,17 @@ void ConfigReader::device_value(const IniItem& item, const Value& value) {
 
 void ConfigReader::stream_value(const IniItem& item, const Value& value) {
   StreamConfig& stream = config_.streams[config_.stream_count - 1];
-  if (item.word == "type") return value.stream_type(stream.type);
+  if (item.word == "type") {
+    const std::size_t before = errors_.count();
+    value.stream_type(stream.type);
+    type_is_known_ = errors_.count() == before;
+    return;
+  }
+  if (item.word == "service") return value.service(stream.service);
+  if (item.word == "send_path") return value.url_path(stream.send_path);
+  if (item.word == "request") return value.request_kind(stream.request);
+  if (item.word == "event") return value.event(stream.event);
+  if (item.word == "variables") return value.variables(stream.variables);
   if (item.word == "base_url") return value.base_url(stream);
   if (item.word == "token_file") return value.path(kMaxPath, stream.token_file);
   if (item.word == "sender") return value.sender(stream.sender);

@@ -12,75 +12,11 @@ constexpr std::uint32_t kLeastQueue = 64 * 1024;
 constexpr std::uint32_t kMostQueue = 32 * 1024 * 1024;
 static_assert(kMostQueue <= 2 * kMaxBlocks * kBlock);
 
-bool is_letter(char c) { return to_lower(c) >= 'a' && to_lower(c) <= 'z'; }
 
 bool is_name(std::string_view text) {
   for (const char c : text)
     if (!is_letter(c) && !is_digit(c) && find("._-", c) == kNotFound) return false;
   return !text.empty();
-}
-
-// Of base_url, without brackets.
-bool is_host(std::string_view host, bool bracketed) {
-  bool colon = false;
-  for (const char c : host) {
-    const bool hex = is_digit(c) || (to_lower(c) >= 'a' && to_lower(c) <= 'f');
-    if (bracketed ? !hex && c != ':' && c != '.' : !is_letter(c) && !is_digit(c) && c != '-' && c != '.')
-      return false;
-    colon = colon || c == ':';
-  }
-  return !host.empty() && host.size() <= kMaxHost && bracketed == colon && host.front() != '.' &&
-         host.front() != '-';
-}
-
-struct Place {
-  std::string_view host;
-  std::uint16_t port;
-};
-
-// What is wrong with this HOST or HOST:PORT, or empty and its parts in `into`.
-std::string_view place_problem(std::string_view written, std::string_view no_host, Place& into) {
-  const bool bracketed = starts_with(written, "[");
-  const std::size_t closing = bracketed ? find(written, ']') : 0;
-  if (closing == kNotFound) return "the ] of the address is missing";
-  const std::size_t colon = find(written, ':', closing);
-  into.host = bracketed ? tail(head(written, closing), 1) : head(written, colon == kNotFound ? written.size() : colon);
-  if (!is_host(into.host, bracketed)) return no_host;
-  if (bracketed && closing + 1 != (colon == kNotFound ? written.size() : colon)) return "only a :PORT follows the ]";
-  if (colon == kNotFound) return {};
-  const auto number = parse_number(tail(written, colon + 1), 65535);
-  if (!number.ok() || number.value() == 0) return "a port is a number from 1 to 65535";
-  into.port = static_cast<std::uint16_t>(number.value());
-  return {};
-}
-
-// What is wrong with this address, or empty and its parts in `into`.
-std::string_view url_problem(std::string_view url, StreamConfig& into) {
-  constexpr std::string_view kScheme = "https://";
-  if (!same_ignoring_case(head(url, kScheme.size()), kScheme))
-    return "write https://HOST: the token must not travel in the clear";
-  std::string_view path = tail(url, kScheme.size());
-  if (find(path, '?') != kNotFound || find(path, '#') != kNotFound)
-    return "leave the ? or # and what follows out";
-  std::size_t slash = find(path, '/');
-  if (slash == kNotFound) slash = path.size();
-  const std::string_view authority = head(path, slash);
-  path = tail(path, slash);
-  if (find(authority, '@') != kNotFound) return "leave user and password out, the token is enough";
-
-  Place place{{}, 443};
-  const std::string_view problem = place_problem(
-      authority, "write https://HOST or https://HOST:PORT with the name of the service's host", place);
-  if (!problem.empty()) return problem;
-  while (ends_with(path, "/")) path.remove_suffix(1);
-  if (ends_with(path, "/simple_send")) return "leave /simple_send/ out, it is added";
-  for (const char c : path)
-    if (c <= 0x20 || c >= 0x7F) return "its path may hold visible ASCII only";
-  if (path.size() > kMaxUrlPath) return "its path is too long";
-  into.host = place.host;
-  into.port = place.port;
-  into.path_prefix = path;
-  return {};
 }
 
 }  // namespace
@@ -133,46 +69,6 @@ void Value::queue_size(std::uint32_t& into) const {
   }
   constexpr std::uint32_t kStep = 2 * kBlock;  // two files of whole blocks
   into = static_cast<std::uint32_t>(bytes) / kStep * kStep;
-}
-
-void Value::stream_type(StreamType& into) const {
-  if (written == "marketing") {
-    into = StreamType::marketing;
-    return;
-  }
-  if (written == "two-way") {
-    into = StreamType::two_way;
-    return;
-  }
-  Complaint complaint{errors, line};
-  for (const std::string_view later : {"transactional", "otp", "whatsapp"})
-    if (written == later) {
-      complaint.text("the type ").code(written).text(" is not supported yet: use marketing or two-way");
-      return;
-    }
-  complaint.text("unknown type ").code(written).text(": use marketing or two-way");
-}
-
-void Value::base_url(StreamConfig& into) const {
-  const std::string_view problem = url_problem(written, into);
-  if (!problem.empty()) Complaint{errors, line}.code(written).text(" cannot be used: ").text(problem);
-}
-
-void Value::proxy(StreamConfig& into) const {
-  if (find(written, '@') != kNotFound) {  // not quoted: it may be a password
-    Complaint{errors, line}.code(key).text(" has an @: leave user and password out, they belong into proxy_auth_file");
-    return;
-  }
-  Place place{{}, 0};
-  std::string_view problem = place_problem(written, "write HOST:PORT, as proxy.plant:3128", place);
-  if (problem.empty() && place.port == 0) problem = "write its port too, as proxy.plant:3128";
-  if (find(written, '/') != kNotFound) problem = "write HOST:PORT alone, without http:// and /";
-  if (!problem.empty()) {
-    Complaint{errors, line}.code(written).text(" cannot be used: ").text(problem);
-    return;
-  }
-  into.proxy_host = place.host;
-  into.proxy_port = place.port;
 }
 
 void Value::sender(std::string_view& into) const {

@@ -10,6 +10,7 @@ namespace tocsin {
 
 inline constexpr std::size_t kMaxControlPathBytes = 107;  // sockaddr_un, without its zero
 inline constexpr std::size_t kMaxUrlPath = 128;  // bytes of base_url's path: the request head has its limit
+inline constexpr std::size_t kMaxSendPath = 90;  // bytes of a path behind it
 inline constexpr std::size_t kMaxHost = 253;     // bytes of a host name (RFC 1035 2.3.4, as text)
 
 struct Value {
@@ -22,7 +23,12 @@ struct Value {
   void path(std::size_t longest, std::string_view& into) const;
   void queue_size(std::uint32_t& into) const;
   void stream_type(StreamType& into) const;
+  void service(Service& into) const;
   void base_url(StreamConfig& into) const;
+  void url_path(std::string_view& into) const;
+  void request_kind(RequestKind& into) const;
+  void event(std::string_view& into) const;
+  void variables(Places& into) const;
   void proxy(StreamConfig& into) const;
   void sender(std::string_view& into) const;
   void pins(std::string_view& into) const;
@@ -35,6 +41,8 @@ struct Value {
   void level(Level& into) const;
   void message_class(Class& into) const;
 };
+
+inline bool is_letter(char c) { return to_lower(c) >= 'a' && to_lower(c) <= 'z'; }
 
 // Why this cannot be the name of a section, or empty.
 std::string_view name_problem(std::string_view name);

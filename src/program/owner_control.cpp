@@ -61,8 +61,11 @@ void Owner::answer(ControlServer::Client client, Instant now) {
       out.text(" ").number(arena_.peak());
       return reply(client, Exit::done, out.view(), {}, now);
     case Ask::reasons:
-      for (std::size_t i = 0; i < stream_count_; ++i)
-        out.text(senders_[i]->name()).text("\t").text(senders_[i]->reason()).text("\n");
+      for (std::size_t i = 0; i < stream_count_; ++i) {
+        const bool takes_none = config_->streams[i].type == StreamType::otp;
+        out.text(senders_[i]->name()).text("\t");
+        out.text(takes_none ? "its stream is for one-time codes alone now (type otp)" : senders_[i]->reason()).text("\n");
+      }
       for (const Class cls : {Class::critical, Class::warning, Class::info}) {
         const Millis wait = budget_wait(cls, now);
         if (wait.count == 0) continue;
@@ -188,11 +191,17 @@ void Owner::look_after(Waiting& waiting, Instant now) {
 
 Owner::Posted Owner::post(const ControlRequest& request, TextWriter& why) {
   Posted posted;
-  const std::size_t stream = request.stream.empty() ? 0 : config_->find_stream(request.stream);
-  if (config_->stream_count == 0 || stream == kNotFound) {
+  const std::size_t stream = request.stream.empty() ? config_->first_stream() : config_->find_stream(request.stream);
+  if (stream == kNotFound && !request.stream.empty()) {
     why.text("there is no [stream ").text(request.stream).text("] in the configuration: ");
     write_streams(*config_, why);
     posted.exit = Exit::bad_data;
+    return posted;
+  }
+  if (stream == kNotFound || config_->streams[stream].type == StreamType::otp) {
+    why.text(stream == kNotFound ? "no stream takes messages: add a [stream NAME] of another type than otp"
+                                 : "this stream is for one-time codes alone (type otp): name another one with --stream");
+    posted.exit = Exit::config;
     return posted;
   }
   Event event;

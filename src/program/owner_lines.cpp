@@ -123,7 +123,9 @@ Owner::Posted Owner::change(std::string_view name, Transition to, TextWriter& wh
   TextWriter line(text);
   line.text("alarm ")
       .text(name)
-      .text(to == Transition::raised ? " raised: " : " cleared: ")
+      .text(" ")
+      .text(word(to))
+      .text(": ")
       .number(posted.count);
   line.text(posted.count == 1 ? " message" : " messages");
   log_line(LogLevel::info, line.view());

@@ -69,6 +69,10 @@ void Owner::configure_sender(std::size_t stream) {
   settings.endpoint = {from.host, from.port, from.proxy_host, from.proxy_port};
   settings.proxy_login = {logins_[stream], login_sizes_[stream]};
   settings.path_prefix = from.path_prefix;
+  settings.send_path = from.send_path;
+  settings.event = from.event;
+  settings.variables = from.variables;
+  settings.device = config_->device.name;
   settings.token = {tokens_[stream], token_sizes_[stream]};
   settings.sender = from.sender;
   settings.timeout = from.timeout;

@@ -74,6 +74,10 @@ Result<OnUnknown> parse_on_unknown(std::string_view text) {
 
 std::string_view word(State state) { return kStateWords[static_cast<std::size_t>(state)]; }
 
+std::string_view word(Transition transition) {
+  return transition == Transition::none ? "" : transition == Transition::raised ? "raised" : "cleared";
+}
+
 Phone Event::phone(std::size_t at) const {
   if (!phones.empty()) return phones[at];
   char digits[20];

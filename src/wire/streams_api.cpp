@@ -24,4 +24,30 @@ void close_simple_send(JsonWriter& json) {
   json.close_object();
 }
 
+std::string_view value_at(std::size_t place, const OutgoingText& message) {
+  const std::string_view values[] = {message.text, message.device, message.alarm, message.message_class, message.state};
+  static_assert(sizeof values / sizeof *values == sizeof kPlaces / sizeof *kPlaces);
+  return values[place];
+}
+
+void open_event_send(JsonWriter& json, std::string_view event) {
+  json.open_object();
+  json.field("event"sv, event);
+  json.open_array("recipients");
+}
+
+void add_recipient(JsonWriter& json, const OutgoingText& message, Places variables) {
+  json.open_object();
+  json.field("internal_id"sv, message.internal_id);
+  json.field("recipient_phone"sv, message.phone);
+  if (!message.sender.empty()) json.field("sender"sv, message.sender);
+  json.open_object("template_variables");
+  for (std::size_t at = 0; at < sizeof kPlaces / sizeof *kPlaces; ++at)
+    if (has(variables, at)) json.field(kPlaces[at], value_at(at, message));
+  json.close_object();
+  json.close_object();
+}
+
+void close_event_send(JsonWriter& json) { close_simple_send(json); }
+
 }  // namespace tocsin

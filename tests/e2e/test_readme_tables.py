@@ -36,10 +36,33 @@ class Tables(Case):
         self.assertEqual(supported - documented, set())
         self.assertEqual({name for word in documented for name in [word] if "[" not in word and "=" not in word
                           and name not in supported and name in dict(known)}, set())
-        later = README.split("*not supported yet*")[1].split("## ")[0]
+        later = README.split("*not supported yet*")[1].split("\n")[0]
         for name, need in known:
             if need == "later" and name not in ("expire", "on_unknown", "per_hour"):  # of [class NAME]
                 self.assertIn(f"`{name}`", later)
+
+    def test_every_request_is_held_by_a_test_that_is_there(self):
+        rows = README.split("\n| type | request")[1].split("\n\n")[0].splitlines()[2:]
+        self.assertGreater(len(rows), 4)
+        types = re.search(r'kTypes\[\] = \{(.*?)\}', (ROOT / "src/program/config_request.cpp").read_text()).group(1)
+        told = {word for row in rows for word in re.findall(r"`([a-z-]+)`", row.split(" | ")[0])}
+        self.assertEqual(set(re.findall(r'"([a-z-]+)"', types)) - told, set())
+        for row in rows:
+            held = row.rstrip("| ").rsplit(" | ", 1)[1]
+            path, *names = re.findall(r"`([^`]+)`", held)
+            self.assertTrue(names, row)
+            source = (ROOT / path).read_text()
+            for name in names:
+                self.assertRegex(source, rf"\b(def |TEST\(){name}\(?", row)
+
+    def test_addresses_of_services_are_those_of_the_source(self):
+        rows = README.split("\n| `service` | address")[1].split("\n\n")[0].splitlines()[2:]
+        source = (ROOT / "src/program/config_request.cpp").read_text()
+        known = re.findall(r'^    \{"(\w+)", "([\w.-]+)", "([^"]*)", "([^"]*)", "([^"]*)"\}', source, re.M)
+        self.assertEqual(len(rows), len(known))
+        for row, (word, host, prefix, simple, _) in zip(rows, known):
+            self.assertIn(f"`{word}` | `https://{host}{prefix}` |", row)
+            self.assertTrue(f"`{simple}`" in row or "the same" in row, row)
 
     def test_every_command_and_exit_status_is_in_its_table(self):
         words = " ".join(table("command | does"))

@@ -307,6 +307,7 @@ class ScriptStream final : public tocsin::Stream {
       m.sender = value_of(request.body, "sender", at, next);
       m.phone = value_of(request.body, "recipient_phone", at, next);
       m.text = value_of(request.body, "message_content", at, next);
+      if (m.text.empty()) m.text = value_of(request.body, "text", at, next);  // of template_variables
       request.messages.push_back(m);
       at = next;
     }

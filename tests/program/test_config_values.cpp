@@ -120,6 +120,83 @@ TEST(config_base_url_is_taken_apart) {
   CHECK(!read(kDevice + kStream + "base_url = https://" + std::string(254, 'a') + "\n").empty());
 }
 
+// Which request a stream speaks and where it goes, by its type and what the portal shows.
+TEST(config_type_service_and_address_say_where_requests_go) {
+  struct Case {
+    const char* keys;
+    const char* goes;
+  };
+  const Case cases[] = {
+      {"type = marketing", "simple_send to sendsms.commpeak.com/simple_send/"},
+      {"type = two-way", "simple_send to sendsms.commpeak.com/simple_send/"},
+      {"type = transactional\nevent = e", "event_send to textpeak-streams.commpeak.com/event_send/"},
+      {"type = transactional\nrequest = simple_send", "simple_send to sendsms.commpeak.com/simple_send/"},
+      {"type = whatsapp\nevent = e", "event_send to textpeak-streams.commpeak.com/event_send/"},
+      {"type = marketing\nrequest = event_send\nevent = e", "event_send to textpeak-streams.commpeak.com/event_send/"},
+      {"type = otp", "nothing to textpeak-streams.commpeak.com"},
+      {"type = marketing\nservice = sendsms", "simple_send to sendsms.commpeak.com/simple_send/"},
+      {"type = marketing\nservice = streams", "simple_send to textpeak-streams.commpeak.com/simple_send/"},
+      {"type = marketing\nservice = gateway", "simple_send to gw.commpeak.com/textpeak/streams/simple_send"},
+      {"type = transactional\nevent = e\nservice = sendsms", "event_send to sendsms.commpeak.com/event_send/"},
+      // The paths follow an address that is known, in any case of letters.
+      {"type = marketing\nbase_url = https://GW.CommPeak.com/textpeak/", "simple_send to GW.CommPeak.com/textpeak/streams/simple_send"},
+      {"type = marketing\nbase_url = https://textpeak-streams.commpeak.com", "simple_send to textpeak-streams.commpeak.com/simple_send/"},
+      {"type = marketing\nbase_url = https://relay.plant/sms", "simple_send to relay.plant/sms/simple_send/"},
+      // What is written wins, whatever order it stands in.
+      {"base_url = https://relay.plant/textpeak\nservice = gateway\ntype = marketing", "simple_send to relay.plant/textpeak/streams/simple_send"},
+      {"base_url = https://gw.commpeak.com/v3\ntype = marketing", "simple_send to gw.commpeak.com/v3/streams/simple_send"},
+      {"send_path = /v2/send\ntype = marketing\nservice = gateway", "simple_send to gw.commpeak.com/textpeak/v2/send"},
+      {"send_path = /streams/event_send\ntype = transactional\nevent = e\nservice = gateway", "event_send to gw.commpeak.com/textpeak/streams/event_send"},
+  };
+  for (const Case& c : cases) {
+    check::at("keys=%s", c.keys);
+    CHECK_TEXT(read(kDevice + "[stream s]\ntoken_file = /t\n" + c.keys + "\n"), "");
+    const StreamConfig& stream = config.streams[0];
+    std::string goes = stream.send_path.empty() ? "nothing" : stream.request == RequestKind::event_send ? "event_send" : "simple_send";
+    goes += " to " + std::string(stream.host) + std::string(stream.path_prefix) + std::string(stream.send_path);
+    CHECK_TEXT(goes, c.goes);
+    CHECK_EQ(stream.port, 443);
+  }
+}
+
+TEST(config_pasted_address_of_an_endpoint_says_what_to_leave_out) {
+  for (const char* added : {"/simple_send", "/event_send", "/messages_status", "/otp/auth", "/otp/verify", "/streams/simple_send"})
+    for (const char* slash : {"", "/"})
+      CHECK_TEXT(read(kDevice + kStream + "base_url = https://a" + added + slash + "\n"),
+                 "f:6: `https://a" + std::string(added) + slash + "` cannot be used: leave " + added + " out, it is added\n");
+}
+
+TEST(config_paths_hold_what_a_path_may_hold) {
+  for (const char* good : {"/", "/a", "/a/b/", "/a.b-c_d~e", "/%41%c3%A4", "/!$&'()*+,;=:@", "//x"}) {
+    check::at("path=%s", good);
+    CHECK_TEXT(read(kDevice + kStream + "send_path = " + good + "\n"), "");
+    CHECK_TEXT(config.streams[0].send_path, good);
+  }
+  for (const char* bad : {"a", "https://a/b", "/a b", "/a?b", "/a#b", "/%", "/%4", "/%4g", "/%g4", "/a\"b", "/<a>", "/{a}", "/a|b", "/a\\b", "/a^b", "/`", "/\xC3\xA4", "/\x7F"}) {
+    check::at("path=%s", bad);
+    CHECK(!read(kDevice + kStream + "send_path = " + bad + "\n").empty());
+    CHECK_EQ(errors.count(), 1);
+    CHECK_EQ(errors.entry(0).line, 6);
+    CHECK_TEXT(config.streams[0].send_path, "/simple_send/");
+  }
+  const std::string longest = "/" + std::string(89, 'a');
+  CHECK_TEXT(read(kDevice + kStream + "send_path = " + longest + "\n"), "");
+  CHECK_TEXT(read(kDevice + kStream + "send_path = " + longest + "a\n"), "f:6: `send_path` cannot be used: it is longer than 90 bytes\n");
+}
+
+TEST(config_variables_are_a_list_of_those_that_are_known) {
+  const std::string stream = "[stream s]\ntype = transactional\nevent = e\ntoken_file = /t\n";
+  CHECK_TEXT(read(kDevice + stream), "");
+  CHECK_EQ(config.streams[0].variables, kVariables);
+  CHECK_TEXT(config.streams[0].event, "e");
+  CHECK_TEXT(read(kDevice + stream + "variables = text\n"), "");
+  CHECK_EQ(config.streams[0].variables, 1);
+  CHECK_TEXT(read(kDevice + stream + "variables = state,text ,  class\n"), "");
+  CHECK_EQ(config.streams[0].variables, 1 | 8 | 16);
+  CHECK(!read(kDevice + stream + "variables = text,\n").empty());
+  CHECK(!read(kDevice + stream + "variables = Text\n").empty());
+}
+
 // Every byte at every place of good ones, every beginning and every end, each before a guard page: what is taken can
 // be asked for, and is of the host that stands there.
 TEST(config_base_url_with_any_byte_anywhere_is_a_host_or_refused) {

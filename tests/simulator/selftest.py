@@ -87,6 +87,48 @@ class Plain(WithService):
         self.assertEqual(self.client().ask(post("/event_send/", json.dumps(body))).status, 200)
         self.assertEqual(self.service.messages()[0]["text"], '{"text": "high"}')
 
+    def test_event_send_that_no_template_could_use_is_refused(self):
+        good = {"internal_id": "e", "recipient_phone": ANNA, "sender": "GLOBAL", "template_variables": {"text": "t"}}
+        cases = [
+            ({"recipients": [good]}, ["body", "event"]),
+            ({"event": 1, "recipients": [good]}, ["body", "event"]),
+            ({"event": "alarm"}, ["body", "recipients"]),
+            ({"event": "alarm", "recipients": []}, ["body", "recipients"]),
+            ({"event": "alarm", "recipients": [good] * 251}, ["body", "recipients"]),
+            *(
+                (
+                    {"event": "alarm", "recipients": [good, {k: v for k, v in good.items() if k != key}]},
+                    ["body", "recipients", 1, key],
+                )
+                for key in good
+            ),
+            (
+                {"event": "alarm", "recipients": [dict(good, template_variables=["t"])]},
+                ["body", "recipients", 0, "template_variables"],
+            ),
+            (
+                {"event": "alarm", "recipients": [dict(good, template_variables={"n": 1})]},
+                ["body", "recipients", 0, "template_variables", "n"],
+            ),
+        ]
+        client = self.client()
+        for body, where in cases:
+            with self.subTest(where=where):
+                answer = client.ask(post("/event_send/", json.dumps(body)))
+                self.assertEqual((answer.status, answer.json()["detail"][0]["loc"]), (422, where))
+        self.assertEqual(self.service.messages(), [])
+
+    def test_gateway_takes_its_path_without_a_slash_and_names_what_has_no_id(self):
+        message = {"recipient_phone": ANNA, "message_content": "t"}
+        path = "/textpeak/streams/simple_send"
+        client = self.client()
+        answer = client.ask(post(path, json.dumps({"sender": "GLOBAL", "messages": [message]})))
+        self.assertEqual((answer.status, answer.json()["messages"][0]["error"]), (200, None))
+        self.assertEqual(self.service.messages()[0]["sender"], "GLOBAL")
+        self.assertEqual(client.ask(post(path, json.dumps({"messages": [message]}))).status, 422)
+        self.assertEqual(client.ask(post(path + "/", json.dumps({"messages": []}))).status, 404)
+        self.assertEqual(client.ask(post(path, json.dumps({"sender": "G", "messages": []}))).status, 422)
+
     def test_wrong_requests_are_refused_as_the_framework_does(self):
         good = send_body(["a"], [ANNA])
         cases = [

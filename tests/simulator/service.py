@@ -13,7 +13,10 @@ import uuid
 
 RECORDED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "recorded")
 RECORDED_STATUS = {"success": 200, "rate_limit": 200, "not_authenticated": 403}
-PATHS = ("/simple_send/", "/messages_status/", "/event_send/")
+GATEWAY = "/textpeak"  # the 2026 gateway: its paths end without a slash, and it takes what the others do not
+GATEWAY_SEND = GATEWAY + "/streams/simple_send"
+PATHS = ("/simple_send/", "/messages_status/", "/event_send/", GATEWAY_SEND)
+MOST_MESSAGES = 250
 PHONE = re.compile(r"[1-9][0-9]{6,14}")
 BAD_PHONE = "422: invalid phone structure: (0) Could not interpret numbers after plus-sign."
 REASONS = {
@@ -149,7 +152,7 @@ class Service:
     def refusal(self, method, path, headers, body):
         if path in self.free_paths:
             pass
-        elif path + "/" in PATHS:
+        elif path + "/" in PATHS:  # the gateway's have none: with one they are not found
             host = next((value for name, value in headers if name.lower() == "host"), "localhost")
             answer = Answer(307, b"", "text/plain")
             answer.headers = [("Location", f"https://{host}{path}/")]
@@ -185,20 +188,43 @@ class Service:
             keys, name = ["internal_id", "recipient_phone"], "recipients"
         else:
             keys, name = ["internal_id", "recipient_phone", "message_content"], "messages"
-        if self.default_sender is None:
+        if path == GATEWAY_SEND:
+            keys.remove("internal_id")
+        if self.default_sender is None and not (path == GATEWAY_SEND and "sender" in content):
             keys.append("sender")
         found = self.list_problems(content, name, dict, "dict")
-        if path == "/event_send/" and not isinstance(content.get("event"), str):
-            found.append((["body", "event"], "field required", "value_error.missing"))
+        if path == "/event_send/":
+            found += self.text_problems(content, ["event"], ["body"])
         if found:
             return found
+        if not 0 < len(content[name]) <= MOST_MESSAGES:
+            few = not content[name]
+            text = f"ensure this value has at {'least 1' if few else f'most {MOST_MESSAGES}'} items"
+            return [(["body", name], text, f"value_error.list.{'min' if few else 'max'}_items")]
         for index, message in enumerate(content[name]):
-            for key in keys:
-                if key not in message:
-                    found.append((["body", name, index, key], "field required", "value_error.missing"))
-                elif not isinstance(message[key], str):
-                    found.append((["body", name, index, key], "str type expected", "type_error.str"))
+            where = ["body", name, index]
+            found += self.text_problems(message, keys, where)
+            if path == "/event_send/":
+                found += self.variable_problems(message, where)
         return found
+
+    @staticmethod
+    def text_problems(content, keys, where):
+        missing = [([*where, key], "field required", "value_error.missing") for key in keys if key not in content]
+        return missing + [
+            ([*where, key], "str type expected", "type_error.str")
+            for key in keys
+            if key in content and not isinstance(content[key], str)
+        ]
+
+    def variable_problems(self, recipient, where):
+        where = [*where, "template_variables"]
+        if "template_variables" not in recipient:
+            return [(where, "field required", "value_error.missing")]
+        variables = recipient["template_variables"]
+        if not isinstance(variables, dict):
+            return [(where, "value is not a valid dict", "type_error.dict")]
+        return self.text_problems(variables, variables.keys(), where)
 
     @staticmethod
     def list_problems(content, name, kind, kind_name):
@@ -224,8 +250,16 @@ class Service:
                 for r in content["recipients"]
             ]
         else:
-            messages = content["messages"]
+            messages = [{**self.common(path, content, where, n), **m} for n, m in enumerate(content["messages"])]
         return self.send([dict(m, path=path) for m in messages], plan, where)
+
+    @staticmethod
+    def common(path, content, where, number):
+        """What the gateway adds to a message that does not say it."""
+        if path != GATEWAY_SEND:
+            return {}
+        own = {"internal_id": f"gw-{where['connection']}-{where['request']}-{number}"}
+        return {**own, "sender": content["sender"]} if "sender" in content else own
 
     @staticmethod
     def free_message(content):

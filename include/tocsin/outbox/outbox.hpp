@@ -131,6 +131,9 @@ class Outbox {
     MessageId id;
     Phone phone;
     std::string_view text;
+    std::string_view alarm;  // empty: not of an alarm
+    Class cls = Class::warning;
+    Transition transition = Transition::none;
     bool repeat = false;  // an earlier copy may be on the phone
   };
   // Errors: not_found (not waiting any more), io, corrupt.

@@ -35,7 +35,11 @@ class Sender {
   // Views outlive the sender.
   struct Settings : ServiceCall::Settings {
     std::string_view name;
+    std::string_view send_path = "/simple_send/";  // of the service's address; empty: nothing is sent
+    std::string_view event;   // the key of event_send; empty: simple_send is spoken
+    Places variables = kVariables;  // of its template
     std::string_view sender;  // empty: the stream's default
+    std::string_view device;  // its name, for templates
     Millis retry_min = seconds(5);
     Millis retry_max = minutes(15);
   };

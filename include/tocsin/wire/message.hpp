@@ -54,6 +54,7 @@ struct Stamp {
 };
 
 enum class Transition : std::uint8_t { none, raised, cleared };
+std::string_view word(Transition transition);  // empty for none
 
 // One event: it is found whole after a power cut, or not at all.
 struct Event {

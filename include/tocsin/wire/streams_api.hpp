@@ -30,12 +30,16 @@
 
 namespace tocsin {
 
-// One message of a simple_send request. Views into the caller's memory.
+// One message of a request. Views into the caller's memory.
 struct OutgoingText {
   std::string_view internal_id;
   std::string_view sender;  // empty: the key is left out, the stream's default sender applies
   std::string_view phone;   // digits
   std::string_view text;
+  // What a template may want beside the text; empty where there is none.
+  std::string_view device = {}, alarm = {};
+  std::string_view message_class = {};  // "critical"
+  std::string_view state = {};          // "raised"
 };
 
 // {"messages":[{"internal_id":..,"sender":..,"recipient_phone":..,"message_content":..},...]}
@@ -43,6 +47,20 @@ struct OutgoingText {
 void open_simple_send(JsonWriter& json);
 void add_message(JsonWriter& json, const OutgoingText& message);
 void close_simple_send(JsonWriter& json);
+
+// What a message has of its own, by the names that templates know it by.
+enum class Place : std::uint8_t { text, device, alarm, message_class, state };
+inline constexpr std::string_view kPlaces[] = {"text", "device", "alarm", "class", "state"};
+using Places = std::uint8_t;  // a set: bit 0 is the first
+inline constexpr Places kVariables = 0x1F;  // those that a template may have
+constexpr bool has(Places set, std::size_t at) { return (set >> at & 1) != 0; }
+std::string_view value_at(std::size_t place, const OutgoingText& message);
+
+// {"event":..,"recipients":[{"internal_id":..,"recipient_phone":..,"sender":..,"template_variables":{..}},...]}
+// The same three steps. A variable without a value goes as "": a template that has its name needs it.
+void open_event_send(JsonWriter& json, std::string_view event);
+void add_recipient(JsonWriter& json, const OutgoingText& message, Places variables);
+void close_event_send(JsonWriter& json);
 
 struct Answer {
   std::uint16_t status = 0;

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+#include "src/program/config_request.hpp"
+
+#include "src/program/config_reader.hpp"
+#include "src/program/config_values.hpp"
+
+namespace tocsin {
+namespace {
+
+struct Preset {
+  std::string_view word, host, path_prefix, simple_send, event_send;  // an empty path: not known
+};
+constexpr Preset kServices[] = {
+    {"sendsms", "sendsms.commpeak.com", "", "/simple_send/", "/event_send/"},
+    {"streams", "textpeak-streams.commpeak.com", "", "/simple_send/", "/event_send/"},
+    {"gateway", "gw.commpeak.com", "/textpeak", "/streams/simple_send", ""},
+};
+constexpr std::string_view kTypes[] = {"marketing", "two-way", "transactional", "otp", "whatsapp"};
+
+const Preset& preset_of(Service service) { return kServices[static_cast<std::size_t>(service)]; }
+
+// The one that is at this address; one that nobody knows is spoken to as the first.
+Service service_at(std::string_view host) {
+  for (std::size_t at = 0; at < sizeof kServices / sizeof *kServices; ++at)
+    if (same_ignoring_case(host, kServices[at].host)) return static_cast<Service>(at);
+  return Service::sendsms;
+}
+
+bool sends_messages(const StreamConfig& stream) { return stream.type != StreamType::otp; }
+
+void settle_kind(const RequestLines& lines, StreamConfig& stream, ConfigErrors& errors) {
+  if (!sends_messages(stream)) {
+    const auto refuse = [&errors](std::uint32_t line, std::string_view key) {
+      if (line != 0) Complaint{errors, line}.code(key).text(" is not for a stream of type otp: remove it");
+    };
+    refuse(lines.send_path, "send_path");
+    refuse(lines.request, "request");
+    refuse(lines.event, "event");
+    refuse(lines.variables, "variables");
+    return;
+  }
+  const bool of_templates = stream.type == StreamType::transactional || stream.type == StreamType::whatsapp;
+  if (lines.request == 0 && of_templates) stream.request = RequestKind::event_send;
+  if (stream.request == RequestKind::event_send) {
+    if (lines.event != 0) return;
+    Complaint complaint{errors, lines.request != 0 ? lines.request : lines.section};
+    complaint.text("event_send needs an event: add event = KEY as the portal shows it");
+    if (stream.type != StreamType::whatsapp) complaint.text(", or request = simple_send for plain texts");
+    return;
+  }
+  const std::uint32_t line = lines.event != 0 ? lines.event : lines.variables;
+  if (line == 0) return;
+  Complaint{errors, line}
+      .code(lines.event != 0 ? "event" : "variables")
+      .text(" is not for simple_send: remove it, or write request = event_send");
+}
+
+void settle_address(const RequestLines& lines, StreamConfig& stream, ConfigErrors& errors) {
+  // Where nobody says, the host that the request is documented for.
+  const bool is_simple = sends_messages(stream) && stream.request == RequestKind::simple_send;
+  if (lines.service == 0)
+    stream.service = lines.base_url != 0 ? service_at(stream.host) : is_simple ? Service::sendsms : Service::streams;
+  const Preset& preset = preset_of(stream.service);
+  if (lines.base_url == 0) {
+    stream.host = preset.host;
+    stream.path_prefix = preset.path_prefix;
+  } else if (stream.path_prefix.empty() && !preset.path_prefix.empty() && same_ignoring_case(stream.host, preset.host)) {
+    Complaint complaint{errors, lines.base_url};
+    complaint.text("the path of ").text(preset.host).text(" is missing: write https://").text(preset.host);
+    complaint.text(preset.path_prefix);
+  }
+  if (!sends_messages(stream)) {
+    stream.send_path = {};
+    return;
+  }
+  if (lines.send_path != 0) return;
+  stream.send_path = is_simple ? preset.simple_send : preset.event_send;
+  if (!stream.send_path.empty()) return;
+  Complaint complaint{errors, lines.section};
+  complaint.text("the path of event_send on ").text(preset.host).text(" is not known: add send_path = /...");
+  complaint.text(" as the portal shows it, or use service = streams");
+}
+
+// "marketing, two-way or otp"
+template <std::size_t N>
+void write_choice(const std::string_view (&words)[N], TextWriter& into) {
+  for (std::size_t at = 0; at < N; ++at) into.text(at == 0 ? "" : at + 1 < N ? ", " : " or ").text(words[at]);
+}
+
+}  // namespace
+
+void settle_requests(const RequestLines& lines, StreamConfig& stream, ConfigErrors& errors) {
+  settle_kind(lines, stream, errors);
+  settle_address(lines, stream, errors);
+}
+
+void Value::stream_type(StreamType& into) const {
+  for (std::size_t at = 0; at < sizeof kTypes / sizeof *kTypes; ++at)
+    if (written == kTypes[at]) {
+      into = static_cast<StreamType>(at);
+      return;
+    }
+  Complaint complaint{errors, line};
+  write_choice(kTypes, complaint.text("unknown type ").code(written).text(": use ").words());
+}
+
+void Value::service(Service& into) const {
+  for (std::size_t at = 0; at < sizeof kServices / sizeof *kServices; ++at)
+    if (written == kServices[at].word) {
+      into = static_cast<Service>(at);
+      return;
+    }
+  constexpr std::string_view kWords[] = {kServices[0].word, kServices[1].word, kServices[2].word};
+  Complaint complaint{errors, line};
+  write_choice(kWords, complaint.text("unknown service ").code(written).text(": use ").words());
+}
+
+void Value::request_kind(RequestKind& into) const {
+  if (written == "simple_send" || written == "event_send") {
+    into = written == "simple_send" ? RequestKind::simple_send : RequestKind::event_send;
+    return;
+  }
+  Complaint{errors, line}.text("unknown request ").code(written).text(": use simple_send or event_send");
+}
+
+void Value::event(std::string_view& into) const {
+  if (written.size() <= kMaxEvent) {
+    into = written;
+    return;
+  }
+  Complaint{errors, line}.code(key).text(" is longer than ").number(kMaxEvent).text(" bytes: is this the key?");
+}
+
+void Value::variables(Places& into) const {
+  Places set = 0;
+  std::string_view rest = written;
+  for (bool more = true; more;) {
+    more = find(rest, ',') != kNotFound;
+    const std::string_view name = trim(take_until(rest, ','));
+    std::size_t at = 0;
+    while (at < sizeof kPlaces / sizeof *kPlaces && kPlaces[at] != name) ++at;
+    if (at == sizeof kPlaces / sizeof *kPlaces) {
+      Complaint complaint{errors, line};
+      write_choice(kPlaces, complaint.code(name).text(" is no variable: use ").words());
+      return;
+    }
+    set = static_cast<Places>(set | 1U << at);
+  }
+  into = set;
+}
+
+}  // namespace tocsin
