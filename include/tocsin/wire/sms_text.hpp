@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+// How a text travels as SMS: alphabet, length, segments; where to cut it, and how to spell it in the GSM alphabet.
+//
+// The service chooses the encoding by itself: what is counted here is what it comes to by the standards.
+//   3GPP TS 23.038 6.2.1 and 6.2.1.1: the GSM 7 bit default alphabet, and its extension, two septets a character
+//   3GPP TS 23.038 6.2.3: UCS2; in practice UTF-16, where a character beyond U+FFFF takes two units
+//   3GPP TS 23.040 9.2.3.24.1 and .8: the header of each of several segments
+// Segments are filled, not divided: an escape and its character, or the halves of a surrogate pair, are never parted.
+//
+// Texts are UTF-8. A byte that is not counts as one character that only UCS2 has.
+// Memory: none. Threads: none.
+#pragma once
+
+#include <string_view>
+
+#include "tocsin/base/text.hpp"
+
+namespace tocsin {
+
+enum class Alphabet : std::uint8_t { gsm, ucs2 };
+// Of the segments of one message: 8 bits in a header of 6 bytes (153 septets or 67 units are left), or 16 in one
+// of 7 (152 or 66).
+enum class Reference : std::uint8_t { bits8, bits16 };
+
+// Septets that a character takes in the GSM alphabet: 1, or 2 by an escape; 0: it is not in it.
+unsigned gsm_septets(char32_t c);
+// Index of the first character at or after `from` that only UCS2 has, or kNotFound.
+std::size_t find_not_gsm(std::string_view text, std::size_t from = 0);
+
+struct SmsLength {
+  Alphabet alphabet = Alphabet::gsm;
+  std::uint32_t characters = 0;
+  std::uint32_t units = 0;     // septets, or units of UCS2
+  std::uint32_t segments = 0;  // an empty text takes one
+  std::uint32_t left = 0;      // units that still fit into the last segment, or into the only one
+};
+SmsLength measure_sms(std::string_view text, Reference reference = Reference::bits8);
+
+// Bytes of the longest part of the front of `text`, whole characters, that takes at most `segments` (1 or more)
+// with `ending` behind it; text.size() when the text needs no cut.
+std::size_t fit_sms(std::string_view text, std::string_view ending, std::uint32_t segments,
+                    Reference reference = Reference::bits8);
+
+// The text with what only UCS2 has spelled as people do without it: "35 °C ±2" -> "35 C +/-2", "Łódź" -> "Lodz".
+// Characters of which no such spelling is known stay. Takes at most half as many bytes again.
+void write_in_gsm(std::string_view text, TextWriter& into);
+
+}  // namespace tocsin
