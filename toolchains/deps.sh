@@ -24,6 +24,7 @@ python3 python3
 openssl openssl
 nm binutils
 strace strace
+prove perl
 mkfs.ext4 e2fsprogs
 tinyproxy tinyproxy-bin
 nginx nginx-light
@@ -47,6 +48,7 @@ LIST
       ;;
     emulate) cat <<'LIST'
 python3 python3
+prove perl
 qemu-aarch64-static qemu-user-static
 LIST
       ;;

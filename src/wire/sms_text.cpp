@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Alphabet, length and cut. How characters are spelled in the alphabet: sms_spelling.cpp.
 #include "tocsin/wire/sms_text.hpp"
 
 #include "tocsin/base/assert.hpp"
@@ -14,22 +15,16 @@ constexpr char16_t kBeyondAscii[] = {
 };
 constexpr char32_t kEuro = 0x20AC;
 constexpr char32_t kNoCharacter = 0xFFFD;
+constexpr char32_t kJoiner = 0x200D;
 
-struct Character {
-  char32_t code;
-  std::size_t size;  // bytes
-};
+constexpr std::string_view kCutMark = "... (repeat)";  // of a first copy: its first three
+constexpr std::string_view kRepeatMark = " (repeat)";
+static_assert(kMaxSentText >= kMaxText + kCutMark.size());
 
-// The first of a text that is not empty.
-Character first_of(std::string_view text) {
-  const auto lead = static_cast<unsigned char>(text[0]);
-  if (lead < 0x80) return {lead, 1};
-  const std::size_t size = utf8_length(text);
-  if (size == 0) return {kNoCharacter, 1};
-  char32_t code = lead & (0x7FU >> size);
-  for (std::size_t at = 1; at < size; ++at) code = code << 6 | (static_cast<unsigned char>(text[at]) & 0x3FU);
-  return {code, size};
-}
+// A text of so few bytes for each segment fits whatever it is written in, and whatever a segment leaves free at its end.
+constexpr std::size_t kSurelyFits = 65;
+static_assert(kSurelyFits < units_of_several(Alphabet::ucs2, Reference::bits16) &&
+              2 * kSurelyFits < units_of_several(Alphabet::gsm, Reference::bits16));
 
 constexpr std::uint32_t units_of(char32_t c) { return c > 0xFFFF ? 2 : 1; }
 
@@ -37,8 +32,7 @@ constexpr std::uint32_t units_of(char32_t c) { return c > 0xFFFF ? 2 : 1; }
 class Filling {
  public:
   Filling(Alphabet alphabet, Reference reference)
-      : alone_(alphabet == Alphabet::gsm ? 160U : 70U),
-        each_((alphabet == Alphabet::gsm ? 153U : 67U) - (reference == Reference::bits16 ? 1U : 0U)) {}
+      : alone_(units_alone(alphabet)), each_(units_of_several(alphabet, reference)) {}
 
   void add(std::uint32_t units) {
     units_ += units;
@@ -60,7 +54,7 @@ class Filling {
   std::uint32_t used_ = 0;  // of the segment behind the full ones
 };
 
-// A text both ways at once, as long as the GSM alphabet has all of it.
+// A text both ways at once, as nobody knows yet whether the GSM alphabet has all of it.
 class Measure {
  public:
   explicit Measure(Reference reference) : gsm_(Alphabet::gsm, reference), ucs2_(Alphabet::ucs2, reference) {}
@@ -73,7 +67,7 @@ class Measure {
   }
   void add(std::string_view text) {
     while (!text.empty()) {
-      const Character first = first_of(text);
+      const SmsCharacter first = first_character(text);
       add(first.code);
       text.remove_prefix(first.size);
     }
@@ -87,42 +81,23 @@ class Measure {
   Filling ucs2_;
 };
 
-// How people write what is not in the alphabet. In the order of the code points.
-struct Spelling {
-  char16_t code;
-  char text[4];
-};
-constexpr Spelling kSpellings[] = {
-    {0x09, " "},     {0x60, "'"},     {0xA0, " "},     {0xA2, "c"},     {0xA6, "|"},     {0xA9, "(C)"},
-    {0xAB, "\""},    {0xAD, ""},      {0xAE, "(R)"},   {0xB0, ""},      {0xB1, "+/-"},   {0xB2, "2"},
-    {0xB3, "3"},     {0xB4, "'"},     {0xB5, "u"},     {0xB7, "."},     {0xB9, "1"},     {0xBB, "\""},
-    {0x218, "S"},    {0x219, "s"},    {0x21A, "T"},    {0x21B, "t"},    {0x3BC, "u"},    {0x1E9E, "SS"},
-    {0x2009, " "},   {0x200B, ""},    {0x2010, "-"},   {0x2011, "-"},   {0x2012, "-"},   {0x2013, "-"},
-    {0x2014, "-"},   {0x2015, "-"},   {0x2018, "'"},   {0x2019, "'"},   {0x201A, "'"},   {0x201C, "\""},
-    {0x201D, "\""},  {0x201E, "\""},  {0x2022, "*"},   {0x2026, "..."}, {0x202F, " "},   {0x2032, "'"},
-    {0x2033, "\""},  {0x2122, "TM"},  {0x2126, "\u03A9"}, {0x2190, "<-"},  {0x2192, "->"},  {0x2206, "\u0394"},
-    {0x2212, "-"},   {0x2248, "~"},   {0x2260, "!="},  {0x2264, "<="},  {0x2265, ">="},  {0xFEFF, ""},
-};
-
-// U+00C0 to U+017F without their marks. Lower-case "?": it is in the alphabet, or stands in kDoubles.
-constexpr char32_t kFirstLatin = 0xC0;
-constexpr std::string_view kLatin =
-    "AAAA????EEEEIIII" "D?OOOO?x?UUU?Y??" "?aaa???c??ee?iii" "d??ooo?/??uu?y?y"
-    "AaAaAaCcCcCcCcDd" "DdEeEeEeEeEeGgGg" "GgGgHhHhIiIiIiIi" "Ii??JjKkkLlLlLlL"
-    "lLlNnNnNnnNnOoOo" "Oo??RrRrRrSsSsSs" "SsTtTtTtUuUuUuUu" "UuUuWwYyYZzZzZzs";
-static_assert(kLatin.size() == 0x180 - kFirstLatin);
-constexpr Spelling kDoubles[] = {
-    {0xDE, "Th"}, {0xFE, "th"}, {0x132, "IJ"}, {0x133, "ij"}, {0x152, "OE"}, {0x153, "oe"},
-};
-
-template <typename Table>
-const Spelling* find_in(const Table& table, char32_t c) {
-  for (const Spelling& one : table)
-    if (one.code == c) return &one;
-  return nullptr;
+// Belongs to the character before it: an accent, a variant, a tone of skin, what joins two emoji.
+bool continues(char32_t c) {
+  return (c >= 0x300 && c <= 0x36F) || (c >= 0x20D0 && c <= 0x20FF) || c == kJoiner || (c >= 0xFE00 && c <= 0xFE0F) ||
+         (c >= 0x1F3FB && c <= 0x1F3FF);
 }
 
 }  // namespace
+
+SmsCharacter first_character(std::string_view text) {
+  const auto lead = static_cast<unsigned char>(text[0]);
+  if (lead < 0x80) return {lead, 1};
+  const std::size_t size = utf8_length(text);
+  if (size == 0) return {kNoCharacter, 1};
+  char32_t code = lead & (0x7FU >> size);
+  for (std::size_t at = 1; at < size; ++at) code = code << 6 | (static_cast<unsigned char>(text[at]) & 0x3FU);
+  return {code, size};
+}
 
 unsigned gsm_septets(char32_t c) {
   if (c < 0x80) {
@@ -139,7 +114,7 @@ unsigned gsm_septets(char32_t c) {
 
 std::size_t find_not_gsm(std::string_view text, std::size_t from) {
   while (from < text.size()) {
-    const Character one = first_of(tail(text, from));
+    const SmsCharacter one = first_character(tail(text, from));
     if (gsm_septets(one.code) == 0) return from;
     from += one.size;
   }
@@ -150,7 +125,7 @@ SmsLength measure_sms(std::string_view text, Reference reference) {
   Measure measure(reference);
   SmsLength length;
   while (!text.empty()) {
-    const Character first = first_of(text);
+    const SmsCharacter first = first_character(text);
     measure.add(first.code);
     ++length.characters;
     text.remove_prefix(first.size);
@@ -165,38 +140,50 @@ SmsLength measure_sms(std::string_view text, Reference reference) {
 std::size_t fit_sms(std::string_view text, std::string_view ending, std::uint32_t segments, Reference reference) {
   TOCSIN_ASSERT(segments > 0);
   Measure measure(reference);
-  std::size_t fits = 0;
+  std::size_t longest = 0;  // that fits
+  std::size_t whole = 0;    // and parts nothing that belongs together
+  char32_t before = 0;
   for (std::size_t at = 0; at < text.size();) {
-    const Character one = first_of(tail(text, at));
-    measure.add(one.code);
-    at += one.size;
+    const SmsCharacter one = first_character(tail(text, at));
     Measure with_ending = measure;
     with_ending.add(ending);
-    if (with_ending.filling().segments() <= segments) fits = at;
+    if (with_ending.filling().segments() <= segments) {
+      longest = at;
+      if (!continues(one.code) && before != kJoiner) whole = at;
+    }
+    measure.add(one.code);
+    before = one.code;
+    at += one.size;
   }
-  return measure.filling().segments() <= segments ? text.size() : fits;
+  if (measure.filling().segments() <= segments) return text.size();
+  return longest - whole <= kLongestSequence ? whole : longest;
 }
 
-void write_in_gsm(std::string_view text, TextWriter& into) {
-  while (!text.empty()) {
-    const Character one = first_of(text);
-    const std::string_view as_it_is = head(text, one.size);
-    text.remove_prefix(one.size);
-    if (gsm_septets(one.code) != 0) {
-      into.text(as_it_is);
-      continue;
-    }
-    const char32_t latin = one.code - kFirstLatin;  // wraps below it
-    const Spelling* spelling = find_in(kSpellings, one.code);
-    if (spelling == nullptr) spelling = find_in(kDoubles, one.code);
-    if (spelling != nullptr) {
-      into.text(head({spelling->text, sizeof spelling->text}, find({spelling->text, sizeof spelling->text}, '\0')));
-    } else if (latin < kLatin.size() && kLatin[latin] != '?') {
-      into.character(kLatin[latin]);
-    } else if (one.code < 0x300 || one.code > 0x36F) {  // combining marks
-      into.text(as_it_is);
-    }
+SentText as_sent(std::string_view text, const SmsRules& rules, Copy copy, Span<char> memory) {
+  TOCSIN_ASSERT(memory.size() >= kMaxSentText);
+  SentText sent{text};
+  if (rules.transliterate && find_not_gsm(text) != kNotFound) {
+    TextWriter in_gsm(memory.first(kMaxText));
+    write_in_gsm(text, in_gsm);
+    sent.transliterated = !in_gsm.cut() && in_gsm.size() > 0 && find_not_gsm(in_gsm.view()) == kNotFound;
+    if (sent.transliterated) sent.text = in_gsm.view();
   }
+  std::string_view ending;
+  std::size_t keeps = sent.text.size();
+  if (rules.max_segments > 0 && keeps > kSurelyFits * rules.max_segments) {
+    const std::string_view mark = head(kCutMark, copy == Copy::repeat ? kCutMark.size() : 3);
+    keeps = fit_sms(sent.text, mark, rules.max_segments, rules.reference);
+    sent.shortened = keeps < sent.text.size();
+    if (sent.shortened) ending = mark;
+  }
+  if (!sent.shortened && copy == Copy::repeat && keeps + kRepeatMark.size() <= kMaxText &&
+      measure_sms(sent.text, rules.reference).left >= kRepeatMark.size())
+    ending = kRepeatMark;
+  if (ending.empty()) return sent;
+  if (!sent.transliterated) std::memcpy(memory.data(), text.data(), keeps);
+  std::memcpy(memory.data() + keeps, ending.data(), ending.size());
+  sent.text = {memory.data(), keeps + ending.size()};
+  return sent;
 }
 
 }  // namespace tocsin

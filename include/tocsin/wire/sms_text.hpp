@@ -8,19 +8,32 @@
 // Segments are filled, not divided: an escape and its character, or the halves of a surrogate pair, are never parted.
 //
 // Texts are UTF-8. A byte that is not counts as one character that only UCS2 has.
-// Memory: none. Threads: none.
+// Memory: none beside what the caller brings. Threads: none.
 #pragma once
 
 #include <string_view>
 
 #include "tocsin/base/text.hpp"
+#include "tocsin/limits.hpp"
 
 namespace tocsin {
 
+struct SmsCharacter {
+  char32_t code;     // U+FFFD for a byte that is no UTF-8
+  std::size_t size;  // bytes
+};
+// The one at the front of a text that is not empty.
+SmsCharacter first_character(std::string_view text);
+
 enum class Alphabet : std::uint8_t { gsm, ucs2 };
-// Of the segments of one message: 8 bits in a header of 6 bytes (153 septets or 67 units are left), or 16 in one
-// of 7 (152 or 66).
+// Of the segments of one message: 8 bits in a header of 6 bytes, or 16 in one of 7.
 enum class Reference : std::uint8_t { bits8, bits16 };
+
+// Units that a segment holds: alone, or as one of several (GSM: 153 or 152 septets, UCS2: 67 or 66 units).
+constexpr std::uint32_t units_alone(Alphabet alphabet) { return alphabet == Alphabet::gsm ? 160 : 70; }
+constexpr std::uint32_t units_of_several(Alphabet alphabet, Reference reference) {
+  return (alphabet == Alphabet::gsm ? 153U : 67U) - (reference == Reference::bits16 ? 1U : 0U);
+}
 
 // Septets that a character takes in the GSM alphabet: 1, or 2 by an escape; 0: it is not in it.
 unsigned gsm_septets(char32_t c);
@@ -36,13 +49,37 @@ struct SmsLength {
 };
 SmsLength measure_sms(std::string_view text, Reference reference = Reference::bits8);
 
-// Bytes of the longest part of the front of `text`, whole characters, that takes at most `segments` (1 or more)
-// with `ending` behind it; text.size() when the text needs no cut.
+// Bytes of the longest part of the front of `text` that takes at most `segments` (1 or more) with `ending` behind it;
+// text.size() when the text needs no cut. A letter and its accents, or an emoji of several characters, stay together
+// as long as that gives up no more than kLongestSequence bytes.
+inline constexpr std::size_t kLongestSequence = 48;
 std::size_t fit_sms(std::string_view text, std::string_view ending, std::uint32_t segments,
                     Reference reference = Reference::bits8);
 
 // The text with what only UCS2 has spelled as people do without it: "35 °C ±2" -> "35 C +/-2", "Łódź" -> "Lodz".
-// Characters of which no such spelling is known stay. Takes at most half as many bytes again.
+// A letter that is written with its accent behind it becomes the one of the alphabet. Characters of which no such
+// spelling is known stay. Takes at most half as many bytes again.
 void write_in_gsm(std::string_view text, TextWriter& into);
+
+// What a stream does with its texts before it sends them. The queue keeps every text as it was accepted.
+inline constexpr std::uint8_t kMostSegments = 16;  // kMaxText bytes never take more
+struct SmsRules {
+  std::uint8_t max_segments = 0;  // 0: no limit
+  bool transliterate = false;
+  Reference reference = Reference::bits8;
+};
+
+// One text as it is sent.
+enum class Copy : std::uint8_t { first, repeat };
+inline constexpr std::size_t kMaxSentText = kMaxText + 12;
+struct SentText {
+  std::string_view text;  // the one that was given, or a view into `memory`
+  bool transliterated = false;
+  bool shortened = false;
+};
+// In this order: it is transliterated, if that puts all of it into the GSM alphabet within kMaxText bytes and leaves
+// something of it; one of more than `max_segments` is cut and ends in "..."; a repeated copy ends in " (repeat)", for which
+// a cut makes room, where it takes no further segment and no more than kMaxText bytes. `memory`: kMaxSentText bytes.
+SentText as_sent(std::string_view text, const SmsRules& rules, Copy copy, Span<char> memory);
 
 }  // namespace tocsin
