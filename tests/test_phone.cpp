@@ -11,7 +11,7 @@ constexpr std::string_view kNoDigits = "it has no digits";
 constexpr std::string_view kCharacter = "only digits, spaces and + - . / ( ) may stand in a number";
 constexpr std::string_view kPlus = "one + may stand in front, and nowhere else";
 constexpr std::string_view kNational =
-    "a national number begins with 0: write it with its country code, as +44...";
+    "a national number begins with 0: write it with its country code, as +44..., or set country_code in [device]";
 constexpr std::string_view kCountry = "no country code begins with 0";
 constexpr std::string_view kShort = "it has fewer than 7 digits";
 constexpr std::string_view kLong = "it has more than 15 digits";
@@ -91,6 +91,70 @@ TEST(phone_national_is_refused_with_a_hint) {
     check_refused(text, kNational);
 }
 
+TEST(phone_national_gets_the_country_code) {
+  struct National {
+    std::string_view text, country, digits;
+  };
+  const National cases[] = {
+      {"07700 900123", "44", "447700900123"},
+      {"(0)7700 900123", "44", "447700900123"},
+      {"(07700) 900-123", "44", "447700900123"},
+      {"0770.0900.123", "44", "447700900123"},
+      {"+44 (0)7700 900123", "44", "447700900123"},  // what names its country keeps it
+      {"00447700900123", "353", "447700900123"},
+      {"447700900123", "353", "447700900123"},
+      {"087 123 4567", "353", "353871234567"},
+      {"06 20 123 4567", "36", "36201234567"},
+      {"02 1234 5678", "39", "390212345678"},
+      {"07 07 12 34 56", "225", "2250707123456"},
+      {"0123456789012", "44", "44123456789012"},
+      {"01234567890123", "44", "441234567890123"},
+  };
+  for (const National& one : cases) {
+    check::at("text='%.*s'", static_cast<int>(one.text.size()), one.text.data());
+    const Result<Phone> phone = parse_phone(one.text, one.country);
+    CHECK_OK(phone);
+    CHECK_TEXT(phone.value().view(), one.digits);
+    CHECK_TEXT(phone_problem(one.text, one.country), "");
+  }
+  const National refused[] = {
+      {"0", "44", kShort},
+      {"01234", "44", kShort},
+      {"012345678901234", "44", kLong},
+      {"0123456789012345678901234567890", "44", kLong},
+      {"+07700 900123", "44", kCountry},
+      {"0007700 900123", "44", kCountry},
+      {"0(0)44 7700 900123", "44", "(0) may stand behind a country code, and nowhere else"},
+      {"077 (0)0 900123", "44", "(0) may stand behind a country code, and nowhere else"},
+      {"0 20 123 4567", "36", "national numbers of this country_code begin with 06"},
+  };
+  for (const National& one : refused) {
+    check::at("text='%.*s'", static_cast<int>(one.text.size()), one.text.data());
+    CHECK_CODE(parse_phone(one.text, one.country), Code::bad_value);
+    CHECK_TEXT(phone_problem(one.text, one.country), one.digits);
+  }
+}
+
+// E.164: no code is the beginning of another one.
+TEST(phone_country_codes_are_told_from_other_digits) {
+  for (const std::string_view code : {"1", "7", "20", "27", "33", "39", "44", "49", "52", "61", "86", "98", "211", "353",
+                                      "378", "423", "850", "998"})
+    CHECK(is_country_code(code));
+  for (const std::string_view text : {"", "0", "2", "4", "10", "71", "21", "35", "440", "491", "1868", "3531", "044", "+44",
+                                      "4a", "44 "})
+    CHECK(!is_country_code(text));
+  unsigned numbers = 0;  // each number of three digits begins with one code, or none
+  for (unsigned n = 100; n < 1000; ++n) {
+    const char digits[] = {static_cast<char>('0' + n / 100), static_cast<char>('0' + n / 10 % 10),
+                           static_cast<char>('0' + n % 10)};
+    unsigned codes = 0;
+    for (std::size_t size = 1; size <= 3; ++size) codes += is_country_code({digits, size}) ? 1U : 0U;
+    CHECK_EQ(codes, 1);
+    ++numbers;
+  }
+  CHECK_EQ(numbers, 900);
+}
+
 TEST(phone_with_a_country_code_of_0_is_refused) {
   for (const std::string_view text :
        {"+07700900123", "0007700900123", "+(0)7700900123", "00 (0)7700900123", "+0044 7700 900123"})
@@ -124,6 +188,8 @@ TEST(phone_of_any_short_text_is_digits_or_a_problem) {
     const std::string_view digits = phone.value().view();
     if (digits.size() < 7 || digits.size() > 15 || digits[0] == '0')
       check_refused({text, sizeof text}, "not a number");
+    // A country code changes nothing of what is a number without it.
+    CHECK_TEXT(parse_phone({text, sizeof text}, "44").value().view(), digits);
   }
 }
 

@@ -324,6 +324,26 @@ TEST(sender_repeat_mark_is_left_out_where_it_does_not_fit) {
   }
 }
 
+TEST(sender_text_goes_as_the_rules_of_the_stream_have_it_and_is_kept_whole) {
+  Bench b;
+  b.service.script = [](const Request& r) { return fakes::accept_but(r, answer(500)); };
+  b->settings.sms = {1, true, Reference::bits8};
+  b.start();
+  const std::string text = "85 °C " + std::string(200, 'x');
+  const auto number = b->post(Class::critical, 1, text);
+  CHECK(b->run(hours(2)));
+  CHECK_EQ(b.service.request_count, 3);
+  for (unsigned i = 0; i < 3; ++i) {
+    const std::string ending = i == 0 ? "..." : "... (repeat)";
+    CHECK_TEXT(b.service.requests[i].messages[0].text, "85 C " + std::string(155 - ending.size(), 'x') + ending);
+  }
+  CHECK_OK(b->outbox.retry(number, b->clocks()));
+  alignas(8) std::uint8_t scratch[kBlock];
+  const auto kept = b->outbox.read(number, scratch);
+  CHECK_OK(kept);
+  CHECK_TEXT(kept.value().text, text);
+}
+
 TEST(sender_message_missing_in_the_answer_is_unknown_the_others_are_not) {
   Bench b;
   b.service.script = [](const Request& r) {

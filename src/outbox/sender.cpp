@@ -6,7 +6,6 @@ namespace tocsin {
 namespace {
 
 constexpr Millis kMediumBehind = seconds(1);
-constexpr std::string_view kRepeatMark = " (repeat)";
 
 }  // namespace
 
@@ -196,19 +195,16 @@ bool Sender::compose(const Clocks& clocks) {
     out.internal_id = ids_[i].view();
     out.sender = settings_.sender;
     out.phone = message.value().phone.view();
-    out.text = message.value().text;
+    char memory[kMaxSentText];
+    out.text = as_sent(message.value().text, settings_.sms, message.value().repeat ? Copy::repeat : Copy::first,
+                       memory).text;
     out.device = settings_.device;
     out.alarm = message.value().alarm;
     out.message_class = tocsin::word(message.value().cls);
     out.state = tocsin::word(message.value().transition);
-    char marked[kMaxText];
-    if (message.value().repeat && out.text.size() + kRepeatMark.size() <= sizeof marked) {
-      TextWriter text(marked);
-      out.text = text.text(out.text).text(kRepeatMark).view();
-    }
     of_event ? add_recipient(json, out, settings_.variables) : add_message(json, out);
     if (json.size() + 2 > room.size()) {
-      TOCSIN_ASSERT(i > 0);  // one message always fits: kMaxText escaped is below kRequestBodyBytes
+      TOCSIN_ASSERT(i > 0);  // one message always fits: kMaxSentText escaped is below kRequestBodyBytes
       batch_size_ = i;
       return false;
     }

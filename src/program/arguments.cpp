@@ -32,12 +32,13 @@ constexpr Known kKnown[] = {
     {"token set", Command::token_set, Need::subject_and_file, "STREAM", Json::no},
     {"token show", Command::token_show, Need::subject, "STREAM", Json::yes},
     {"check", Command::check, Need::nothing, "", Json::yes},
+    {"text", Command::text, Need::text, "TEXT", Json::yes},
     {"version", Command::version, Need::nothing, "", Json::yes},
     {"help", Command::help, Need::subject_if_any, "COMMAND", Json::no},
 };
 constexpr std::string_view kLater[] = {
     "ack",  "alarms",   "log", "setup",        "doctor",      "test",
-    "text", "simulate", "otp", "token import", "token check",
+    "simulate", "otp", "token import", "token check",
 };
 
 enum class Option : std::uint8_t { config, syslog, json, help, to, stream, cls, wait, memory };
@@ -45,7 +46,7 @@ struct KnownOption {
   std::string_view name;
   Option option;
   std::string_view value;  // what follows it; empty: nothing
-  Command only;            // run: every command takes it
+  Command only;            // run: every command takes it; one that several take has several lines
 };
 constexpr KnownOption kOptions[] = {
     {"-c", Option::config, "FILE", Command::run},
@@ -55,6 +56,7 @@ constexpr KnownOption kOptions[] = {
     {"-h", Option::help, "", Command::run},
     {"--to", Option::to, "PHONE", Command::send},
     {"--stream", Option::stream, "STREAM", Command::send},
+    {"--stream", Option::stream, "STREAM", Command::text},
     {"--class", Option::cls, "CLASS", Command::send},
     {"--wait", Option::wait, "SECS", Command::send},
     {"--memory", Option::memory, "", Command::version},
@@ -66,17 +68,26 @@ bool is_command(std::string_view words, std::string_view first, std::string_view
   return word == first && words == second;
 }
 
+bool takes(Command command, Option option) {
+  for (const KnownOption& known : kOptions)
+    if (known.option == option && known.only == command) return true;
+  return false;
+}
+
 const Known* find_known(std::string_view first, std::string_view second) {
   for (const Known& known : kKnown)
     if (is_command(known.words, first, second)) return &known;
   return nullptr;
 }
 
+// One byte more than a text may have, and what the end of a character may leave free.
+char several_texts[kMaxText + 4];
+
 // One reading of a command line.
 class Parser {
  public:
   Parser(Span<const char* const> words, Arguments& into, TextWriter& why)
-      : words_(words), into_(into), why_(why) {}
+      : words_(words), into_(into), why_(why), joined_(several_texts) {}
 
   Exit parse() {
     while (at_ < words_.size()) {
@@ -109,6 +120,7 @@ class Parser {
   Exit option_value(const KnownOption& option, std::string_view value);
   Exit unknown_option(std::string_view word);
   Exit argument(std::string_view word);
+  Exit text(std::string_view word);
   Exit command(std::string_view word);
   Exit find_command(std::string_view first, std::string_view second);
   Exit unknown_command(std::string_view word);
@@ -124,7 +136,8 @@ class Parser {
   std::size_t arguments_ = 0;
   bool help_ = false;
   bool text_given_ = false;
-  const KnownOption* narrow_ = nullptr;  // an option that only one command takes
+  TextWriter joined_;       // several TEXTs
+  const KnownOption* narrow_ = nullptr;  // an option that not every command takes
 };
 
 // --name VALUE, --name=VALUE, -c VALUE and -cVALUE.
@@ -206,12 +219,7 @@ Exit Parser::argument(std::string_view word) {
   ++arguments_;
   switch (known_->need) {
     case Need::nothing: break;
-    case Need::text:
-      if (text_given_) return usage("a second TEXT, ", word, ": put the whole text in quotes");
-      text_given_ = true;
-      into_.text_from_stdin = word == "-" && !plain_;
-      if (!into_.text_from_stdin) into_.text = word;
-      return Exit::done;
+    case Need::text: return text(word);
     case Need::subject:
     case Need::subject_and_file:
     case Need::subject_if_any:
@@ -235,6 +243,21 @@ Exit Parser::argument(std::string_view word) {
   write_quoted(word, why_);
   why_.text(": see `tocsin help ").text(known_->words).text("`");
   return Exit::usage;
+}
+
+// Nothing is sent by `tocsin text`: there the words may come as they are, as with echo.
+Exit Parser::text(std::string_view word) {
+  if (text_given_ && (known_->command != Command::text || into_.text_from_stdin))
+    return usage("a second TEXT, ", word, ": put the whole text in quotes");
+  if (!text_given_) {
+    text_given_ = true;
+    into_.text_from_stdin = word == "-" && !plain_;
+    if (!into_.text_from_stdin) into_.text = word;
+    return Exit::done;
+  }
+  if (joined_.size() == 0) joined_.text(into_.text);
+  into_.text = joined_.text(" ").text(word).view();
+  return Exit::done;
 }
 
 Exit Parser::command(std::string_view word) {
@@ -307,7 +330,7 @@ Exit Parser::finish() {
     return usage("no command", {}, ": see `tocsin help`");
   }
   into_.command = known_->command;
-  if (narrow_ != nullptr && narrow_->only != known_->command) return see_help("takes no ", narrow_->name);
+  if (narrow_ != nullptr && !takes(known_->command, narrow_->option)) return see_help("takes no ", narrow_->name);
   if (into_.json && known_->json == Json::no) return see_help("takes no ", "--json");
   const bool has_subject = arguments_ > 0;
   if (!has_subject && known_->need != Need::nothing && known_->need != Need::subject_if_any)
@@ -315,7 +338,7 @@ Exit Parser::finish() {
   if (known_->command == Command::help && has_subject && help_text(into_.subject).empty())
     return find_command(into_.subject, {});  // says whether it is of a later version or unknown
   if (known_->need != Need::text) return Exit::done;
-  if (into_.to_count == 0) return see_help("needs --to PHONE", "");
+  if (into_.to_count == 0 && takes(known_->command, Option::to)) return see_help("needs --to PHONE", "");
   return into_.text_from_stdin ? Exit::done : check_text(into_.text, why_);
 }
 

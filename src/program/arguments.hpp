@@ -3,7 +3,8 @@
 //
 //   tocsin [-c FILE] [-s] [--json] COMMAND [options] [arguments]      options may stand anywhere before `--`
 //
-// Memory: Arguments is about 700 bytes; its views point into argv. Threads: none.
+// Memory: Arguments is about 700 bytes; its views point into argv, those of several TEXTs into static memory.
+// Threads: none.
 #pragma once
 
 #include "tocsin/base/text.hpp"
@@ -47,6 +48,7 @@ enum class Command : std::uint8_t {
   token_set,
   token_show,
   check,
+  text,
   version,
   help,
 };
@@ -62,16 +64,16 @@ struct Arguments {
   std::string_view token_file;          // token set STREAM [FILE or -]; empty: ask
   std::string_view to[kMaxPhones];      // send --to, each as written, commas included
   std::size_t to_count = 0;
-  std::string_view stream;              // send --stream; empty: the first one
+  std::string_view stream;              // send, text --stream; empty: the first one
   Class cls = Class::warning;           // send --class
   Millis wait;                          // send --wait; 0: not given
-  std::string_view text;                // send TEXT; checked, unless it is to be read from stdin
+  std::string_view text;                // send TEXT, text TEXT...; checked, unless it is to be read from stdin
   bool text_from_stdin = false;         // TEXT was "-"
 
   Span<const std::string_view> recipients() const { return {to, to_count}; }
 };
 
-// Errors: usage; bad_data (the text of `send`). `why` is one line then, "what is wrong: what to do".
+// Errors: usage; bad_data (the text of `send` or `text`). `why` is one line then, "what is wrong: what to do".
 // words[0] is the program.
 Exit parse_arguments(Span<const char* const> words, Arguments& into, TextWriter& why);
 

@@ -156,8 +156,29 @@ Exit check_state(const DeviceConfig& device, TextWriter& into) {
 
 }  // namespace
 
+void write_remarks(const ConfigErrors& remarks, JsonWriter& json) {
+  using Kind = ConfigErrors::Kind;
+  for (const Kind kind : {Kind::mistake, Kind::warning}) {
+    json.open_array(kind == Kind::mistake ? "mistakes" : "warnings");
+    for (std::size_t at = 0; at < remarks.kept(); ++at) {
+      if (remarks.entry(at).kind != kind) continue;
+      json.open_object();
+      json.field("line", remarks.entry(at).line);
+      json.field("text", remarks.entry(at).text.view());
+      json.close_object();
+    }
+    json.close_array();
+  }
+}
+
 Exit check_configuration(const Call& call) {
   // The file itself was found right.
+  for (std::size_t at = 0; !call.arguments.json && at < call.remarks.kept(); ++at) {
+    char words[600];
+    TextWriter line(words);
+    call.remarks.write(at, line);
+    complain(line.view());
+  }
   Exit exit = Exit::done;
   tls_use_arena(in_place<TlsMemory>().bytes);
   for (std::size_t i = 0; i < call.config.stream_count; ++i) {
@@ -193,7 +214,7 @@ Exit check_configuration(const Call& call) {
     authorities.write_warning(why);
     if (!why.view().empty()) complain(why.view());
   }
-  static char memory[4096];
+  static char memory[32'768];  // with kMaxConfigErrors warnings of 300 bytes, escaped
   char words[1700];
   TextWriter state(words);
   const Exit usable = check_state(call.config.device, state);
@@ -209,6 +230,7 @@ Exit check_configuration(const Call& call) {
     json.open_object();
     json.field("file", call.config_path);
     json.field("good", exit == Exit::done);
+    write_remarks(call.remarks, json);
     json.field("state", state.view());
     json.text_or_null("control", control.view());
     json.close_object();

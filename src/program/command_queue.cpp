@@ -223,6 +223,14 @@ void print_line(const Reader::Message& message, std::string_view reason, Where w
   print(out.text("\n").view());
 }
 
+// The text as its stream sends it, by the configuration of now; empty: as it is.
+std::string_view sent_as(const Event& event, const Config& config, Span<char> memory) {
+  const std::size_t stream = config.find_stream(event.stream);
+  if (stream == kNotFound) return {};
+  const SentText sent = as_sent(event.text, config.streams[stream].sms, Copy::first, memory);
+  return sent.transliterated || sent.shortened ? sent.text : std::string_view{};
+}
+
 // What `id` names in the memory of a daemon, and in no file: there, NUMBER may be another message.
 bool find_in_memory(const Call& call, MemoryList::Files files, Reader::Message& into) {
   std::uint32_t number = 0;
@@ -334,10 +342,13 @@ Exit show_message(const Call& call) {
     m = message.value();
   }
   const std::string_view reason = reason_of(m, place, reasons);
+  char sent[kMaxSentText];
+  const std::string_view as_sent_now = sent_as(m.body.event, call.config, sent);
   if (call.arguments.json) {
     JsonWriter json({text, sizeof text - 1});
     json.open_object();
     write_fields(m, reason, place, json);
+    json.text_or_null("sent_text", as_sent_now);
     write_life(in_place<Life>(reader, number, m.id.view()), json);
     json.close_object();
     print_json(json, text);
@@ -354,7 +365,9 @@ Exit show_message(const Call& call) {
         .text(word(event.transition));
   if (event.edge_before_ms > 0)
     out.text(", the edge came ").number(event.edge_before_ms).text(" ms before it was queued");
-  out.text("\ntext      ").text(event.text).text("\nqueued    ");
+  out.text("\ntext      ").text(event.text);
+  if (!as_sent_now.empty()) out.text("\nsent as   ").text(as_sent_now);
+  out.text("\nqueued    ");
   write_when(event.queued, out);
   out.text("\nattempts  ").number(m.attempts).text("\nstate     ").text(word(m.state.state));
   if (m.has_state) {

@@ -61,6 +61,10 @@ bool suits_running(const Config& now, const Config& next, TextWriter& why) {
   return true;
 }
 
+LogLevel level_of(const ConfigErrors::Entry& entry) {
+  return entry.kind == ConfigErrors::Kind::warning ? LogLevel::warning : LogLevel::error;
+}
+
 // A bad file leaves the configuration in force as it is, and says so. Nothing starts anew while that would
 // lose a message.
 bool may_reload(const Call& call, const Owner& owner, Log& log) {
@@ -82,7 +86,7 @@ bool may_reload(const Call& call, const Owner& owner, Log& log) {
   for (std::size_t at = 0; at < errors.kept(); ++at) {
     TextWriter line(text);
     errors.write(at, line);
-    log.line(read_clocks().now, LogLevel::error, line.view());
+    log.line(read_clocks().now, level_of(errors.entry(at)), line.view());
   }
   log.line(read_clocks().now, LogLevel::error, "not reloaded: the configuration in force stays");
   return false;
@@ -139,6 +143,11 @@ Exit run_daemon(const Call& call) {
     ready.text(", ").number(owner.found().damaged)
         .text(owner.found().damaged == 1 ? " damaged record left out" : " damaged records left out");
   say(LogLevel::info, ready.view());
+  for (std::size_t at = 0; at < call.remarks.kept(); ++at) {
+    TextWriter line(words);
+    call.remarks.write(at, line);
+    say(level_of(call.remarks.entry(at)), line.view());
+  }
   Supervisor supervisor;
   supervisor.open(::getenv("NOTIFY_SOCKET"), ::getenv("WATCHDOG_USEC"), ::getenv("WATCHDOG_PID"));
   if (const Millis watchdog = supervisor.watchdog(); watchdog.count > 0 && watchdog < kLeastWatchdog) {

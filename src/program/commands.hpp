@@ -15,6 +15,7 @@ struct Call {
   const Config& config;
   std::string_view config_path;
   char** words;  // argv, to start anew with
+  const ConfigErrors& remarks;  // warnings of the configuration, which is good
 };
 
 Exit run_daemon(const Call& call);
@@ -24,6 +25,8 @@ Exit list_queue(const Call& call);
 Exit show_message(const Call& call);
 // Without a configuration where the command names the directory.
 Exit check_queue(const Arguments& arguments, const Config* config);
+// Without a configuration: as a stream with the defaults.
+Exit show_text(const Arguments& arguments, const Config* config);
 Exit show_status(const Call& call);
 Exit set_token(const Call& call);
 Exit show_token(const Call& call);
@@ -36,6 +39,8 @@ void print(std::string_view text);
 Exit printed(Exit exit);
 void complain(std::string_view line);
 void complain_to_syslog();  // from here on; without a syslog daemon it stays with stderr
+// "mistakes":[...],"warnings":[...] of what was said about a configuration.
+void write_remarks(const ConfigErrors& remarks, JsonWriter& json);
 // The finished text of `json`, which was given all of `text` but its last byte, as one line.
 void print_json(JsonWriter& json, Span<char> text);
 

@@ -64,11 +64,12 @@ Status add_part(const Config& config, std::string_view part, PhoneList& into, Te
       TRY(add_phone(config.contacts[group.members[n]].phone, into, why));
     return {};
   }
-  if (const auto phone = parse_phone(part); phone.ok()) return add_phone(phone.value(), into, why);
+  const std::string_view country = config.device.country_code;
+  if (const auto phone = parse_phone(part, country); phone.ok()) return add_phone(phone.value(), into, why);
 
   write_quoted(part, why);
   if (is_number(part)) {
-    why.text(" is not a phone number: ").text(phone_problem(part));
+    why.text(" is not a phone number: ").text(phone_problem(part, country));
     return Code::bad_value;
   }
   std::string_view names[kMaxContacts + kMaxGroups];
@@ -129,23 +130,26 @@ std::size_t Config::find_alarm(std::string_view name) const { return find_name(a
 void ConfigErrors::begin(std::string_view file_name) {
   file_name_ = file_name;
   count_ = kept_ = 0;
+  all_kept_ = true;
 }
 
-void ConfigErrors::add(std::uint32_t line, std::string_view text) {
-  ++count_;
+void ConfigErrors::add(std::uint32_t line, std::string_view text, Kind kind) {
+  count_ += kind == Kind::mistake ? 1U : 0U;
+  all_kept_ = all_kept_ && kept_ < kMaxConfigErrors;
   std::size_t at = kept_;
   while (at > 0 && entries_[at - 1].line > line) --at;
   if (at == kMaxConfigErrors) return;
   if (kept_ < kMaxConfigErrors) ++kept_;
   for (std::size_t n = kept_ - 1; n > at; --n) entries_[n] = entries_[n - 1];
   entries_[at].line = line;
+  entries_[at].kind = kind;
   entries_[at].text.assign_cut(text);
 }
 
 void ConfigErrors::write(std::size_t at, TextWriter& into) const {
   into.text(file_name_).text(":");
   if (entries_[at].line != 0) into.number(entries_[at].line).text(":");
-  into.text(" ").text(entries_[at].text.view());
+  into.text(entries_[at].kind == Kind::warning ? " warning: " : " ").text(entries_[at].text.view());
 }
 
 Status load_config(std::string_view path, ConfigFile& into, ConfigErrors& errors) {

@@ -17,6 +17,7 @@
 #include "tocsin/port.hpp"
 #include "tocsin/wire/message.hpp"
 #include "tocsin/wire/phone.hpp"
+#include "tocsin/wire/sms_text.hpp"
 #include "tocsin/wire/streams_api.hpp"
 
 namespace tocsin {
@@ -33,9 +34,12 @@ struct DeviceConfig {
   std::string_view control = "/run/tocsin/control";  // socket, absolute
   std::uint32_t queue_bytes = 512 * 1024;           // both files together, a multiple of 2 * kBlock
   Millis history = hours(30 * 24);                  // how long ended messages are kept; 0: while there is room
+  std::string_view country_code;                    // digits; of national numbers. Empty: they are refused
 
   std::string_view place() const { return state_device.empty() ? state : state_device; }  // of the queue
 };
+
+inline constexpr SmsRules kDefaultSmsRules = {3, false, Reference::bits8};
 
 enum class StreamType : std::uint8_t { marketing, two_way, transactional, otp, whatsapp };
 // The hosts of the service that are known: what their addresses and paths are.
@@ -63,6 +67,7 @@ struct StreamConfig {
   std::string_view pin_sha256;                     // checked; empty: any key
   std::string_view session_file;                   // empty: TLS sessions are kept in memory only
   std::string_view client_cert_file, client_key_file;  // both or none
+  SmsRules sms = kDefaultSmsRules;
   Millis timeout = seconds(30);                    // one whole request, name look-up included
   Millis retry_min = seconds(5);
   Millis retry_max = minutes(15);
@@ -129,11 +134,13 @@ struct Config {
   std::size_t first_stream() const;
 };
 
-// What is wrong with a file, in the order of its lines.
+// What is wrong with a file, or only worth a look, in the order of its lines.
 class ConfigErrors {
  public:
+  enum class Kind : std::uint8_t { mistake, warning };
   struct Entry {
     std::uint32_t line = 0;   // 0: the file as a whole
+    Kind kind = Kind::mistake;
     FixedText<400> text;      // "what is wrong: what to do"
   };
 
@@ -142,17 +149,20 @@ class ConfigErrors {
   ConfigErrors& operator=(const ConfigErrors&) = delete;
 
   void begin(std::string_view file_name);  // forgets what there was; the name must outlive the errors
-  void add(std::uint32_t line, std::string_view text);
-  std::size_t count() const { return count_; }     // all
-  std::size_t kept() const { return kept_; }       // those that entry() has
+  void add(std::uint32_t line, std::string_view text, Kind kind = Kind::mistake);
+  std::size_t count() const { return count_; }     // of mistakes
+  std::size_t kept() const { return kept_; }       // mistakes and warnings, those that entry() has
+  bool all_kept() const { return all_kept_; }
   const Entry& entry(std::size_t at) const { return entries_[at]; }
-  // "FILE:LINE: what is wrong: what to do", without a line end; "FILE: ..." for the file as a whole.
+  // "FILE:LINE: what is wrong: what to do", or "FILE:LINE: warning: ...", without a line end; "FILE: ..." for the
+  // file as a whole.
   void write(std::size_t at, TextWriter& into) const;
 
  private:
   std::string_view file_name_;
   std::size_t count_ = 0;
   std::size_t kept_ = 0;
+  bool all_kept_ = true;
   union {  // so that what is not used is not touched
     Entry entries_[kMaxConfigErrors];
   };
@@ -168,8 +178,8 @@ struct ConfigFile {
   Config config;
 };
 
-// Reads the whole of `text` into `into`, whose views point into `text`. Errors: bad_value; `errors` has
-// every one, `into` is half filled and only good for the next call.
+// Reads the whole of `text` into `into`, whose views point into `text`. Warnings are no errors. Errors: bad_value;
+// `errors` has every one, `into` is half filled and only good for the next call.
 Status parse_config(std::string_view file_name, std::string_view text, Config& into, ConfigErrors& errors);
 
 // Reads the file and parses it. May wait for the medium. Errors: not_found, io, bad_value (not a file, or

@@ -2,6 +2,8 @@
 // What can be checked only when the whole file is read: references, and what two sections must not share.
 #include "port/linux/gpio_lines.hpp"
 #include "src/program/config_reader.hpp"
+#include "src/program/config_values.hpp"
+#include "tocsin/alarm/alarm.hpp"
 #include "tocsin/outbox/index.hpp"
 
 namespace tocsin {
@@ -78,17 +80,36 @@ std::size_t filled_size(std::string_view text, const Config& config, const Alarm
   return size;
 }
 
-void check_text_size(const PendingReferences::Reference& text, const Config& config, const AlarmConfig& alarm,
+// Whether it is known to fit into a message.
+bool check_text_size(const PendingReferences::Reference& text, const Config& config, const AlarmConfig& alarm,
                      ConfigErrors& errors) {
-  if (text.line == 0) return;
+  if (text.line == 0) return false;
   // The outbox would refuse it, when the alarm comes.
   if (find(text.written, '\t') != kNotFound)
     Complaint{errors, text.line}.text("a message cannot have a tab: write spaces instead");
   const std::size_t size = filled_size(text.written, config, alarm);
-  if (size <= kMaxText) return;
+  if (size <= kMaxText) return true;
   Complaint complaint{errors, text.line};
   complaint.text("the text may become ").number(size).text(" bytes and a message has at most ");
   complaint.number(kMaxText).text(": make it shorter");
+  return false;
+}
+
+// The end of an alarm's text that is never sent should be no surprise.
+void check_segments(const PendingReferences::Reference& text, const Config& config, const AlarmConfig& alarm,
+                    ConfigErrors& errors) {
+  if (alarm.stream == kNoStream) return;
+  const SmsRules& rules = config.streams[alarm.stream].sms;
+  char filled[kMaxText], memory[kMaxSentText];
+  TextWriter writer{filled};
+  Clocks at;
+  at.wall_trusted = true;
+  write_alarm_text(text.written, config.device.name, alarm.name, at, hours(1000), writer);
+  if (!as_sent(writer.view(), rules, Copy::first, memory).shortened) return;
+  Complaint complaint{errors, text.line, ConfigErrors::Kind::warning};
+  complaint.text("the text takes more than ").number(rules.max_segments);
+  complaint.text(rules.max_segments == 1 ? " segment" : " segments");
+  complaint.text(" and its end is not sent: make it shorter, or raise max_segments of its stream (tocsin text)");
 }
 
 void check_line_is_free(std::size_t at, const Config& config, ConfigErrors& errors) {
@@ -142,8 +163,8 @@ void resolve_alarm(const PendingReferences::OfAlarm& pending, AlarmConfig& alarm
       }
     }
   }
-  check_text_size(pending.text, config, alarm, errors);
-  check_text_size(pending.clear_text, config, alarm, errors);
+  for (const PendingReferences::Reference& text : {pending.text, pending.clear_text})
+    if (check_text_size(text, config, alarm, errors)) check_segments(text, config, alarm, errors);
 }
 
 void check_streams(const Config& config, std::uint32_t last_line, ConfigErrors& errors) {
@@ -200,6 +221,9 @@ void check_config(const PendingReferences& pending, std::uint32_t last_line, Con
                   ConfigErrors& errors) {
   check_streams(config, last_line, errors);
   check_groups_and_contacts(config, errors);
+  for (std::size_t at = 0; at < config.contact_count; ++at)
+    if (const auto& phone = pending.phones[at]; phone.line != 0)
+      Value{"phone", phone.written, phone.line, errors}.phone(config.device.country_code, config.contacts[at].phone);
   for (std::size_t at = 0; at < config.group_count; ++at)
     resolve_members(pending.members[at], config.groups[at], config, errors);
   for (std::size_t at = 0; at < config.alarm_count; ++at) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What the reading of a configuration and the check of it as a whole share. Only for config_*.cpp.
 //
-// Memory: PendingReferences is about 7 KiB, on the stack of parse_config(). Threads: none.
+// Memory: PendingReferences is about 9 KiB, on the stack of parse_config(). Threads: none.
 #pragma once
 
 #include "src/program/config.hpp"
@@ -14,6 +14,7 @@ struct PendingReferences {
     std::string_view written;
     std::uint32_t line = 0;  // 0: the key was not there, or its value was no good
   };
+  Reference phones[kMaxContacts];
   Reference members[kMaxGroups];
   struct OfAlarm {
     Reference to, stream, text, clear_text;
@@ -21,13 +22,15 @@ struct PendingReferences {
   OfAlarm alarms[kMaxAlarms];
 };
 
-// One error, said in pieces and added when it goes out of scope.
+// One error or warning, said in pieces and added when it goes out of scope.
 class Complaint {
  public:
-  Complaint(ConfigErrors& errors, std::uint32_t line) : errors_(errors), line_(line) {}
+  using Kind = ConfigErrors::Kind;
+  Complaint(ConfigErrors& errors, std::uint32_t line, Kind kind = Kind::mistake)
+      : errors_(errors), line_(line), kind_(kind) {}
   Complaint(const Complaint&) = delete;
   Complaint& operator=(const Complaint&) = delete;
-  ~Complaint() { errors_.add(line_, words_.view()); }
+  ~Complaint() { errors_.add(line_, words_.view(), kind_); }
 
   TextWriter& words() { return words_; }
   Complaint& text(std::string_view text) {
@@ -51,6 +54,7 @@ class Complaint {
  private:
   ConfigErrors& errors_;
   std::uint32_t line_;
+  Kind kind_;
   char memory_[400];
   TextWriter words_{memory_};
 };

@@ -69,6 +69,7 @@ class ConfigReader {
     return section_ == Section::alarm && config_.alarms[config_.alarm_count - 1].name == kSelfAlarm;
   }
   void check_needs(const char* key, const char* other);
+  void check_no_sms(StreamConfig& stream);
   std::uint32_t line_of(std::string_view name) const { return seen_[find_key(section_, name)]; }
 
   IniReader ini_;
@@ -192,6 +193,13 @@ void ConfigReader::check_needs(const char* key, const char* other) {
   Complaint{errors_, line_of(key)}.code(key).text(" stands here and no ").code(other).text(": add it, or remove this");
 }
 
+void ConfigReader::check_no_sms(StreamConfig& stream) {
+  for (const char* key : {"max_segments", "transliterate", "segment_size"})
+    if (line_of(key) != 0)
+      Complaint{errors_, line_of(key)}.code(key).text(" is about SMS, and a stream of type whatsapp sends none: remove it");
+  stream.sms = SmsRules{};
+}
+
 void ConfigReader::end_section() {
   if (section_ == Section::none) return;
   for (std::size_t at = 0; at < kKeyCount; ++at) {
@@ -207,14 +215,15 @@ void ConfigReader::end_section() {
         .text(key.example);
   }
   if (section_ != Section::stream) return;
-  const StreamConfig& stream = config_.streams[config_.stream_count - 1];
+  StreamConfig& stream = config_.streams[config_.stream_count - 1];
   check_needs("proxy_auth_file", "proxy");
   check_needs("client_cert_file", "client_key_file");
   check_needs("client_key_file", "client_cert_file");
   if (type_is_known_)
     settle_requests({section_line_, line_of("service"), line_of("base_url"), line_of("send_path"), line_of("request"),
                      line_of("event"), line_of("variables")},
-                    config_.streams[config_.stream_count - 1], errors_);
+                    stream, errors_);
+  if (type_is_known_ && stream.type == StreamType::whatsapp) check_no_sms(stream);
   if (stream.retry_min > stream.retry_max) {
     const std::uint32_t min_line = line_of("retry_min");
     Complaint complaint{errors_, min_line != 0 ? min_line : line_of("retry_max")};
@@ -270,7 +279,7 @@ void ConfigReader::value(const Key& key, const IniItem& item) {
   switch (section_) {
     case Section::device: return device_value(item, value);
     case Section::stream: return stream_value(item, value);
-    case Section::contact: return value.phone(config_.contacts[config_.contact_count - 1].phone);
+    case Section::contact: pending_.phones[config_.contact_count - 1] = {item.rest, item.line}; return;
     case Section::group: pending_.members[config_.group_count - 1] = {item.rest, item.line}; return;
     case Section::alarm: return alarm_value(item, value);
     case Section::cls: return class_value(item, value);
@@ -295,6 +304,7 @@ void ConfigReader::device_value(const IniItem& item, const Value& value) {
   if (item.word == "queue_size") return value.queue_size(device.queue_bytes);
   if (item.word == "history")
     return value.duration_or("unlimited", hours(1), hours(3650 * 24), device.history);
+  if (item.word == "country_code") return value.country_code(device.country_code);
 }
 
 void ConfigReader::stream_value(const IniItem& item, const Value& value) {
@@ -313,6 +323,9 @@ void ConfigReader::stream_value(const IniItem& item, const Value& value) {
   if (item.word == "base_url") return value.base_url(stream);
   if (item.word == "token_file") return value.path(kMaxPath, stream.token_file);
   if (item.word == "sender") return value.sender(stream.sender);
+  if (item.word == "max_segments") return value.max_segments(stream.sms.max_segments);
+  if (item.word == "transliterate") return value.yes_or_no(stream.sms.transliterate);
+  if (item.word == "segment_size") return value.segment_size(stream.sms.reference);
   if (item.word == "proxy") return value.proxy(stream);
   if (item.word == "proxy_auth_file") return value.path(kMaxPath, stream.proxy_auth_file);
   if (item.word == "ca_file") return value.path(kMaxPath, stream.ca_file);

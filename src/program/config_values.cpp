@@ -71,18 +71,6 @@ void Value::queue_size(std::uint32_t& into) const {
   into = static_cast<std::uint32_t>(bytes) / kStep * kStep;
 }
 
-void Value::sender(std::string_view& into) const {
-  if (written.size() <= kMaxSender) {
-    into = written;
-    return;
-  }
-  Complaint{errors, line}
-      .code(key)
-      .text(" is longer than ")
-      .number(kMaxSender)
-      .text(" bytes: make it shorter");
-}
-
 void Value::pins(std::string_view& into) const {
   Pins pins;
   const Status parsed = parse_pins(written, pins);
@@ -158,13 +146,13 @@ void Value::on_unknown(OnUnknown& into) const {
       ": write resend, or hold to send once at most");
 }
 
-void Value::phone(Phone& into) const {
-  const auto parsed = parse_phone(written);
+void Value::phone(std::string_view country_code, Phone& into) const {
+  const auto parsed = parse_phone(written, country_code);
   if (parsed.ok()) {
     into = parsed.value();
     return;
   }
-  Complaint{errors, line}.code(written).text(" is not a phone number: ").text(phone_problem(written));
+  Complaint{errors, line}.code(written).text(" is not a phone number: ").text(phone_problem(written, country_code));
 }
 
 void Value::gpio(std::string_view& into) const {

@@ -30,13 +30,17 @@ struct Value {
   void event(std::string_view& into) const;
   void variables(Places& into) const;
   void proxy(StreamConfig& into) const;
-  void sender(std::string_view& into) const;
+  void sender(std::string_view& into) const;  // warns of what networks do not take
   void pins(std::string_view& into) const;
   void duration(Millis least, Millis most, Millis& into, std::string_view or_word = {}) const;
   void duration_or(std::string_view word, Millis least, Millis most, Millis& into) const;  // the word: 0
   void limit(std::uint16_t& into) const;                                                   // none: 0
   void on_unknown(OnUnknown& into) const;
-  void phone(Phone& into) const;
+  void phone(std::string_view country_code, Phone& into) const;
+  void country_code(std::string_view& into) const;
+  void max_segments(std::uint8_t& into) const;  // all: 0
+  void segment_size(Reference& into) const;
+  void yes_or_no(bool& into) const;
   void gpio(std::string_view& into) const;
   void level(Level& into) const;
   void message_class(Class& into) const;

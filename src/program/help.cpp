@@ -27,12 +27,14 @@ constexpr Help kHelp[] = {
      "  token set STREAM         stores the token of a stream\n"
      "  token show STREAM        a fingerprint of the token\n"
      "  check                    what is wrong with the configuration\n"
+     "  text TEXT                encoding, length and segments of a text\n"
      "  version [--memory]       version, or what memory is reserved\n"
      "  help [COMMAND]           this, or more about one command\n"
      "\n"
      "  -c FILE   configuration; else $TOCSIN_CONFIG, else /etc/tocsin/tocsin.conf\n"
      "  -s        what is said on stderr goes to syslog instead\n"
-     "  --json    one JSON object a line: status, queue, token show, check, version\n"},
+     "  --json    one JSON object a line: status, queue, token show, check, text,\n"
+     "            version\n"},
     {"run",
      "tocsin run\n"
      "\n"
@@ -136,6 +138,16 @@ constexpr Help kHelp[] = {
      "status 78 when there is one.\n"
      "\n"
      "  tocsin -c new.conf check\n"},
+    {"text",
+     "tocsin text [--stream S] TEXT...\n"
+     "\n"
+     "How a text travels as SMS: its encoding, length and segments, which characters the GSM alphabet does not\n"
+     "have, and what is sent where the stream transliterates or shortens it. Nothing is sent. Needs no\n"
+     "configuration; with one, max_segments, transliterate and segment_size of the stream count.\n"
+     "  --stream  a [stream] of the configuration; else the first one\n"
+     "  TEXT      words are joined by a blank; - reads stdin; behind -- it may begin with -\n"
+     "\n"
+     "  tocsin text 'Boiler at 85 °C'\n"},
     {"version",
      "tocsin version [--memory]\n"
      "\n"

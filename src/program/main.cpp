@@ -43,13 +43,15 @@ struct Loaded {
   ConfigFile& file;
   ConfigErrors& errors;
   bool good;
+  bool is_there;
 };
 
 Loaded load(const Arguments& arguments) {
   auto& file = in_place<ConfigFile>();
   auto& errors = in_place<ConfigErrors>();
   const std::string_view path = config_path(arguments, ::getenv("TOCSIN_CONFIG"));
-  return {path, file, errors, load_config(path, file, errors).ok()};
+  const Status loaded = load_config(path, file, errors);
+  return {path, file, errors, loaded.ok(), loaded.code() != Code::not_found};
 }
 
 // What the running daemon has used at most since it began, as far as it is there and knows.
@@ -128,14 +130,7 @@ void print_mistakes(std::string_view path, const ConfigErrors& errors) {
   json.open_object();
   json.field("file", path);
   json.field("good", false);
-  json.open_array("mistakes");
-  for (std::size_t at = 0; at < errors.kept(); ++at) {
-    json.open_object();
-    json.field("line", errors.entry(at).line);
-    json.field("text", errors.entry(at).text.view());
-    json.close_object();
-  }
-  json.close_array();
+  write_remarks(errors, json);
   json.close_object();
   print_json(json, text);
 }
@@ -168,6 +163,15 @@ void write_choice(const Arguments& arguments, TextWriter& why) {
   write_streams(loaded.file.config, why);
 }
 
+// `text` does without a configuration that nobody named.
+bool does_without(const Arguments& arguments) {
+  if (arguments.command != Command::text || !arguments.config_path.empty() || !arguments.stream.empty()) return false;
+  const Loaded loaded = load(arguments);
+  if (!loaded.good && loaded.is_there)
+    complain("the configuration cannot be used (tocsin check): counted as without one");
+  return !loaded.good;
+}
+
 Exit with_configuration(const Arguments& arguments, char** words) {
   const Loaded loaded = load(arguments);
   auto& file = loaded.file;
@@ -190,10 +194,10 @@ Exit with_configuration(const Arguments& arguments, char** words) {
       errors.write(at, line);
       complain(line.view());
     }
-    if (errors.count() > errors.kept()) complain("and more mistakes: mend these first");
+    if (!errors.all_kept()) complain("and more mistakes: mend these first");
     return Exit::config;
   }
-  const Call call{arguments, file.config, path, words};
+  const Call call{arguments, file.config, path, words, errors};
   switch (arguments.command) {
     case Command::run: return run_daemon(call);
     case Command::send: return send_message(call);
@@ -206,6 +210,7 @@ Exit with_configuration(const Arguments& arguments, char** words) {
     case Command::queue_purge: return change_by_hand(call, Ask::purge);
     case Command::queue_check: return check_queue(arguments, &file.config);
     case Command::status: return show_status(call);
+    case Command::text: return show_text(arguments, &file.config);
     case Command::token_set: return set_token(call);
     case Command::token_show: return show_token(call);
     case Command::check: return check_configuration(call);
@@ -252,6 +257,7 @@ int run_program(int argc, char** argv) {
   if (arguments.command == Command::version) return number(printed(show_version(arguments)));
   if (arguments.command == Command::queue_check && !arguments.subject.empty())
     return number(printed(check_queue(arguments, nullptr)));
+  if (does_without(arguments)) return number(printed(show_text(arguments, nullptr)));
   return number(printed(with_configuration(arguments, argv)));
 }
 

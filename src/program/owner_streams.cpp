@@ -75,6 +75,7 @@ void Owner::configure_sender(std::size_t stream) {
   settings.device = config_->device.name;
   settings.token = {tokens_[stream], token_sizes_[stream]};
   settings.sender = from.sender;
+  settings.sms = from.sms;
   settings.timeout = from.timeout;
   settings.retry_min = from.retry_min;
   settings.retry_max = from.retry_max;

@@ -7,14 +7,42 @@ namespace {
 constexpr std::size_t kFewestDigits = 7;
 constexpr std::size_t kCountryDigits = 3;  // ITU-T E.164: a country code has one to three
 
-enum class Problem : std::uint8_t { none, nothing, character, plus, national, country, too_short, too_long };
+enum class Problem : std::uint8_t { none, nothing, character, plus, national, trunk, brackets, country, too_short, too_long };
 
 bool separates(char c) { return c == ' ' || c == '-' || c == '.' || c == '/' || c == '(' || c == ')'; }
 
-Problem read(std::string_view written, Phone& phone) {
+// Where a national number does not begin with a 0 that is left out behind the country code.
+struct Trunk {
+  std::string_view country, prefix;
+};
+constexpr Trunk kTrunks[] = {{"36", "06"}, {"39", ""}, {"225", ""}, {"242", ""}, {"378", ""}};
+
+std::string_view trunk_prefix(std::string_view country_code) {
+  for (const Trunk& one : kTrunks)
+    if (one.country == country_code) return one.prefix;
+  return "0";
+}
+
+// `national` begins with a 0.
+Problem read_national(std::string_view national, std::string_view country_code, Phone& phone) {
+  if (country_code.empty()) return Problem::national;
+  const std::string_view prefix = trunk_prefix(country_code);
+  if (!starts_with(national, prefix)) return Problem::trunk;
+  national.remove_prefix(prefix.size());
+  if (country_code.size() + national.size() < kFewestDigits) return Problem::too_short;
+  char digits[Phone::capacity()];
+  TextWriter writer(digits);
+  writer.text(country_code).text(national);
+  if (writer.cut()) return Problem::too_long;
+  phone.assign(writer.view()).ignore();  // fits: of the same size
+  return Problem::none;
+}
+
+Problem read(std::string_view written, std::string_view country_code, Phone& phone) {
   char digits[Phone::capacity() + 2];  // and "00" in front
   std::size_t count = 0;
   bool plus = false;
+  bool brackets = false;  // a (0) was left out
   for (std::size_t at = 0; at < written.size(); ++at) {
     const char c = written[at];
     if (c == '+') {
@@ -29,14 +57,21 @@ Problem read(std::string_view written, Phone& phone) {
       // Only behind a country code is it the trunk prefix that is not dialled from abroad. In front of
       // everything it begins a national number, further behind it is a digit in brackets.
       const std::size_t prefix = !plus && count >= 2 && digits[0] == '0' && digits[1] == '0' ? 2 : 0;
-      if (count > prefix && count <= prefix + kCountryDigits) at += 2;
+      if (count > prefix && count <= prefix + kCountryDigits) {
+        at += 2;
+        brackets = true;
+      }
     }
   }
   if (count == 0) return Problem::nothing;
   const bool zeros = !plus && count >= 2 && digits[0] == '0' && digits[1] == '0';
   const std::size_t from = zeros ? 2 : 0;
   if (count == from) return Problem::nothing;
-  if (digits[from] == '0') return plus || zeros ? Problem::country : Problem::national;
+  if (digits[from] == '0' && (plus || zeros)) return Problem::country;
+  if (digits[0] == '0' && !zeros) {
+    if (brackets && !country_code.empty()) return Problem::brackets;  // behind no country code: who knows what is meant
+    return read_national({digits, count < sizeof digits ? count : sizeof digits}, country_code, phone);
+  }
   if (count - from < kFewestDigits) return Problem::too_short;
   if (count - from > Phone::capacity()) return Problem::too_long;
   phone.assign({digits + from, count - from}).ignore();  // fits: measured above
@@ -45,26 +80,42 @@ Problem read(std::string_view written, Phone& phone) {
 
 }  // namespace
 
-Result<Phone> parse_phone(std::string_view written) {
+Result<Phone> parse_phone(std::string_view written, std::string_view country_code) {
   Phone phone;
-  if (read(written, phone) != Problem::none) return Code::bad_value;
+  if (read(written, country_code, phone) != Problem::none) return Code::bad_value;
   return phone;
 }
 
-std::string_view phone_problem(std::string_view written) {
+std::string_view phone_problem(std::string_view written, std::string_view country_code) {
   Phone phone;
-  switch (read(written, phone)) {
+  switch (read(written, country_code, phone)) {
     case Problem::none: break;
     case Problem::nothing: return "it has no digits";
     case Problem::character: return "only digits, spaces and + - . / ( ) may stand in a number";
     case Problem::plus: return "one + may stand in front, and nowhere else";
     case Problem::national:
-      return "a national number begins with 0: write it with its country code, as +44...";
+      return "a national number begins with 0: write it with its country code, as +44..., or set country_code in [device]";
+    case Problem::trunk: return "national numbers of this country_code begin with 06";
+    case Problem::brackets: return "(0) may stand behind a country code, and nowhere else";
     case Problem::country: return "no country code begins with 0";
     case Problem::too_short: return "it has fewer than 7 digits";
     case Problem::too_long: return "it has more than 15 digits";
   }
   return {};
+}
+
+bool is_country_code(std::string_view digits) {
+  // Those of two digits; the others have one, 1 and 7, or three.
+  constexpr std::string_view kTwo =
+      "20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 60 61 62 63 64 65 66 81 82 84 86 90 "
+      "91 92 93 94 95 98 ";
+  for (const char c : digits)
+    if (!is_digit(c)) return false;
+  if (digits == "1" || digits == "7") return true;
+  if (digits.size() < 2 || digits.size() > 3 || find("017", digits[0]) != kNotFound) return false;
+  bool two = false;
+  for (std::size_t at = 0; at < kTwo.size(); at += 3) two = two || starts_with(digits, head(tail(kTwo, at), 2));
+  return two == (digits.size() == 2);
 }
 
 void write_masked(std::string_view digits, TextWriter& into) {

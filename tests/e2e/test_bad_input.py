@@ -48,7 +48,6 @@ class CommandLine(Case):
             "setup",
             "doctor",
             "test",
-            "text hello",
             "simulate",
             "otp",
             "token import",
@@ -128,7 +127,7 @@ class CommandLine(Case):
 
     def test_longest_text_is_taken(self):
         service = self.service()
-        device = self.device(service).start()
+        device = self.device(service, stream={"max_segments": "all"}).start()
         device.send("x" * 1024)
         self.assertTrue(service.wait(distinct=1))
         self.arrived(service, "x" * 1024)
@@ -202,6 +201,10 @@ class Configuration(Case):
             ({"more": "[contact carl]\nphone =\n"}, "phone =", ("phone",)),
             ({"more": "# a comment is fine\n[contact carl]\n"}, "[contact carl]", ("phone",)),
             ({"stream": {"sender": "x" * 33}}, "sender", ("32",)),
+            ({"stream": {"max_segments": "0"}}, "max_segments", ("1 to 16", "all")),
+            ({"stream": {"transliterate": "maybe"}}, "transliterate", ("yes or no",)),
+            ({"stream": {"segment_size": "160"}}, "segment_size", ("153 or 152",)),
+            ({"device": {"country_code": "440"}}, "country_code", ("44",)),
             ({"stream": {"proxy": "http://proxy:3128"}}, "proxy = ", ("HOST:PORT",)),
             ({"stream": {"proxy": "proxy.plant"}}, "proxy = ", ("port",)),
             ({"stream": {"proxy": "proxy.plant:0"}}, "proxy = ", ("65535",)),
@@ -215,7 +218,6 @@ class Configuration(Case):
     def test_keys_of_later_versions(self):
         for section, keys in (
             ("alarm", ("on_delay = 3s", "off_delay = 10s", "remind = 10m, 30m, 1h", "escalate_after = 5m")),
-            ("stream", ("type = otp", "type = whatsapp", "type = transactional")),
         ):
             for key, value in (pair.split(" = ") for pair in keys):
                 with self.subTest(section=section, key=key):

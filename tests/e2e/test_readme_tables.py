@@ -20,8 +20,8 @@ class Tables(Case):
         device = self.device(self.service()).start()
         device.send("x", "anna", "--wait", "30")
         documented = README.split("## JSON")[1].split("## Limits")[0]
-        words = set(re.findall(r"`([a-z_]+)(?:\[\])?`", documented))
-        for command in ("queue list", "queue show 1", "status", "token show sms", "check", "version --memory"):
+        words = set(re.findall(r"`([a-z0-9_]+)(?:\[\])?`", documented))
+        for command in ("queue list", "queue show 1", "status", "token show sms", "check", "text x°", "version --memory"):
             with self.subTest(command=command):
                 whole = json.loads(device.ok(*command.split(), "--json").out)
                 inner = [one for value in whole.values() if isinstance(value, list) for one in value]

@@ -33,7 +33,7 @@ class OneRecord(Case):
     def requests(self, library, version, messages):
         """What each record was that carried application data, behind the handshake, on one connection."""
         with Relay(Nginx(f"ec {version}")) as relay:
-            client = Client(library, relay)
+            client = Client(library, relay, stream={"max_segments": "all"})
             self.addCleanup(client.close)
             client.start()
             for text, to in messages:

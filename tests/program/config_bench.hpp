@@ -26,7 +26,7 @@ inline std::string said() {
   return all;
 }
 
-// What is said about `text`; empty when it is good. The text outlives the call: views point into it.
+// What is said about `text`; empty when it is good and nothing is to be warned of. The text outlives the call: views point into it.
 inline std::string read(const std::string& text) {
   static std::string kept;
   kept = text;

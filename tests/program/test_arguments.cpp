@@ -109,6 +109,36 @@ TEST(arguments_text_behind_two_dashes_is_taken_as_it_is) {
   CHECK_TEXT(arguments.text, "");
 }
 
+TEST(arguments_of_text_are_joined_by_blanks) {
+  taken({"text", "Boiler at 85 °C"}, Command::text);
+  CHECK_TEXT(arguments.text, "Boiler at 85 °C");
+  CHECK_TEXT(arguments.stream, "");
+  taken({"text", "Boiler", "--json", "at", "--stream", "sms", "85", "°C"}, Command::text);
+  CHECK_TEXT(arguments.text, "Boiler at 85 °C");
+  CHECK_TEXT(arguments.stream, "sms");
+  CHECK(arguments.json);
+  taken({"text", "-"}, Command::text);
+  CHECK(arguments.text_from_stdin);
+  taken({"text", "--", "-", "-x"}, Command::text);
+  CHECK(!arguments.text_from_stdin);
+  CHECK_TEXT(arguments.text, "- -x");
+  refused({"text", "-", "x"}, "a second TEXT, `x`: put the whole text in quotes");
+  refused({"text"}, "`tocsin text` needs TEXT: see `tocsin help text`");
+  refused({"text", "--to", "x", "y"}, "`tocsin text` takes no --to: see `tocsin help text`");
+  const std::string half(kMaxText / 2, 'x');
+  refused({"text", half.c_str(), half.c_str()}, "the text has 1025 bytes and a message at most 1024: make it shorter",
+          Exit::bad_data);
+  const std::string rest(kMaxText / 2 - 1, 'x');
+  taken({"text", half.c_str(), rest.c_str()}, Command::text);
+  CHECK_EQ(arguments.text.size(), kMaxText);
+  // However much there is, none of it is taken for a shorter text.
+  const std::string nearly(kMaxText - 2, 'x');
+  for (const char* more : {"😀", "éé", "€€", "xxxxxxxxxxxx"}) {
+    CHECK_EQ(number(parse({"text", nearly.c_str(), more, "y"})), number(Exit::bad_data));
+    CHECK(why.find("a message at most 1024") != std::string::npos);
+  }
+}
+
 TEST(arguments_without_a_command_point_to_help) {
   refused({}, "no command: see `tocsin help`");
   refused({"-s"}, "no command: see `tocsin help`");
@@ -130,7 +160,7 @@ TEST(arguments_unknown_commands_and_options_name_the_nearest) {
 }
 
 TEST(arguments_commands_of_later_versions_are_not_supported_yet) {
-  for (const char* later : {"ack", "alarms", "log", "setup", "doctor", "test", "text", "simulate", "otp"}) {
+  for (const char* later : {"ack", "alarms", "log", "setup", "doctor", "test", "simulate", "otp"}) {
     check::at("command=%s", later);
     refused({later},
             "`tocsin " + std::string{later} + "` is not supported yet: see `tocsin help` for what is");
@@ -211,7 +241,7 @@ TEST(help_of_every_command_is_there_and_its_example_is_taken) {
                                 Command::queue_list, Command::queue_show, Command::queue_retry,
                                 Command::queue_drop, Command::queue_purge, Command::queue_check,
                                 Command::status, Command::token_set, Command::token_show, Command::check,
-                                Command::version, Command::help}) {
+                                Command::text, Command::version, Command::help}) {
     check::at("command=%s", std::string{word(command)}.c_str());
     const std::string text{help_text(word(command))};
     CHECK(text.rfind("tocsin ", 0) == 0);
@@ -231,9 +261,9 @@ TEST(help_of_every_command_is_there_and_its_example_is_taken) {
     CHECK_EQ(number(parse(pointers)), 0);
     ++examples;
   }
-  CHECK_EQ(examples, 16);
+  CHECK_EQ(examples, 17);
   for (const Command command : {Command::run, Command::send, Command::raise, Command::clear, Command::status,
-                                Command::check, Command::version})
+                                Command::check, Command::text, Command::version})
     CHECK(help_text("").find(word(command)) != std::string_view::npos);
   for (std::size_t at = 0, start = 0; at < help_text("").size(); ++at)
     if (help_text("")[at] == '\n') {

@@ -65,6 +65,10 @@ TEST(config_of_the_least_file_has_the_defaults) {
   CHECK_EQ(stream.port, 443);
   CHECK_TEXT(stream.path_prefix, "");
   CHECK_TEXT(stream.sender, "");
+  CHECK_EQ(stream.sms.max_segments, 3);
+  CHECK(!stream.sms.transliterate);
+  CHECK(stream.sms.reference == Reference::bits8);
+  CHECK_TEXT(config.device.country_code, "");
   CHECK_TEXT(stream.ca_file, "/etc/ssl/certs/ca-certificates.crt");
   CHECK_EQ(stream.timeout.count, 30'000);
   CHECK_EQ(stream.retry_min.count, 5'000);
@@ -78,6 +82,11 @@ TEST(config_of_a_whole_file_has_every_value) {
   CHECK_EQ(config.device.history.count, 90 * 24 * 3600 * 1000LL);
   CHECK_EQ(config.stream_count, 2);
   CHECK_TEXT(config.streams[0].sender, "GLOBAL");
+  CHECK_EQ(config.streams[0].sms.max_segments, 2);
+  CHECK(config.streams[0].sms.transliterate);
+  CHECK(config.streams[0].sms.reference == Reference::bits16);
+  CHECK_EQ(config.streams[1].sms.max_segments, 3);
+  CHECK_TEXT(config.device.country_code, "44");
   CHECK_TEXT(config.streams[0].path_prefix, "");
   CHECK_TEXT(config.streams[0].proxy_host, "proxy.plant");
   CHECK_EQ(config.streams[0].proxy_port, 3128);
@@ -194,7 +203,9 @@ TEST(config_text_that_could_grow_above_a_message_is_refused) {
   CHECK_TEXT(read(start + text + "\n"),
              "f:8: the text may become 1064 bytes and a message has at most 1024: make it shorter\n");
   text = "{time}{time}{time}" + std::string(1024 - 3 * 24, 'x');
-  CHECK_TEXT(read(start + text + "\n"), "");
+  CHECK_TEXT(read(start + text + "\n"),
+             "f:8: warning: the text takes more than 3 segments and its end is not sent: make it shorter, or raise "
+             "max_segments of its stream (tocsin text)\n");
 }
 
 TEST(config_streams_that_the_queue_cannot_tell_apart_are_refused) {
@@ -226,6 +237,39 @@ TEST(config_with_more_errors_than_are_kept_counts_them_and_keeps_the_first_lines
   // The missing name is found last and belongs to line 1.
   CHECK_EQ(errors.entry(0).line, 1);
   for (std::size_t at = 1; at < errors.kept(); ++at) CHECK_EQ(errors.entry(at).line, at + 1);
+}
+
+TEST(config_warnings_are_no_errors_and_stand_between_them) {
+  const std::string sender = "sender = PUMPSTATION-NORTH\n";
+  const std::string warned =
+      "warning: `sender` has 17 characters and networks take 11: use a shorter one, or it may be cut or refused\n";
+  CHECK_TEXT(read(kDevice + kStream + sender), "f:6: " + warned);
+  CHECK_EQ(errors.count(), 0);
+  CHECK_EQ(errors.kept(), 1);
+  CHECK(errors.all_kept());
+  CHECK(errors.entry(0).kind == ConfigErrors::Kind::warning);
+  CHECK_TEXT(config.streams[0].sender, "PUMPSTATION-NORTH");
+  CHECK_TEXT(read("[device]\n" + kStream + sender + "sendr = y\n"),
+             "f:1: this section has no `name`: add name = boiler-room-7\nf:5: " + warned +
+                 "f:6: unknown key `sendr`: did you mean `sender`?\n");
+  CHECK_EQ(errors.count(), 2);
+  CHECK_EQ(errors.kept(), 3);
+}
+
+TEST(config_senders_that_networks_do_not_take_are_warned_of) {
+  const auto said_of = [](const std::string& sender) { return read(kDevice + kStream + "sender = " + sender + "\n"); };
+  for (const char* good : {"GLOBAL", "12345678901", "123456789012345", "+123456789012345", "PUMP-NORTH1", "Öl+Gas", "a b",
+                           "[ABCDEFG]", "+", "1"})
+    CHECK_TEXT(said_of(good), "");
+  for (const auto& [bad, words] : {std::pair{"PUMP-NORTH12", "has 12 characters"}, {"1234567890123456", "has 16 digits"},
+                                   {"+1234567890123456", "has 16 digits"}, {"12345678901x", "has 12 characters"},
+                                   {"{ABCDEFGHI}", "has 13 characters"}, {"Bob’s", "has `’`"}, {"насос", "has `н`"}}) {
+    check::at("sender=%s", bad);
+    const std::string seen = said_of(bad);
+    CHECK(starts_with(seen, "f:6: warning: `sender` "));
+    CHECK(seen.find(words) != std::string::npos);
+    CHECK_EQ(errors.count(), 0);
+  }
 }
 
 TEST(config_of_random_lines_is_judged_without_harm) {
@@ -296,10 +340,14 @@ TEST(add_recipients_of_names_and_numbers_gives_each_phone_once) {
   why.clear();
   CHECK_CODE(add_recipients(config, "", list, why), Code::bad_value);
   why.clear();
+  CHECK_OK(add_recipients(config, "07700 900321", list, why));  // country_code = +44
+  CHECK_TEXT(list.phones[list.count - 1].view(), "447700900321");
+  config.device.country_code = {};
+  --list.count;
   CHECK_CODE(add_recipients(config, "0770 0900123", list, why), Code::bad_value);
   CHECK_TEXT(why.view(),
              "`0770 0900123` is not a phone number: a national number begins with 0: write it with its "
-             "country code, as +44...");
+             "country code, as +44..., or set country_code in [device]");
   CHECK_EQ(list.count, 3);
 }
 

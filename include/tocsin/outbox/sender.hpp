@@ -26,6 +26,7 @@
 #include "tocsin/outbox/backoff.hpp"
 #include "tocsin/outbox/service_call.hpp"
 #include "tocsin/outbox/outbox.hpp"
+#include "tocsin/wire/sms_text.hpp"
 #include "tocsin/wire/streams_api.hpp"
 
 namespace tocsin {
@@ -40,6 +41,7 @@ class Sender {
     Places variables = kVariables;  // of its template
     std::string_view sender;  // empty: the stream's default
     std::string_view device;  // its name, for templates
+    SmsRules sms;             // what is done with a text before it is sent
     Millis retry_min = seconds(5);
     Millis retry_max = minutes(15);
   };

@@ -15,13 +15,17 @@ namespace tocsin {
 using Phone = FixedText<15>;  // digits only, 7 to 15 of them, the first one not 0
 
 // Takes spaces, "-", ".", "/", "(", ")" and one leading "+" or "00" away. "(0)" as in "+44 (0)7700 900123"
-// is dropped, as people mean it.
-// Errors: bad_value; why() in words, for the message to the person who typed it.
-Result<Phone> parse_phone(std::string_view written);
+// is dropped, as people mean it. A national number, which begins with 0, gets `country_code` in its place ("07700 900123"
+// with "44"), as that country has it: Italy keeps the 0, Hungary has 06. Without a country code it is none.
+// Errors: bad_value; phone_problem() in words, for the message to the person who typed it.
+Result<Phone> parse_phone(std::string_view written, std::string_view country_code = {});
 
 // Why parse_phone() refused this text, one clause without a full stop: "a national number begins with 0:
-// write it with its country code, as +44...".
-std::string_view phone_problem(std::string_view written);
+// write it with its country code, as +44..., or set country_code in [device]".
+std::string_view phone_problem(std::string_view written, std::string_view country_code = {});
+
+// Whether these digits are a country code of ITU-T E.164, or could become one.
+bool is_country_code(std::string_view digits);
 
 // "447700900123" -> "44*******123": for logs (first two and last three digits stay).
 void write_masked(std::string_view digits, TextWriter& into);

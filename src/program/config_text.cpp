@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+// Values of the configuration that say how texts and numbers travel.
+#include "src/program/config_reader.hpp"
+#include "src/program/config_values.hpp"
+
+namespace tocsin {
+namespace {
+
+bool all_digits(std::string_view text) {
+  for (const char c : text)
+    if (!is_digit(c)) return false;
+  return !text.empty();
+}
+
+}  // namespace
+
+// 3GPP TS 23.040 9.1.2.5: eleven septets, or the digits of a number.
+void Value::sender(std::string_view& into) const {
+  if (written.size() > kMaxSender) {
+    Complaint{errors, line}
+        .code(key)
+        .text(" is longer than ")
+        .number(kMaxSender)
+        .text(" bytes: make it shorter");
+    return;
+  }
+  into = written;
+  const std::string_view digits = written.front() == '+' ? tail(written, 1) : written;
+  const bool is_number = all_digits(digits);
+  const SmsLength length = measure_sms(written);
+  const std::uint32_t most = is_number ? 15 : 11;
+  const std::size_t has = is_number ? digits.size() : length.units;
+  if (length.alphabet != Alphabet::gsm) {
+    Complaint complaint{errors, line, ConfigErrors::Kind::warning};
+    const std::string_view rest = tail(written, find_not_gsm(written));
+    complaint.code(key).text(" has ").code(head(rest, first_character(rest).size));
+    complaint.text(", which the GSM alphabet does not have: use letters and digits, or phones may show something else");
+  } else if (has > most) {
+    Complaint complaint{errors, line, ConfigErrors::Kind::warning};
+    complaint.code(key).text(" has ").number(has).text(is_number ? " digits" : " characters");
+    complaint.text(" and networks take ").number(most).text(": use a shorter one, or it may be cut or refused");
+  }
+}
+
+void Value::country_code(std::string_view& into) const {
+  const std::string_view digits = written.front() == '+' ? tail(written, 1) : written;
+  if (is_country_code(digits)) {
+    into = digits;
+    return;
+  }
+  Complaint{errors, line}.code(written).text(" is no country code: write its digits, as 44 or 353");
+}
+
+void Value::max_segments(std::uint8_t& into) const {
+  const auto parsed = parse_number(written, kMostSegments);
+  if (written == "all" || (parsed.ok() && parsed.value() > 0)) {
+    into = parsed.ok() ? static_cast<std::uint8_t>(parsed.value()) : std::uint8_t{0};
+    return;
+  }
+  Complaint complaint{errors, line};
+  complaint.code(key).text(" is ").text(head(written, 60)).text(": write a number from 1 to ").number(kMostSegments);
+  complaint.text(", or all to send every text whole");
+}
+
+void Value::segment_size(Reference& into) const {
+  if (written == "153" || written == "152") {
+    into = written == "153" ? Reference::bits8 : Reference::bits16;
+    return;
+  }
+  Complaint{errors, line}.code(key).text(" is ").text(head(written, 60)).text(
+      ": write 153 or 152, what each of several segments holds");
+}
+
+void Value::yes_or_no(bool& into) const {
+  if (written == "yes" || written == "no") {
+    into = written == "yes";
+    return;
+  }
+  Complaint{errors, line}.code(key).text(" is ").text(head(written, 60)).text(": write yes or no");
+}
+
+}  // namespace tocsin
