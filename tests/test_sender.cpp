@@ -334,6 +334,27 @@ TEST(sender_urgent_message_does_not_wait_for_a_backoff_but_only_now_and_then) {
   CHECK(b->stream.connects >= 3 && b->stream.connects <= 4);  // one immediate try in ten seconds
 }
 
+TEST(sender_urgent_message_does_not_wait_for_the_pace_but_only_now_and_then) {
+  Bench b;
+  b->fixed_random = UINT32_MAX;
+  b->settings.retry_min = minutes(1);
+  b.service.script = [](const Request& r) {
+    return r.number == 1 ? answer(429, "{\"message\":\"slow down\"}") : fakes::accept_all(r);
+  };
+  b.start();
+  b->post(Class::warning, 1, "x");
+  CHECK(b->run_until_ended(minutes(3)));
+  CHECK(b->sender.gap() > seconds(59));
+  std::vector<std::uint32_t> numbers;
+  for (unsigned i = 0; i < 20; ++i) {
+    numbers.push_back(b->post(Class::critical, 1, "urgent"));
+    b->sender.urgent(b.clock);
+    CHECK(b->run(seconds(1)));
+  }
+  CHECK(b->state(numbers[0]) == State::accepted);
+  CHECK(b.service.request_count >= 2 + 2 && b.service.request_count <= 2 + 3);
+}
+
 TEST(sender_held_until_resumed_does_nothing_at_all) {
   Bench b;
   b.start();

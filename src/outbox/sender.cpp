@@ -64,8 +64,10 @@ void Sender::go_on() {
 }
 
 void Sender::urgent(Instant now) {
-  if (state_ != State::backing_off || now < last_urgent_) return;
+  const bool waits = state_ == State::backing_off || (state_ == State::idle && pace_.free_at() > now);
+  if (!waits || now < last_urgent_) return;
   last_urgent_ = now + kUrgentEvery;
+  pace_.let_one_go();
   enter(State::idle, now);
 }
 
@@ -126,7 +128,8 @@ bool Sender::begin(Instant now) {
     if (now < wake_) return false;
   }
   state_ = State::idle;
-  const Instant due = stopping_ ? kNever : outbox_.next_due(stream_id_, now);
+  Instant due = stopping_ ? kNever : outbox_.next_due(stream_id_, now);
+  if (due < pace_.free_at()) due = pace_.free_at();
   if (due > now) {
     wake_ = earlier(due, call_.wake());
     return false;

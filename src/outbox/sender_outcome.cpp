@@ -78,6 +78,8 @@ void Sender::judge_answer(const Clocks& clocks, std::uint32_t random) {
       batch_limit_ = 1;  // enough to ask again; each message of a request may cost two records
       limit_after_ = 0;
       to_troubled_ = false;  // it is not about them
+      if (answer.status == 429 && pace_.said_no(Pace::Of::requests, clocks.now) && judgement.retry_after_s == 0)
+        return enter(State::idle, clocks.now);
       return back_off(reason, seconds(judgement.retry_after_s), clocks, random);
     case Whole::unknown:
       all_unknown(reason, clocks, random);
@@ -86,17 +88,27 @@ void Sender::judge_answer(const Clocks& clocks, std::uint32_t random) {
   }
 
   bool any_accepted = false, any_unknown = false;
-  std::uint32_t later[kMaxBatch];
-  std::size_t later_count = 0;
+  std::uint32_t later[kMaxBatch], limited[kMaxBatch];
+  std::size_t later_count = 0, limited_count = 0;
   for (std::size_t i = 0; i < batch_size_; ++i) {
     any_accepted |= verdicts_[i].fate == Fate::accepted;
     any_unknown |= verdicts_[i].fate == Fate::unknown;
     if (verdicts_[i].fate == Fate::later) later[later_count++] = batch_[i];
+    if (verdicts_[i].fate == Fate::later && verdicts_[i].named) limited[limited_count++] = batch_[i];
     judge_message(i, reason, clocks, spread(random, i));
   }
-  if (any_accepted) succeeded(clocks);
+  if (any_accepted) {
+    pace_.said_yes(clocks.now);
+    succeeded(clocks);
+  }
   if (judgement.rate_limited) {
-    go_on_with_one(Span<const std::uint32_t>{later, later_count});
+    const Span<const std::uint32_t> all{later, later_count};
+    go_on_with_one(all);
+    if (!limits_the_stream(Span<const std::uint32_t>{limited, limited_count})) {
+      for (const std::uint32_t number : all) outbox_.in_trouble(number, Trouble::unanswered, clocks.now);
+    } else if (pace_.said_no(Pace::Of::messages, clocks.now) && judgement.retry_after_s == 0) {
+      return enter(State::idle, clocks.now);
+    }
     return back_off(reason, seconds(judgement.retry_after_s), clocks, random);
   }
   if (any_unknown && !any_accepted) return back_off(reason, seconds(judgement.retry_after_s), clocks, random);
@@ -112,7 +124,6 @@ void Sender::judge_message(std::size_t at, std::string_view whole_reason, const 
     case Fate::accepted: return outbox_.accepted(number, verdict.uuid.view(), verdict.reason.view(), clocks);
     case Fate::refused: return outbox_.refused(number, reason, clocks);
     case Fate::later:
-      outbox_.in_trouble(number, Trouble::unanswered, clocks.now);
       return outbox_.not_sent(number, clocks.now, clocks, reason);  // the stream itself backs off
     case Fate::unknown:
       outbox_.in_trouble(number, Trouble::unanswered, clocks.now);
@@ -132,10 +143,12 @@ void Sender::succeeded(const Clocks& clocks) {
   const bool was_in_trouble = !reason_.empty();
   failures_ = 0;
   reason_.clear();
+  limited_ = 0;
   last_accepted_ = clocks;
   // What was accepted says that twice as much may be; that trouble was one recipient's own, what it was before.
   std::size_t limit = batch_size_ * 2 < kMaxBatch ? batch_size_ * 2 : kMaxBatch;
   if (limit_after_ > limit && !to_troubled_) limit = limit_after_;
+  if (pace_.one_by_one()) limit = 1;
   if (!to_troubled_) limit_after_ = 0;
   if (batch_limit_ < limit) batch_limit_ = limit;
   if (was_in_trouble) say("working", "the service accepts messages again");
@@ -155,6 +168,15 @@ void Sender::go_on_with_one(Span<const std::uint32_t> troubled) {
     limit_after_ = batch_limit_;
   }
   batch_limit_ = 1;
+}
+
+// RATE_LIMIT may be meant for one recipient: it is the stream's when a second one has it before anybody gets a yes.
+bool Sender::limits_the_stream(Span<const std::uint32_t> limited) {
+  if (limited.empty()) return false;
+  const std::uint32_t both[] = {limited_, limited[0]};
+  const bool second = limited_ != 0 && !outbox_.all_to_one(both);
+  limited_ = limited[0];
+  return second || (!to_troubled_ && (pace_.gap().count != 0 || !outbox_.all_to_one(limited)));
 }
 
 void Sender::all_unknown(std::string_view reason, const Clocks& clocks, std::uint32_t random) {

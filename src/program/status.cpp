@@ -111,6 +111,7 @@ void write_json(const Config& config, const Queue& queue, const Index& index, co
                             ? last.view()
                             : std::string_view{});
       json.field("requests", sender.requests());
+      json.field("gap_ms", static_cast<std::uint64_t>(sender.gap().count));
     }
     json.close_object();
   }
@@ -203,6 +204,11 @@ void write_status(const Config& config, const Queue& queue, const Index& index, 
         into.text(", next try in ")
             .number(static_cast<std::uint64_t>((sender.retry_at() - clocks.now).count / 1000 + 1))
             .text(" s (at once: tocsin queue retry ID)");
+      if (sender.gap().count != 0) {
+        into.text(", a request every ");
+        write_duration(sender.gap(), into);
+        into.text(" at most (RATE_LIMIT)");
+      }
       if (sender.last_accepted().now.ms != 0) {
         into.text(", last message accepted ");
         write_ago(sender.last_accepted().now, clocks.now, into);

@@ -145,6 +145,7 @@ bool speaks_of(JsonValue entry, std::string_view id) {
 // In its place: it is large. What is left of the one before is not shown.
 void set(MessageVerdict& verdict, Fate fate, std::string_view reason) {
   verdict.fate = fate;
+  verdict.named = false;
   verdict.uuid.clear();
   verdict.reason.assign_cut(reason);
 }
@@ -227,6 +228,7 @@ Sums judge_messages(JsonValue messages, Span<const std::string_view> ids, Fate u
       continue;
     }
     ++sums.named;
+    verdicts[i].named = true;
     if (verdicts[i].fate == Fate::unknown) ++sums.unclear;
     if (verdicts[i].fate == Fate::refused) ++sums.refused;
   }

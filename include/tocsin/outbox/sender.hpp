@@ -24,8 +24,9 @@
 #pragma once
 
 #include "tocsin/outbox/backoff.hpp"
-#include "tocsin/outbox/service_call.hpp"
 #include "tocsin/outbox/outbox.hpp"
+#include "tocsin/outbox/pace.hpp"
+#include "tocsin/outbox/service_call.hpp"
 #include "tocsin/wire/sms_text.hpp"
 #include "tocsin/wire/streams_api.hpp"
 
@@ -88,6 +89,7 @@ class Sender {
   Instant retry_at() const { return retry_at_; }
   const Clocks& last_accepted() const { return last_accepted_; }  // now.ms 0: none in this run
   UnixMillis service_time() const { return service_time_; }  // Date of the last answer that had one; 0: none yet
+  Millis gap() const { return pace_.gap(); }  // between requests, as the service limits their rate; 0: it does not
   std::uint32_t requests() const { return call_.requests(); }
   std::string_view name() const { return settings_.name; }
 
@@ -107,6 +109,7 @@ class Sender {
   void back_off(std::string_view reason, Millis at_least, const Clocks& clocks, std::uint32_t random);
   void hold(std::uint16_t status, std::string_view reason, const Clocks& clocks, std::uint32_t random);
   void blame(Instant now);
+  bool limits_the_stream(Span<const std::uint32_t> limited);
   void go_on_with_one(Span<const std::uint32_t> troubled);
   void succeeded(const Clocks& clocks);
   void say(std::string_view condition, std::string_view reason);
@@ -126,6 +129,8 @@ class Sender {
   unsigned failures_ = 0;
   std::size_t batch_limit_ = kMaxBatch;
   std::size_t limit_after_ = 0;  // what it is again once a recipient without trouble is served; 0: it grows
+  Pace pace_;
+  std::uint32_t limited_ = 0;    // the last message told RATE_LIMIT since a yes
   bool to_troubled_ = false;     // the last request went to recipients in trouble
   bool others_first_ = false;    // and everybody else has not had a turn since
   static constexpr std::size_t kWords = 320;  // what a stream says at most

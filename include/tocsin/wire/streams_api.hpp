@@ -81,6 +81,7 @@ enum class Fate : std::uint8_t { unknown, accepted, refused, later };
 
 struct MessageVerdict {
   Fate fate = Fate::unknown;
+  bool named = false;            // the answer speaks of this very message
   FixedText<kMaxUuid> uuid;      // when accepted
   FixedText<kMaxReason> reason;  // the service's own words when refused, else empty or ours
 };
