@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A service behind the Stream interface, under a virtual clock: it takes what a sender writes, understands
-// complete requests (Content-Length), and answers as a function of the test says. Delays, endings and
+// complete requests (Content-Length, or none), and answers as a function of the test says. Delays, endings and
 // failures are fields; nothing happens that no field says. Whoever drives it moves `clock` on to event().
 //
 //   Service counts what reached the phones; it outlives streams, cuts and restarts.
@@ -292,8 +292,8 @@ class ScriptStream final : public tocsin::Stream {
     const std::size_t end = incoming_.find("\r\n\r\n");
     if (end == std::string::npos) return;
     const std::size_t field = incoming_.find("Content-Length: ");
-    const std::size_t size = std::strtoull(incoming_.c_str() + field + 16, nullptr, 10);
-    if (field > end || incoming_.size() < end + 4 + size) return;
+    const std::size_t size = field > end ? 0 : std::strtoull(incoming_.c_str() + field + 16, nullptr, 10);
+    if (incoming_.size() < end + 4 + size) return;
     Request request;
     request.head = incoming_.substr(0, end + 4);
     request.body = incoming_.substr(end + 4, size);
