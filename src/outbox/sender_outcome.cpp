@@ -2,6 +2,7 @@
 // What an answer, or its absence, does to the messages of the request and to the stream.
 #include "tocsin/outbox/sender.hpp"
 #include "tocsin/wire/http_date.hpp"
+#include "tocsin/wire/secret.hpp"
 
 namespace tocsin {
 namespace {
@@ -14,25 +15,6 @@ constexpr Millis kHeldAlone = hours(1);
 // Another random number for each message, from one draw.
 constexpr std::uint32_t spread(std::uint32_t random, std::size_t at) {
   return (random ^ static_cast<std::uint32_t>(at)) * 2654435761U;
-}
-
-// A service may repeat the token in its own words; what is shown and kept does not. Words may have been cut: a part of
-// its beginning is enough, at their end a shorter one.
-template <std::size_t N>
-void hide(std::string_view token, FixedText<N>& words) {
-  constexpr std::size_t kTelling = 4, kPart = 8;
-  char memory[N];
-  TextWriter hidden(memory);
-  for (std::size_t at = 0; at < words.size();) {
-    const std::string_view rest = tail(words.view(), at);
-    std::size_t same = 0;
-    while (same < rest.size() && same < token.size() && rest[same] == token[same]) ++same;
-    const bool whole = same == rest.size() || same == token.size();
-    const bool found = same >= (whole ? kTelling : kPart);
-    hidden.text(found ? "***" : head(rest, 1));
-    at += found ? same : 1;
-  }
-  words.assign_cut(hidden.view());
 }
 
 }  // namespace
@@ -54,6 +36,7 @@ void Sender::judge_answer(const Clocks& clocks, std::uint32_t random) {
     judgement.reason.assign_cut("answered to the token before this one");
     if (judgement.whole == Whole::held) judgement.whole = Whole::later;
   }
+  // A service may repeat the token in its own words; what is shown and kept does not.
   hide(settings_.token, judgement.reason);
   for (std::size_t i = 0; i < batch_size_; ++i) hide(settings_.token, verdicts_[i].reason);
   const std::string_view reason = judgement.reason.view();

@@ -7,7 +7,7 @@
 namespace tocsin {
 namespace {
 
-enum class Need : std::uint8_t { nothing, subject, subject_and_file, subject_if_any, text };
+enum class Need : std::uint8_t { nothing, subject, subject_and_file, subject_and_code, subject_if_any, text };
 enum class Json : std::uint8_t { no, yes };
 
 struct Known {
@@ -31,47 +31,49 @@ constexpr Known kKnown[] = {
     {"status", Command::status, Need::nothing, "", Json::yes},
     {"token set", Command::token_set, Need::subject_and_file, "STREAM", Json::no},
     {"token show", Command::token_show, Need::subject, "STREAM", Json::yes},
+    {"otp send", Command::otp_send, Need::subject, "PHONE", Json::no},
+    {"otp verify", Command::otp_verify, Need::subject_and_code, "PHONE and CODE", Json::no},
     {"check", Command::check, Need::nothing, "", Json::yes},
     {"text", Command::text, Need::text, "TEXT", Json::yes},
     {"version", Command::version, Need::nothing, "", Json::yes},
     {"help", Command::help, Need::subject_if_any, "COMMAND", Json::no},
 };
 constexpr std::string_view kLater[] = {
-    "ack",  "alarms",   "log", "setup",        "doctor",      "test",
-    "simulate", "otp", "token import", "token check",
+    "ack", "alarms", "log", "setup", "doctor", "test", "simulate", "token import", "token check",
 };
 
-enum class Option : std::uint8_t { config, syslog, json, help, to, stream, cls, wait, memory };
+constexpr std::string_view kGroups[] = {"queue", "token", "otp"};  // of commands of two words
+
+using Commands = std::uint32_t;  // a bit each
+constexpr Commands only(Command command) { return Commands{1} << static_cast<unsigned>(command); }
+constexpr Commands kEvery = ~Commands{0};
+
+enum class Option : std::uint8_t { config, syslog, json, help, to, stream, cls, wait, memory, code };
 struct KnownOption {
   std::string_view name;
   Option option;
   std::string_view value;  // what follows it; empty: nothing
-  Command only;            // run: every command takes it; one that several take has several lines
+  Commands of;             // that take it
 };
 constexpr KnownOption kOptions[] = {
-    {"-c", Option::config, "FILE", Command::run},
-    {"-s", Option::syslog, "", Command::run},
-    {"--json", Option::json, "", Command::run},
-    {"--help", Option::help, "", Command::run},
-    {"-h", Option::help, "", Command::run},
-    {"--to", Option::to, "PHONE", Command::send},
-    {"--stream", Option::stream, "STREAM", Command::send},
-    {"--stream", Option::stream, "STREAM", Command::text},
-    {"--class", Option::cls, "CLASS", Command::send},
-    {"--wait", Option::wait, "SECS", Command::send},
-    {"--memory", Option::memory, "", Command::version},
+    {"-c", Option::config, "FILE", kEvery},
+    {"-s", Option::syslog, "", kEvery},
+    {"--json", Option::json, "", kEvery},
+    {"--help", Option::help, "", kEvery},
+    {"-h", Option::help, "", kEvery},
+    {"--to", Option::to, "PHONE", only(Command::send)},
+    {"--stream", Option::stream, "STREAM",
+     only(Command::send) | only(Command::text) | only(Command::otp_send) | only(Command::otp_verify)},
+    {"--class", Option::cls, "CLASS", only(Command::send)},
+    {"--wait", Option::wait, "SECS", only(Command::send)},
+    {"--memory", Option::memory, "", only(Command::version)},
+    {"--code", Option::code, "CODE", only(Command::otp_send)},
 };
 constexpr std::uint64_t kMostWaitSeconds = 86'400;
 
 bool is_command(std::string_view words, std::string_view first, std::string_view second) {
   const std::string_view word = take_until(words, ' ');
   return word == first && words == second;
-}
-
-bool takes(Command command, Option option) {
-  for (const KnownOption& known : kOptions)
-    if (known.option == option && known.only == command) return true;
-  return false;
 }
 
 const Known* find_known(std::string_view first, std::string_view second) {
@@ -132,12 +134,12 @@ class Parser {
   std::size_t at_ = 1;
   bool plain_ = false;  // behind "--"
   const Known* known_ = nullptr;
-  std::string_view group_;  // "queue" or "token", while the second word is not known
+  std::string_view group_;  // of kGroups, while the second word is not known
   std::size_t arguments_ = 0;
   bool help_ = false;
   bool text_given_ = false;
   TextWriter joined_;       // several TEXTs
-  const KnownOption* narrow_ = nullptr;  // an option that not every command takes
+  std::uint32_t given_ = 0;  // options, a bit each in their order
 };
 
 // --name VALUE, --name=VALUE, -c VALUE and -cVALUE.
@@ -185,7 +187,7 @@ Exit Parser::unknown_option(std::string_view word) {
 }
 
 Exit Parser::option_value(const KnownOption& option, std::string_view value) {
-  if (option.only != Command::run) narrow_ = &option;
+  given_ |= 1U << static_cast<unsigned>(&option - kOptions);
   switch (option.option) {
     case Option::config: into_.config_path = value; break;
     case Option::syslog: into_.to_syslog = true; break;
@@ -193,6 +195,7 @@ Exit Parser::option_value(const KnownOption& option, std::string_view value) {
     case Option::help: help_ = true; break;
     case Option::memory: into_.memory = true; break;
     case Option::stream: into_.stream = value; break;
+    case Option::code: into_.code = value; break;
     case Option::to:
       if (into_.to_count == kMaxPhones) return usage("too many ", "--to", ": put the numbers into a [group]");
       into_.to[into_.to_count++] = value;
@@ -222,6 +225,7 @@ Exit Parser::argument(std::string_view word) {
     case Need::text: return text(word);
     case Need::subject:
     case Need::subject_and_file:
+    case Need::subject_and_code:
     case Need::subject_if_any:
       if (arguments_ == 1) {
         into_.subject = word;
@@ -229,6 +233,10 @@ Exit Parser::argument(std::string_view word) {
       }
       if (arguments_ == 2 && known_->need == Need::subject_and_file) {
         into_.token_file = word;
+        return Exit::done;
+      }
+      if (arguments_ == 2 && known_->need == Need::subject_and_code) {
+        into_.code = word;
         return Exit::done;
       }
       if (arguments_ == 2 && known_->command == Command::help) {
@@ -262,10 +270,11 @@ Exit Parser::text(std::string_view word) {
 
 Exit Parser::command(std::string_view word) {
   if (!group_.empty()) return find_command(group_, word);
-  if (word == "queue" || word == "token") {
-    group_ = word;
-    return Exit::done;
-  }
+  for (const std::string_view group : kGroups)
+    if (group == word) {
+      group_ = word;
+      return Exit::done;
+    }
   return find_command(word, {});
 }
 
@@ -284,7 +293,7 @@ Exit Parser::find_command(std::string_view first, std::string_view second) {
 }
 
 Exit Parser::unknown_command(std::string_view word) {
-  std::string_view names[sizeof kKnown / sizeof kKnown[0] + 2];
+  std::string_view names[sizeof kKnown / sizeof kKnown[0] + sizeof kGroups / sizeof kGroups[0]];
   std::size_t count = 0;
   for (const Known& known : kKnown) {
     std::string_view second = known.words;
@@ -292,10 +301,8 @@ Exit Parser::unknown_command(std::string_view word) {
     if (group_.empty() && second.empty()) names[count++] = first;
     if (!group_.empty() && first == group_) names[count++] = second;
   }
-  if (group_.empty()) {
-    names[count++] = "queue";
-    names[count++] = "token";
-  }
+  if (group_.empty())
+    for (const std::string_view group : kGroups) names[count++] = group;
   const std::string_view near = nearest(word, {names, count});
   if (group_.empty()) {
     why_.text("unknown command ");
@@ -324,21 +331,26 @@ Exit Parser::finish() {
     if (const Exit exit = find_command("queue", "list"); exit != Exit::done) return exit;
   }
   if (known_ == nullptr) {
+    if (group_ == "otp")
+      return usage("", "tocsin otp", " needs to know what: write `otp send PHONE` or `otp verify PHONE CODE`");
     if (!group_.empty())
       return usage("", "tocsin token",
                    " needs to know what: write `token set STREAM` or `token show STREAM`");
     return usage("no command", {}, ": see `tocsin help`");
   }
   into_.command = known_->command;
-  if (narrow_ != nullptr && !takes(known_->command, narrow_->option)) return see_help("takes no ", narrow_->name);
+  for (const KnownOption& option : kOptions)
+    if ((given_ >> (&option - kOptions) & 1) != 0 && (option.of & only(known_->command)) == 0)
+      return see_help("takes no ", option.name);
   if (into_.json && known_->json == Json::no) return see_help("takes no ", "--json");
   const bool has_subject = arguments_ > 0;
   if (!has_subject && known_->need != Need::nothing && known_->need != Need::subject_if_any)
     return see_help("needs ", known_->subject);
+  if (known_->need == Need::subject_and_code && arguments_ == 1) return see_help("needs ", "CODE behind PHONE");
   if (known_->command == Command::help && has_subject && help_text(into_.subject).empty())
     return find_command(into_.subject, {});  // says whether it is of a later version or unknown
   if (known_->need != Need::text) return Exit::done;
-  if (into_.to_count == 0 && takes(known_->command, Option::to)) return see_help("needs --to PHONE", "");
+  if (into_.to_count == 0 && known_->command == Command::send) return see_help("needs --to PHONE", "");
   return into_.text_from_stdin ? Exit::done : check_text(into_.text, why_);
 }
 

@@ -47,6 +47,8 @@ enum class Command : std::uint8_t {
   status,
   token_set,
   token_show,
+  otp_send,
+  otp_verify,
   check,
   text,
   version,
@@ -60,11 +62,12 @@ struct Arguments {
   bool to_syslog = false;               // -s
   bool json = false;                    // --json
   bool memory = false;                  // version --memory
-  std::string_view subject;             // ALARM, ID, STREAM, DIR or the command that help is about (may be empty)
+  std::string_view subject;             // ALARM, ID, STREAM, DIR, PHONE or the command that help is about (may be empty)
   std::string_view token_file;          // token set STREAM [FILE or -]; empty: ask
   std::string_view to[kMaxPhones];      // send --to, each as written, commas included
   std::size_t to_count = 0;
-  std::string_view stream;              // send, text --stream; empty: the first one
+  std::string_view stream;              // send, text, otp --stream; empty: the first one
+  std::string_view code;                // otp send --code, empty: the service makes one; otp verify CODE, - for stdin
   Class cls = Class::warning;           // send --class
   Millis wait;                          // send --wait; 0: not given
   std::string_view text;                // send TEXT, text TEXT...; checked, unless it is to be read from stdin

@@ -18,10 +18,6 @@
 namespace tocsin {
 namespace {
 
-struct TlsMemory {
-  alignas(16) std::uint8_t bytes[kTlsArenaBytes];
-};
-
 struct FileSystem {
   std::uint32_t type;  // statfs(2)
   std::string_view name;

@@ -30,8 +30,14 @@ Exit show_text(const Arguments& arguments, const Config* config);
 Exit show_status(const Call& call);
 Exit set_token(const Call& call);
 Exit show_token(const Call& call);
+Exit ask_for_code(const Call& call);  // otp send, otp verify
 Exit show_version(const Arguments& arguments);
 Exit check_configuration(const Call& call);
+
+// For a command without an owner: in_place<TlsMemory>(), for tls_use_arena().
+struct TlsMemory {
+  alignas(16) std::uint8_t bytes[kTlsArenaBytes];
+};
 
 // Whole texts to stdout, and one line "tocsin: ..." to stderr. A closed pipe ends nothing.
 void print(std::string_view text);

@@ -53,6 +53,7 @@ struct StreamConfig {
   std::uint16_t port = 443;
   std::string_view path_prefix;                    // of base_url: empty, or "/..." without a "/" at its end
   std::string_view send_path = "/simple_send/";    // behind it; empty for otp
+  std::string_view auth_path = "/otp/auth/", verify_path = "/otp/verify/";  // of otp only
   Service service = Service::sendsms;              // whose paths are used
   RequestKind request = RequestKind::simple_send;  // nothing of the kind for otp
   std::string_view event;                          // of event_send only

@@ -44,6 +44,8 @@ constexpr Key kKeys[kKeyCount] = {
     {Section::stream, "proxy_auth_file", Need::optional, "/etc/tocsin/proxy.login"},
     {Section::stream, "service", Need::optional, "streams"},
     {Section::stream, "send_path", Need::optional, "/simple_send/"},
+    {Section::stream, "auth_path", Need::optional, "/otp/auth/"},
+    {Section::stream, "verify_path", Need::optional, "/otp/verify/"},
     {Section::stream, "request", Need::optional, "simple_send"},
     {Section::stream, "event", Need::optional, "alarm"},
     {Section::stream, "variables", Need::optional, "text, alarm"},

@@ -29,16 +29,21 @@ Service service_at(std::string_view host) {
 bool sends_messages(const StreamConfig& stream) { return stream.type != StreamType::otp; }
 
 void settle_kind(const RequestLines& lines, StreamConfig& stream, ConfigErrors& errors) {
-  if (!sends_messages(stream)) {
-    const auto refuse = [&errors](std::uint32_t line, std::string_view key) {
-      if (line != 0) Complaint{errors, line}.code(key).text(" is not for a stream of type otp: remove it");
-    };
+  const bool sends = sends_messages(stream);
+  const auto refuse = [&errors, sends](std::uint32_t line, std::string_view key) {
+    if (line == 0) return;
+    Complaint{errors, line}.code(key).text(sends ? " is for streams of type otp: remove it"
+                                                 : " is not for a stream of type otp: remove it");
+  };
+  if (!sends) {
     refuse(lines.send_path, "send_path");
     refuse(lines.request, "request");
     refuse(lines.event, "event");
     refuse(lines.variables, "variables");
     return;
   }
+  refuse(lines.auth_path, "auth_path");
+  refuse(lines.verify_path, "verify_path");
   const bool of_templates = stream.type == StreamType::transactional || stream.type == StreamType::whatsapp;
   if (lines.request == 0 && of_templates) stream.request = RequestKind::event_send;
   if (stream.request == RequestKind::event_send) {
@@ -71,6 +76,10 @@ void settle_address(const RequestLines& lines, StreamConfig& stream, ConfigError
   }
   if (!sends_messages(stream)) {
     stream.send_path = {};
+    if (stream.service != Service::gateway || (lines.auth_path != 0 && lines.verify_path != 0)) return;
+    Complaint complaint{errors, lines.section};
+    complaint.text("the paths of one-time codes on ").text(preset.host).text(" are not known: add auth_path and verify_path");
+    complaint.text(" as the portal shows them, or use service = streams");
     return;
   }
   if (lines.send_path != 0) return;

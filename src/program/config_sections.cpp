@@ -221,7 +221,7 @@ void ConfigReader::end_section() {
   check_needs("client_key_file", "client_cert_file");
   if (type_is_known_)
     settle_requests({section_line_, line_of("service"), line_of("base_url"), line_of("send_path"), line_of("request"),
-                     line_of("event"), line_of("variables")},
+                     line_of("event"), line_of("variables"), line_of("auth_path"), line_of("verify_path")},
                     stream, errors_);
   if (type_is_known_ && stream.type == StreamType::whatsapp) check_no_sms(stream);
   if (stream.retry_min > stream.retry_max) {
@@ -317,6 +317,8 @@ void ConfigReader::stream_value(const IniItem& item, const Value& value) {
   }
   if (item.word == "service") return value.service(stream.service);
   if (item.word == "send_path") return value.url_path(stream.send_path);
+  if (item.word == "auth_path") return value.url_path(stream.auth_path);
+  if (item.word == "verify_path") return value.url_path(stream.verify_path);
   if (item.word == "request") return value.request_kind(stream.request);
   if (item.word == "event") return value.event(stream.event);
   if (item.word == "variables") return value.variables(stream.variables);

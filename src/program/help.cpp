@@ -26,6 +26,8 @@ constexpr Help kHelp[] = {
      "  queue check [DIR]        whether the queue's files are whole\n"
      "  token set STREAM         stores the token of a stream\n"
      "  token show STREAM        a fingerprint of the token\n"
+     "  otp send PHONE           a one-time code to a phone\n"
+     "  otp verify PHONE CODE    whether that is the code\n"
      "  check                    what is wrong with the configuration\n"
      "  text TEXT                encoding, length and segments of a text\n"
      "  version [--memory]       version, or what memory is reserved\n"
@@ -131,6 +133,27 @@ constexpr Help kHelp[] = {
      "A fingerprint of the stored token, never the token.\n"
      "\n"
      "  tocsin token show sms\n"},
+    {"otp",
+     "tocsin otp send PHONE [--code CODE]      tocsin otp verify PHONE CODE\n"
+     "\n"
+     "  tocsin help otp send\n"},
+    {"otp send",
+     "tocsin otp send PHONE [--stream S] [--code CODE]\n"
+     "\n"
+     "A one-time code to a number or contact, at once: it is not queued and not tried again. Without --code the\n"
+     "service makes the code. Exit status 0: sent; 69: nothing left this device; 75: ask again later, or nobody\n"
+     "knows; 76: refused; 77: token or address.\n"
+     "  --stream  a [stream] of type otp; else the first one\n"
+     "\n"
+     "  tocsin otp send '+44 7700 900123'\n"},
+    {"otp verify",
+     "tocsin otp verify PHONE CODE [--stream S]\n"
+     "\n"
+     "Asks the service whether that is the code it sent. Exit status 0: it is; 76: it is not; everything else: not\n"
+     "known, as for otp send. CODE may be - for stdin, which other users of the machine do not see. CommPeak does\n"
+     "not document this request: before anything depends on it, see that a wrong code ends with 76.\n"
+     "\n"
+     "  tocsin otp verify '+44 7700 900123' 48213\n"},
     {"check",
      "tocsin check\n"
      "\n"

@@ -213,6 +213,8 @@ Exit with_configuration(const Arguments& arguments, char** words) {
     case Command::text: return show_text(arguments, &file.config);
     case Command::token_set: return set_token(call);
     case Command::token_show: return show_token(call);
+    case Command::otp_send:
+    case Command::otp_verify: return ask_for_code(call);
     case Command::check: return check_configuration(call);
     case Command::version:
     case Command::help: return Exit::internal;  // need no configuration

@@ -63,12 +63,12 @@ std::size_t string_length(std::string_view text) {
   }
 }
 
-// One object whose brackets pair, no deeper than kJsonDepth, that ends with the text. Grammar beyond that is
-// cJSON's; with the last `}` in its place no version of it can read past the end.
+// One object or array whose brackets pair, no deeper than kJsonDepth, that ends with the text. Grammar beyond that is
+// cJSON's; with the last bracket in its place no version of it can read past the end.
 bool well_formed(std::string_view text) {
   char closers[kJsonDepth];
   std::size_t depth = 0;
-  if (text.empty() || text[0] != '{') return false;
+  if (!one_of(text, 0, "{[")) return false;
   for (std::size_t at = 0; at < text.size();) {
     const char c = text[at];
     std::size_t n = 1;
@@ -93,7 +93,7 @@ bool well_formed(std::string_view text) {
 
 }  // namespace
 
-JsonValue read_object(Bytes body, Arena& arena) {
+JsonValue read_object_or_array(Bytes body, Arena& arena) {
   std::string_view text = as_text(body);
   if (text.size() > kAnswerBytes || !is_utf8(text)) return {};
   if (starts_with(text, "\xEF\xBB\xBF"sv)) text.remove_prefix(3);
@@ -108,8 +108,13 @@ JsonValue read_object(Bytes body, Arena& arena) {
   cJSON_InitHooks(nullptr);
   current_arena = nullptr;
   // cJSON's own "nothing behind it" wants a NUL behind it.
-  const bool whole = node != nullptr && end == text.data() + text.size() && cJSON_IsObject(node) != 0;
+  const bool whole = node != nullptr && end == text.data() + text.size();
   return whole ? JsonValue{node} : JsonValue{};
+}
+
+JsonValue read_object(Bytes body, Arena& arena) {
+  const JsonValue root = read_object_or_array(body, arena);
+  return root.is(JsonValue::Kind::object) ? root : JsonValue{};
 }
 
 static_assert(cJSON_False == 1 && cJSON_True == 2 && cJSON_NULL == 4 && cJSON_Number == 8 && cJSON_String == 16 &&
@@ -142,6 +147,10 @@ bool JsonValue::named(std::string_view name) const {
   for (const char c : name)
     if (*own++ != c) return false;  // the NUL that ends it, too
   return *own == '\0';
+}
+
+std::string_view JsonValue::name() const {
+  return node_ != nullptr && node_->string != nullptr ? std::string_view{node_->string} : std::string_view{};
 }
 
 // An own walk: cJSON's default look-up takes Message_UUID for message_uuid.

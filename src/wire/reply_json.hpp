@@ -36,6 +36,7 @@ class JsonValue {
   JsonValue first() const;
   JsonValue next() const;
   bool named(std::string_view name) const;  // a member of exactly this name, letter case included
+  std::string_view name() const;            // of a member; else empty
   // The first member that is named so; absent when there is none.
   JsonValue member(std::string_view name) const;
   bool has_twice(std::string_view name) const;  // more than one member of this name
@@ -50,5 +51,7 @@ class JsonValue {
 // something, a text with U+0000 in it, or too much for the arena. All but the last is found before cJSON sees
 // a byte.
 JsonValue read_object(Bytes body, Arena& arena);
+// The same for an object or an array.
+JsonValue read_object_or_array(Bytes body, Arena& arena);
 
 }  // namespace tocsin

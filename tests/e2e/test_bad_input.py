@@ -49,7 +49,6 @@ class CommandLine(Case):
             "doctor",
             "test",
             "simulate",
-            "otp",
             "token import",
             "token check sms",
         ):

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// judge() on any bytes. The first byte chooses the status ('0' is 200), the rest is the body, and its front is
+// judge() and judge_otp() on any bytes. The first byte chooses the status ('0' is 200), the rest is the body, and its front is
 // the Retry-After as well. What must hold for every answer is asserted.
 // make fuzz T=judge
 #include <cstdio>
 #include <cstdlib>
 
-#include "tocsin/wire/streams_api.hpp"
+#include "tocsin/wire/otp.hpp"
 
 void tocsin::panic(const char* where) {
   std::fprintf(stderr, "panic at %s\n", where);
@@ -68,5 +68,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   TOCSIN_ASSERT(!judgement.reason.empty() && printable(judgement.reason.view()));
   TOCSIN_ASSERT(arena.used() == 0);
   for (std::size_t i = 0; i < kCount; ++i) check(answer, judgement, verdicts[i], kIds[i]);
+  const OtpVerdict code = judge_otp(answer, arena);
+  TOCSIN_ASSERT(printable(code.reason.view()) && arena.used() == 0);
+  TOCSIN_ASSERT(code.reason.empty() == (code.fate == OtpFate::done));
+  if (code.fate != OtpFate::done) return 0;
+  TOCSIN_ASSERT(answer.status == 200 || answer.status == 201);
+  TOCSIN_ASSERT(contains(as_text(answer.body), "true"));
+  TOCSIN_ASSERT(contains(as_text(answer.body), "\"status\"") || contains(as_text(answer.body), "\\"));
   return 0;
 }

@@ -58,6 +58,12 @@ TEST(arguments_every_command_is_taken) {
   taken({"token", "set", "sms", "-"}, Command::token_set);
   CHECK_TEXT(arguments.token_file, "-");
   taken({"token", "show", "sms"}, Command::token_show);
+  taken({"otp", "send", "anna"}, Command::otp_send);
+  CHECK_TEXT(arguments.subject, "anna");
+  CHECK_TEXT(arguments.code, "");
+  taken({"otp", "verify", "anna", "48213"}, Command::otp_verify);
+  CHECK_TEXT(arguments.subject, "anna");
+  CHECK_TEXT(arguments.code, "48213");
   taken({"check"}, Command::check);
   taken({"version"}, Command::version);
   CHECK(!arguments.memory);
@@ -94,6 +100,22 @@ TEST(arguments_of_send_are_all_there) {
   CHECK(arguments.cls == Class::warning);
   CHECK_EQ(arguments.wait.count, 0);
   CHECK_EQ(arguments.to_count, 1);
+}
+
+TEST(arguments_of_otp_are_all_there) {
+  taken({"otp", "--stream", "codes", "send", "--code=48213", "anna"}, Command::otp_send);
+  CHECK_TEXT(arguments.stream, "codes");
+  CHECK_TEXT(arguments.code, "48213");
+  taken({"otp", "verify", "--stream", "codes", "anna", "-"}, Command::otp_verify);
+  CHECK_TEXT(arguments.stream, "codes");
+  CHECK_TEXT(arguments.code, "-");
+}
+
+TEST(arguments_option_of_another_command_is_refused_before_one_of_its_own) {
+  refused({"otp", "verify", "--code", "1234", "--stream", "codes", "anna", "1234"},
+          "`tocsin otp verify` takes no --code: see `tocsin help otp verify`");
+  refused({"send", "--memory", "--to", "anna", "text"}, "`tocsin send` takes no --memory: see `tocsin help send`");
+  refused({"status", "--stream", "codes"}, "`tocsin status` takes no --stream: see `tocsin help status`");
 }
 
 TEST(arguments_text_behind_two_dashes_is_taken_as_it_is) {
@@ -142,6 +164,7 @@ TEST(arguments_of_text_are_joined_by_blanks) {
 TEST(arguments_without_a_command_point_to_help) {
   refused({}, "no command: see `tocsin help`");
   refused({"-s"}, "no command: see `tocsin help`");
+  refused({"otp"}, "`tocsin otp` needs to know what: write `otp send PHONE` or `otp verify PHONE CODE`");
   refused({"token"}, "`tocsin token` needs to know what: write `token set STREAM` or `token show STREAM`");
 }
 
@@ -160,7 +183,7 @@ TEST(arguments_unknown_commands_and_options_name_the_nearest) {
 }
 
 TEST(arguments_commands_of_later_versions_are_not_supported_yet) {
-  for (const char* later : {"ack", "alarms", "log", "setup", "doctor", "test", "simulate", "otp"}) {
+  for (const char* later : {"ack", "alarms", "log", "setup", "doctor", "test", "simulate"}) {
     check::at("command=%s", later);
     refused({later},
             "`tocsin " + std::string{later} + "` is not supported yet: see `tocsin help` for what is");
@@ -176,6 +199,10 @@ TEST(arguments_missing_and_superfluous_ones_are_named) {
   refused({"raise", "a", "b"}, "`tocsin raise` does not take `b`: see `tocsin help raise`");
   refused({"run", "x"}, "`tocsin run` does not take `x`: see `tocsin help run`");
   refused({"queue", "show"}, "`tocsin queue show` needs ID: see `tocsin help queue show`");
+  refused({"otp", "send"}, "`tocsin otp send` needs PHONE: see `tocsin help otp send`");
+  refused({"otp", "send", "anna", "48213"}, "`tocsin otp send` does not take `48213`: see `tocsin help otp send`");
+  refused({"otp", "verify"}, "`tocsin otp verify` needs PHONE and CODE: see `tocsin help otp verify`");
+  refused({"otp", "verify", "anna"}, "`tocsin otp verify` needs CODE behind PHONE: see `tocsin help otp verify`");
   refused({"token", "set"}, "`tocsin token set` needs STREAM: see `tocsin help token set`");
   refused({"token", "set", "a", "b", "c"},
           "`tocsin token set` does not take `c`: see `tocsin help token set`");

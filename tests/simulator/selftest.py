@@ -296,6 +296,42 @@ class Running(WithService):
         self.assertEqual(command(self.service.directory, "ping")["port"], self.service.port)
 
 
+class OneTimeCodes(WithService):
+    def ask(self, path, **body):
+        return self.client().ask(post(path, json.dumps(body)))
+
+    def test_code_is_good_once_and_only_for_its_phone(self):
+        self.assertIs(self.ask("/otp/auth/", recipient_phone=ANNA).json()["status"], True)
+        kept = self.service.messages()[0]
+        self.assertRegex(kept["text"], r"^[0-9]{5}$")
+        self.assertEqual(kept["answer"], "sent")
+        for phone, code, good in ((BEN, kept["text"], False), (ANNA, "no", False), (ANNA, kept["text"], True),
+                                  (ANNA, kept["text"], False)):
+            self.assertIs(self.ask("/otp/verify/", recipient_phone=phone, code=code).json()["status"], good)
+
+    def test_code_is_over_after_three_that_were_wrong(self):
+        self.ask("/otp/auth/", recipient_phone=ANNA, template_variables={"code": "1234"}, sender="GLOBAL")
+        for code in ("1", "2", "3", "1234"):
+            self.assertIs(self.ask("/otp/verify/", recipient_phone=ANNA, code=code).json()["status"], False)
+
+    def test_wrong_bodies_are_refused_as_the_framework_does(self):
+        for path, body, where in (
+            ("/otp/auth/", {}, ["recipient_phone"]),
+            ("/otp/auth/", {"recipient_phone": 1}, ["recipient_phone"]),
+            ("/otp/auth/", {"recipient_phone": ANNA, "sender": None}, ["sender"]),
+            ("/otp/auth/", {"recipient_phone": ANNA, "template_variables": ["1"]}, ["template_variables"]),
+            ("/otp/auth/", {"recipient_phone": ANNA, "template_variables": {"code": 1}}, ["template_variables", "code"]),
+            ("/otp/verify/", {"recipient_phone": ANNA}, ["code"]),
+            ("/otp/verify/", {"recipient_phone": ANNA, "code": 1234}, ["code"]),
+        ):
+            with self.subTest(body=body):
+                answer = self.ask(path, **body)
+                self.assertEqual((answer.status, answer.json()["detail"][0]["loc"]), (422, ["body", *where]))
+        answer = self.ask("/otp/auth/", recipient_phone="07700900123").json()
+        self.assertEqual((answer["status"], "phone" in answer["message"]), (False, True))
+        self.assertEqual(self.service.messages(), [])
+
+
 class FreePath(WithService):
     options = ("--free-path", "/otp/auth", "--default-sender", "GLOBAL")
 

@@ -11,11 +11,13 @@ import random
 import re
 import uuid
 
+from otp import AUTH, OTP_PATHS, Codes
+
 RECORDED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "recorded")
 RECORDED_STATUS = {"success": 200, "rate_limit": 200, "not_authenticated": 403}
 GATEWAY = "/textpeak"  # the 2026 gateway: its paths end without a slash, and it takes what the others do not
 GATEWAY_SEND = GATEWAY + "/streams/simple_send"
-PATHS = ("/simple_send/", "/messages_status/", "/event_send/", GATEWAY_SEND)
+PATHS = ("/simple_send/", "/messages_status/", "/event_send/", GATEWAY_SEND, *OTP_PATHS)
 MOST_MESSAGES = 250
 PHONE = re.compile(r"[1-9][0-9]{6,14}")
 BAD_PHONE = "422: invalid phone structure: (0) Could not interpret numbers after plus-sign."
@@ -63,6 +65,8 @@ class Answer:
             content = json.loads(self.body)
             if "error_code" in content:
                 return set()
+            if content["status"] is True and "messages" not in content:
+                return {copy["n"] for copy in self.accepted if copy["path"] == AUTH}
             entries = [(e["internal_id"], e["message_uuid"], e["error"]) for e in content["messages"]]
         except (ValueError, KeyError, TypeError):
             return set()
@@ -116,6 +120,7 @@ class Service:
         self.free_paths = tuple(free_paths)  # any JSON object is one message there
         self.tokens = set(tokens)
         self.default_sender = default_sender
+        self.codes = Codes(journal)
 
     def token_ok(self, headers):
         values = [value for name, value in headers if name.lower() == "authorization"]
@@ -182,6 +187,8 @@ class Service:
             return [(["body"], "value is not a valid dict", "type_error.dict")]
         if path in self.free_paths:
             return []
+        if path in OTP_PATHS:
+            return self.codes.problems(path, content)
         if path == "/messages_status/":
             return self.list_problems(content, "message_uuids", str, "str")
         if path == "/event_send/":
@@ -240,6 +247,8 @@ class Service:
 
     def serve(self, path, body, plan, where):
         content = json.loads(body)
+        if path in OTP_PATHS:
+            return self.one_time_code(path, content, plan, where)
         if path == "/messages_status/":
             return self.statuses(content["message_uuids"], plan)
         if path in self.free_paths:
@@ -282,6 +291,18 @@ class Service:
             "message_content": text,
         }
         return {**message, "sender": found["sender"]} if "sender" in found else message
+
+    def one_time_code(self, path, content, plan, where):
+        if plan.action("outcome") == "rate_limit":
+            return Answer(200, dump({"status": False, "message": "RATE_LIMIT"}))
+        if not PHONE.fullmatch(content["recipient_phone"]):
+            return Answer(200, dump({"status": False, "message": BAD_PHONE}))
+        if path != AUTH:
+            return Answer(200, dump(self.codes.verify(content)))
+        copy, content = self.codes.send(content, where)
+        answer = Answer(200, dump(content))
+        answer.accepted = [copy]
+        return answer
 
     def send(self, messages, plan, where):
         limited = plan.action("outcome") == "rate_limit"
