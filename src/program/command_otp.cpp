@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// `tocsin otp send` and `otp verify`: one exchange with the service by this process itself. Nothing is queued, nothing
-// is tried again, and neither code nor token is written anywhere.
+// `tocsin otp send` and `otp verify`: one exchange with the service by this process itself. Nothing is queued,
+// nothing is tried again, and neither code nor token is written anywhere.
 #include <poll.h>
 #include <string.h>
 
@@ -43,7 +43,8 @@ const StreamConfig* find_stream(const Call& call, TextWriter& why) {
     if (stream.type == StreamType::otp && (name.empty() || stream.name == name)) return &stream;
   }
   if (name.empty()) {
-    why.text("no stream of type otp is in ").text(call.config_path).text(": add a [stream NAME] with `type = otp`");
+    why.text("no stream of type otp is in ").text(call.config_path);
+    why.text(": add a [stream NAME] with `type = otp`");
   } else if (is_there) {
     why.text("the stream ").text(name).text(" is not for one-time codes: name one of type otp with --stream");
   } else {
@@ -57,7 +58,8 @@ Exit read_phone(const Call& call, Phone& into, TextWriter& why) {
   PhoneList phones;
   if (!add_recipients(call.config, call.arguments.subject, phones, why).ok()) return Exit::bad_data;
   if (phones.count != 1) {
-    why.text("a one-time code goes to one phone and ").text(call.arguments.subject).text(" is several: name one");
+    why.text("a one-time code goes to one phone and ").text(call.arguments.subject);
+    why.text(" is several: name one");
     return Exit::bad_data;
   }
   into = phones.phones[0];
@@ -97,13 +99,15 @@ Status prepare(const Question& question, ServiceCall& call) {
     write_otp_auth(question.phone, question.code, question.stream.sender, json);
   }
   TRY_LET(body, json.finish());
-  return call.prepare("POST", verifies(question) ? question.stream.verify_path : question.stream.auth_path, body.size());
+  const std::string_view path = verifies(question) ? question.stream.verify_path : question.stream.auth_path;
+  return call.prepare("POST", path, body.size());
 }
 
 void wait_for(const ServiceCall& call, Instant now) {
   const Want want = call.want();
-  const bool reads = want == Want::readable || want == Want::either, writes = want == Want::writable || want == Want::either;
-  pollfd watched{call.handle(), static_cast<short>((reads ? POLLIN : 0) | (writes ? POLLOUT : 0)), 0};
+  const int reads = want == Want::readable || want == Want::either ? POLLIN : 0;
+  const int writes = want == Want::writable || want == Want::either ? POLLOUT : 0;
+  pollfd watched{call.handle(), static_cast<short>(reads | writes), 0};
   const std::int64_t left = (call.wake() - now).count;
   ::poll(&watched, 1, left > 60'000 ? 60'000 : left < 0 ? 0 : static_cast<int>(left));
 }
@@ -130,7 +134,8 @@ ServiceCall::State ask(const Question& question, ServiceCall& call) {
 }
 
 Exit nobody_knows(const Question& question, TextWriter& why) {
-  why.text(verifies(question) ? "not verified, since nobody knows: " : "it is not known whether a code was sent: ");
+  why.text(verifies(question) ? "not verified, since nobody knows: "
+                              : "it is not known whether a code was sent: ");
   return Exit::later;
 }
 
@@ -141,7 +146,8 @@ Exit judge_failure(const Question& question, const ServiceCall& call, TextWriter
   return call.proxy_login_refused() ? Exit::token : exit;
 }
 
-Exit judge_answer(const Question& question, const ServiceCall& call, std::string_view token, TextWriter& why) {
+Exit judge_answer(const Question& question, const ServiceCall& call, std::string_view token,
+                  TextWriter& why) {
   static std::uint8_t memory[kReplyArenaBytes];
   Arena arena{memory};
   const HttpResponse& response = call.response();
@@ -156,7 +162,9 @@ Exit judge_answer(const Question& question, const ServiceCall& call, std::string
   const std::string_view reason = verdict.reason.view();
   switch (verdict.fate) {
     case OtpFate::done: return Exit::done;
-    case OtpFate::refused: why.text(verifies(question) ? "not verified: " : "refused: ").text(reason); return Exit::refused;
+    case OtpFate::refused:
+      why.text(verifies(question) ? "not verified: " : "refused: ").text(reason);
+      return Exit::refused;
     case OtpFate::token:
       why.text(reason).text(". Set the token again (tocsin token set ").text(question.stream.name);
       why.text(") or look at the stream's allowed IPs");
@@ -187,7 +195,9 @@ Exit ask_service(const Question& question, const Secrets& secrets, TextWriter& w
   }
   tls_use_arena(in_place<TlsMemory>().bytes);
   auto& context = in_place<TlsContext>();
-  if (!context.open({from.ca_file, from.crl_file, from.pin_sha256, from.client_cert_file, from.client_key_file}).ok()) {
+  const Status opened = context.open(
+      {from.ca_file, from.crl_file, from.pin_sha256, from.client_cert_file, from.client_key_file});
+  if (!opened.ok()) {
     why.text(context.problem());
     return Exit::config;
   }
@@ -212,13 +222,14 @@ Exit ask_service(const Question& question, const Secrets& secrets, TextWriter& w
 }  // namespace
 
 Exit ask_for_code(const Call& call) {
-  static Secrets secrets;
+  auto& secrets = in_place<Secrets>();
   char words[700];
   TextWriter why(words);
   Phone phone;
   std::string_view code;
   const StreamConfig* const stream = find_stream(call, why);
-  Exit exit = stream != nullptr ? read_phone(call, phone, why) : call.arguments.stream.empty() ? Exit::config : Exit::bad_data;
+  Exit exit = call.arguments.stream.empty() ? Exit::config : Exit::bad_data;
+  if (stream != nullptr) exit = read_phone(call, phone, why);
   if (exit == Exit::done) exit = read_code(call, secrets, code, why);
   if (exit == Exit::done) exit = read_secrets(*stream, secrets, why);
   if (exit == Exit::done) {
