@@ -99,7 +99,9 @@ void operate(World& world, Random& random) {
   if (what < 7) {
     const std::size_t bytes = random.one_in(3) ? random.from(8, 3000) : random.from(8, 700);
     const std::size_t phones = random.one_in(3) ? random.from(2, 8) : 1;
-    if (random.one_in(4)) {
+    if (random.one_in(8)) {
+      ledger.acknowledge(process, random.one_in(2) ? 1 : 0);
+    } else if (random.one_in(4)) {
       ledger.push(process, random.one_in(3) ? 0 : phones, bytes, random.one_in(2) ? 1 : 0,
                   random.one_in(2) ? Transition::raised : Transition::cleared);
     } else {

@@ -40,6 +40,7 @@ void workload(Disk& disk, Model& model) {
       for (std::uint32_t i = 0; i < (op % 4 == 1 ? 3U : 1U) && n < 64; ++i) waiting[n++] = first + i;
     if (op % 3 != 0) life.settle();  // otherwise it shares a sync with what follows
     model.note(life);
+    if (op % 4 == 0) model.acknowledge(life, "pump");
     for (; n - gone > 12; ++gone) model.end(life, waiting[gone], gone % 2 == 0 ? State::accepted : State::failed);
     if (op % 2 != 0) life.settle();
     model.note(life);

@@ -73,6 +73,7 @@ struct Process {
     event.text = text;
     event.alarm = alarm;
     event.transition = transition;
+    if (transition == Transition::raised) event.code = "K7QP";
     event.phones = Span<const Phone>{numbers, phones};
     return queue.push(event, device, clocks());
   }

@@ -167,3 +167,66 @@ TEST(alarm_that_finds_the_queue_full_is_not_raised_and_can_be_made_up_for) {
   CHECK_OK(agent.change(rule, Transition::raised, clocks_at(2)));
   CHECK(is_raised(*agent.life.queue, "sump"));
 }
+
+TEST(alarm_raised_has_a_code_in_its_text_that_is_another_one_the_next_time) {
+  Disk disk(16);
+  Agent agent(disk);
+  const Phones phones;
+  AlarmRule rule = sump(phones), door = sump(phones);
+  rule.text = "{code} {alarm}";
+  rule.clear_text = "{code} over";
+  door.name = "door";
+  const auto raised = agent.change(rule, Transition::raised, clocks_at(1));
+  const std::string code(agent.life.queue->alarm("sump")->code.view());
+  CHECK_EQ(code.size(), kCodeSize);
+  CHECK_TEXT(text_of(agent.life, raised.value().first_number), code + " sump");
+  CHECK_OK(agent.change(door, Transition::raised, clocks_at(2)));
+  CHECK(agent.life.queue->alarm("door")->code.view() != code);
+  const auto cleared = agent.change(rule, Transition::cleared, clocks_at(3));
+  CHECK_TEXT(text_of(agent.life, cleared.value().first_number), code + " over");
+  CHECK(agent.life.queue->alarm("sump")->code.empty());
+  CHECK_OK(agent.change(rule, Transition::raised, clocks_at(4)));
+  CHECK(agent.life.queue->alarm("sump")->code.view() != code);
+}
+
+// What it is, since when and under which code: all of it outlives power cuts and turns of the files.
+TEST(alarm_acknowledged_stays_so_until_it_is_cleared) {
+  Disk disk(16);
+  const Phones phones;
+  std::string code;
+  {
+    Agent agent(disk);
+    CHECK_CODE(agent.life.queue->acknowledge("sump"), Code::not_found);
+    CHECK_OK(agent.change(sump(phones), Transition::raised, clocks_at(5000, kNoon)));
+    agent.life.settle();
+    const auto noted = agent.life.queue->acknowledge("sump");
+    CHECK_OK(noted);
+    CHECK_CODE(agent.life.queue->acknowledge("sump"), Code::empty);
+    CHECK(is_raised(*agent.life.queue, "sump"));
+    CHECK_CODE(agent.change(sump(phones), Transition::raised, clocks_at(6000)), Code::empty);
+    CHECK(agent.life.queue->alarm("sump")->safe_last == Transition::raised);
+    agent.life.settle();
+    CHECK(agent.life.queue->on_medium(noted.value()));
+    CHECK(agent.life.queue->alarm("sump")->safe_last == Transition::acknowledged);
+    code = agent.life.queue->alarm("sump")->code.view();
+  }
+  Disk after = disk.image(0);
+  Agent agent(after, 2);
+  fakes::Model model;
+  for (unsigned n = 0; n < 60; ++n) {  // both files turn over
+    const std::uint32_t number = model.push(agent.life, 1, 900);
+    agent.life.settle();
+    model.end(agent.life, number);
+    agent.life.settle();
+  }
+  CHECK(agent.life.queue->turns() > 1);
+  const Queue::Alarm& alarm = *agent.life.queue->alarm("sump");
+  CHECK(alarm.last == Transition::acknowledged && alarm.safe_last == Transition::acknowledged);
+  CHECK_TEXT(alarm.code.view(), code);
+  CHECK_EQ(alarm.since.clocks.now.ms, 5000);
+  const auto cleared = agent.change(sump(phones), Transition::cleared, clocks_at(900, kNoon + 725'000));
+  CHECK_TEXT(text_of(agent.life, cleared.value().first_number), "b: normal after 12 min 5 s");
+  CHECK_CODE(agent.life.queue->acknowledge("sump"), Code::empty);
+  CHECK_OK(agent.change(sump(phones), Transition::raised, clocks_at(1000)));
+  CHECK(agent.life.queue->alarm("sump")->last == Transition::raised);
+}

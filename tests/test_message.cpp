@@ -124,6 +124,28 @@ TEST(event_without_phones_or_text_is_one) {
   CHECK_TEXT(read.value().alarm, "pump");
 }
 
+// Four bytes of an event that raises an alarm, with or without a code, and of no other.
+TEST(event_that_raises_an_alarm_has_its_code) {
+  Event event;
+  event.alarm = "pump";
+  event.text = "text";
+  for (const Transition transition : {Transition::none, Transition::cleared, Transition::raised})
+    for (const char* const code : {"", "K7QP"}) {
+      event.transition = transition;
+      event.code = code;
+      const bool raises = transition == Transition::raised;
+      Encoded bytes;
+      bytes.size = encode_event(event, {bytes.bytes, sizeof bytes.bytes});
+      CHECK_EQ(bytes.size, event_size(event));
+      CHECK_EQ(bytes.size, 48U + (raises ? 4U : 0U));
+      const auto read = decode_event(bytes.view());
+      CHECK_OK(read);
+      CHECK_TEXT(read.value().code, raises ? code : "");
+      CHECK_TEXT(read.value().text, "text");
+      check_lengths(bytes, [](Bytes b) { return decode_event(b); });
+    }
+}
+
 TEST(event_of_another_length_is_corrupt) {
   check_lengths(an_event(), [](Bytes bytes) { return decode_event(bytes); });
 }
@@ -196,7 +218,8 @@ TEST(message_state_reason_is_cut_between_characters) {
 TEST(alarm_state_is_read_back_as_it_was_written) {
   AlarmState state;
   state.alarm = "alarm-whose-name-has-32-letters-";
-  state.last = Transition::raised;
+  state.last = Transition::acknowledged;
+  state.code = "K7QP";
   state.since = a_stamp();
   Encoded bytes;
   bytes.size = encode_alarm_state(state, {bytes.bytes, sizeof bytes.bytes});
@@ -204,12 +227,13 @@ TEST(alarm_state_is_read_back_as_it_was_written) {
   const auto read = decode_alarm_state(bytes.view());
   CHECK_OK(read);
   CHECK_TEXT(read.value().alarm, state.alarm);
-  CHECK(read.value().last == Transition::raised);
+  CHECK(read.value().last == Transition::acknowledged);
+  CHECK_TEXT(read.value().code, "K7QP");
   check_stamp(read.value().since, true);
   check_lengths(bytes, [](Bytes b) { return decode_alarm_state(b); });
   check_any_byte(bytes, [](Bytes b) {
     const auto any = decode_alarm_state(b);
-    if (any.ok()) CHECK(any.value().last <= Transition::cleared && any.value().alarm.size() <= kMaxName);
+    if (any.ok()) CHECK(any.value().last <= Transition::acknowledged && any.value().alarm.size() <= kMaxName);
   });
 }
 

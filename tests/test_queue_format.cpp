@@ -77,6 +77,7 @@ TEST(queue_writes_the_golden_file) {
   again.sends = 2, again.attempts = 2;
   again.reason = "504 (no JSON in the answer)";
   CHECK_OK(run.queue.update(number + 1, again, run.clocks()));
+  CHECK_OK(run.queue.acknowledge("high-level"));
   CHECK_OK(run.queue.stop());
   run.settle();
   if (check::option("print", 0) != 0) print_hex_file(disk.seen(0));
@@ -101,6 +102,7 @@ TEST(queue_reads_the_golden_file) {
   CHECK_TEXT(event.text, "sump level high");
   CHECK_TEXT(event.stream, "sms");
   CHECK_TEXT(event.alarm, "high-level");
+  CHECK_TEXT(event.code, "K7QP");
   CHECK_TEXT(head(event.id_prefix, 9), "boiler-7-");
   CHECK_TEXT(event.phone(0).view(), "447700900123");
   CHECK_TEXT(event.phone(1).view(), "447700900124");
@@ -115,12 +117,14 @@ TEST(queue_reads_the_golden_file) {
   const auto waiting = run.queue.read_state(the_index[1], run.scratch);
   CHECK_EQ(waiting.value().sends, 2);
   CHECK_TEXT(waiting.value().reason, "504 (no JSON in the answer)");
-  CHECK(run.queue.alarm("high-level")->last == Transition::raised);
+  CHECK(run.queue.alarm("high-level")->last == Transition::acknowledged);
+  CHECK_TEXT(run.queue.alarm("high-level")->code.view(), "K7QP");
+  CHECK_EQ(run.queue.alarm("high-level")->since.clocks.wall.ms, 1'790'000'000'123);
 }
 
 TEST(queue_format_page_shows_the_golden_file) {
   std::size_t listed = 0;
   const Disk::Image golden = read_hex(kGolden, 8 * kBlock, listed);
   read_hex("src/outbox/FORMAT.md", 8 * kBlock, listed, &golden);
-  CHECK_EQ(listed, 40 + 72 + 136 + 104 + 24 + 64);
+  CHECK_EQ(listed, 40 + 72 + 136 + 104 + 24 + 64 + 80);
 }

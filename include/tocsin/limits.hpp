@@ -29,6 +29,7 @@ inline constexpr std::size_t kStagingBytes = 32'768; // records that are not on 
 inline constexpr std::size_t kJobBlocks = 8;         // blocks of one write job
 inline constexpr std::size_t kMaxBlocks = 4096;      // blocks of one file: 16 MiB
 inline constexpr std::size_t kMaxAlarms = 64;        // alarms whose state is kept
+inline constexpr std::size_t kMaxStopped = 64;       // phones that ever answered STOP: 130 B each, as far as used
 
 // One request to the service.
 inline constexpr std::size_t kMaxBatch = 20;         // messages in one request
@@ -45,6 +46,13 @@ inline constexpr std::size_t kTlsArenaBytes = 360'448;   // Mbed TLS, where it c
 inline constexpr std::size_t kMaxChainBytes = 16'384;    // of the server's certificates: one record of TLS holds them
 inline constexpr std::size_t kMaxToken = 512;        // bytes of a stream token
 inline constexpr std::size_t kMaxProxyLogin = 256;   // bytes of user:password for a proxy; in RAM for each stream
+
+// Requests to this device: webhooks.
+inline constexpr std::size_t kHookHeadBytes = 4'096; // head of one, chunk sizes and trailers included
+inline constexpr std::size_t kHookLineBytes = 2'048; // one line of it: a GET has everything in its first
+inline constexpr std::size_t kHookBodyBytes = 8'192; // body
+inline constexpr std::size_t kMaxHooks = 8;          // at once, 12 KiB each, touched only as far as used
+inline constexpr std::size_t kMaxHookSecret = 128;   // bytes of the shared secret
 
 // Configuration.
 inline constexpr std::size_t kMaxConfigLine = 1024;  // bytes

@@ -210,6 +210,11 @@ Result<Address> parse_address(std::string_view host, std::uint16_t port) {
   return Code::bad_value;
 }
 
+bool is_loopback(const Address& address) {
+  if (address.any.sa_family == AF_INET) return ntohl(address.v4.sin_addr.s_addr) >> 24 == 127;
+  return IN6_IS_ADDR_LOOPBACK(&address.v6.sin6_addr) != 0;
+}
+
 int Resolver::system_look_up(const char* host, std::uint16_t port, Addresses& into) {
   return look_up_both(ask_system, host, port, into);
 }

@@ -46,6 +46,7 @@ struct Addresses {
 void write_address(const Address& address, TextWriter& into);
 // The address that `host` spells (brackets around IPv6 allowed). Errors: bad_value (it is a name).
 Result<Address> parse_address(std::string_view host, std::uint16_t port);
+bool is_loopback(const Address& address);
 
 class Resolver {
  public:

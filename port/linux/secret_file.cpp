@@ -21,6 +21,7 @@ struct Kind {
 };
 constexpr Kind kToken{"token", ": store the token of the stream with `tocsin token set`"};
 constexpr Kind kLogin{"proxy login", ": write user:password into it, and let only its owner read it (chmod 600)"};
+constexpr Kind kHook{"webhook secret", ": write 16 characters or more into it, and let only its owner read it (chmod 600)"};
 
 class Secret {
  public:
@@ -117,6 +118,15 @@ Result<std::string_view> clean_token(std::string_view raw, TextWriter& why) { re
 
 Result<std::size_t> read_token(std::string_view path, Span<char> into, TextWriter& why) {
   return read_secret(path, kToken, into, why);
+}
+
+Result<std::size_t> read_hook_secret(std::string_view path, Span<char> into, TextWriter& why) {
+  const auto size = read_secret(path, kHook, into, why);
+  if (!size.ok() || size.value() >= kLeastHookSecret) return size;
+  explicit_bzero(into.data(), into.size());
+  why.text("the webhook secret in ").text(path).text(" has less than ").number(kLeastHookSecret);
+  why.text(" characters: take a longer one, as of `openssl rand -hex 16`");
+  return Code::bad_value;
 }
 
 Result<std::size_t> read_proxy_login(std::string_view path, Span<char> into, TextWriter& why) {

@@ -27,6 +27,11 @@ Result<std::string_view> clean_token(std::string_view raw, TextWriter& why);
 // is read; not a file; and as clean_token), empty, too_big (also for `into`). `into` is wiped then.
 Result<std::size_t> read_token(std::string_view path, Span<char> into, TextWriter& why);
 
+// The same for the secret of a webhook, of kLeastHookSecret characters at least. Errors as read_token(); bad_value also
+// for a shorter one.
+inline constexpr std::size_t kLeastHookSecret = 16;
+Result<std::size_t> read_hook_secret(std::string_view path, Span<char> into, TextWriter& why);
+
 // The same for "user:password" of a proxy. Errors as read_token(); bad_value also without a colon.
 Result<std::size_t> read_proxy_login(std::string_view path, Span<char> into, TextWriter& why);
 

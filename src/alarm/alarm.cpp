@@ -30,11 +30,11 @@ Result<Millis> time_since(const Stamp& since, std::uint32_t boot, const Clocks& 
 
 bool is_raised(const Queue& queue, std::string_view alarm) {
   const Queue::Alarm* state = queue.alarm(alarm);
-  return state != nullptr && state->last == Transition::raised;
+  return state != nullptr && state->is_active();
 }
 
 void write_alarm_text(std::string_view text, std::string_view device_name, std::string_view alarm,
-                      const Clocks& at, Result<Millis> duration, TextWriter& into) {
+                      const Clocks& at, Result<Millis> duration, std::string_view code, TextWriter& into) {
   while (!text.empty()) {
     into.text(take_until(text, '{'));
     if (text.empty()) return;
@@ -48,6 +48,8 @@ void write_alarm_text(std::string_view text, std::string_view device_name, std::
     } else if (word == "duration") {
       duration.ok() ? write_person_duration(duration.value(), into)
                     : static_cast<void>(into.text("(duration not known)"));
+    } else if (word == "code") {
+      into.text(code);
     }
   }
 }
@@ -63,14 +65,19 @@ Result<Queue::Pushed> change_alarm(Outbox& outbox, const AlarmRule& rule, Transi
                                       : Result<Millis>{Code::not_found};
   char text[kMaxText];
   TextWriter writer(text);
+  AlarmCode code;
+  if (state != nullptr) code = state->code;
+  if (raise) code = outbox.queue().next_code();
   Clocks edge = clocks;
   edge.wall.ms -= edge_before.count;
-  write_alarm_text(raise ? rule.text : rule.clear_text, device_name, rule.name, edge, duration, writer);
+  write_alarm_text(raise ? rule.text : rule.clear_text, device_name, rule.name, edge, duration, code.view(),
+                   writer);
   Event event;
   event.cls = rule.cls;
   event.transition = to;
   event.stream = rule.stream;
   event.alarm = rule.name;
+  if (raise) event.code = code.view();
   event.edge_before_ms = static_cast<std::uint32_t>(edge_before.count);
   event.text = writer.view();
   if (!writer.view().empty()) event.phones = rule.phones;

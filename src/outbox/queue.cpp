@@ -143,6 +143,7 @@ Result<Queue::Pushed> Queue::push(Event event, std::string_view device_name, con
     if (Alarm* alarm = note_alarm(event.alarm)) {
       alarm->last = event.transition;
       alarm->since = event.queued;
+      alarm->code.assign_cut(event.code);
     }
   }
   return Pushed{first, newest()};
@@ -191,6 +192,29 @@ Result<Queue::Ticket> Queue::update(std::uint32_t number, const MessageState& st
 bool Queue::has_room(std::size_t event_bytes, std::size_t phones, Room leaving) const {
   return live_bytes_ + share_of(event_bytes, phones) * phones <= live_limit() + leaving.bytes &&
          live_count_ + phones <= kMaxWaiting + leaving.messages;
+}
+
+Result<Queue::Ticket> Queue::acknowledge(std::string_view name) {
+  Alarm* const alarm = const_cast<Alarm*>(this->alarm(name));
+  if (alarm == nullptr) return Code::not_found;
+  if (alarm->last != Transition::raised) return Code::empty;
+  std::uint8_t bytes[kMaxAlarmStateBytes];
+  const std::size_t size =
+      encode_alarm_state({name, Transition::acknowledged, alarm->since, alarm->code.view()}, bytes);
+  TRY_LET(payload, stage(RecordKind::alarm, 0, 0, size, 0));
+  copy(payload, Bytes{bytes}.first(size));
+  alarm->last = Transition::acknowledged;
+  return newest();
+}
+
+// Two alarms that are active never share one, however long one of them lasts.
+AlarmCode Queue::next_code() const {
+  for (std::uint32_t number = next_number_;; ++number) {
+    const AlarmCode code = alarm_code(salt_, number);
+    bool is_taken = false;
+    for (const Alarm& alarm : alarms()) is_taken = is_taken || (alarm.is_active() && alarm.code.view() == code.view());
+    if (!is_taken) return code;
+  }
 }
 
 Result<Queue::Ticket> Queue::note(const Tally& tally) {
@@ -334,10 +358,18 @@ const Queue::Alarm* Queue::alarm(std::string_view name) const {
   return nullptr;
 }
 
+bool Queue::has_place(std::string_view name) const {
+  if (alarm(name) != nullptr) return true;
+  const bool mark = starts_with(name, "+");
+  std::size_t same_kind = 0;
+  for (const Alarm& one : alarms()) same_kind += one.is_mark() == mark ? 1U : 0U;
+  return same_kind < (mark ? kMaxStopped : kMaxAlarms);
+}
+
 Queue::Alarm* Queue::note_alarm(std::string_view name) {
   for (std::size_t at = 0; at < alarm_count_; ++at)
     if (alarms_[at].name.view() == name) return &alarms_[at];
-  if (alarm_count_ == kMaxAlarms) return nullptr;
+  if (!has_place(name)) return nullptr;
   alarms_[alarm_count_] = Alarm{};
   alarms_[alarm_count_].name.assign_cut(name);
   return &alarms_[alarm_count_++];

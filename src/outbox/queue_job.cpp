@@ -248,7 +248,15 @@ void Queue::place_staged() {
         if (Alarm* alarm = event.ok() ? note_alarm(event.value().alarm) : nullptr) {
           alarm->safe_last = event.value().transition;
           alarm->safe_since = event.value().queued;
+          alarm->safe_code.assign_cut(event.value().code);
         }
+      }
+    } else if (record.kind == RecordKind::alarm) {
+      const auto state = decode_alarm_state({p + kStagedHeadBytes, record.size});
+      if (Alarm* alarm = state.ok() ? note_alarm(state.value().alarm) : nullptr) {
+        alarm->safe_last = state.value().last;
+        alarm->safe_since = state.value().since;
+        alarm->safe_code.assign_cut(state.value().code);
       }
     } else if (record.kind == RecordKind::state || record.kind == RecordKind::ended) {
       Entry* entry = index_.find(record.number);

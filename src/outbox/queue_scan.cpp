@@ -264,6 +264,8 @@ void Queue::apply(const Record& record, std::uint32_t at, Scan& into) {
       if (alarm == nullptr || head.lsn < alarm->lsn) return;
       alarm->last = alarm->safe_last = event.transition;
       alarm->since = alarm->safe_since = event.queued;
+      alarm->code.assign_cut(event.code);
+      alarm->safe_code = alarm->code;
       alarm->lsn = head.lsn;
       return;
     }
@@ -288,6 +290,8 @@ void Queue::apply(const Record& record, std::uint32_t at, Scan& into) {
       if (alarm == nullptr || head.lsn < alarm->lsn) return;
       alarm->last = alarm->safe_last = state.value().last;
       alarm->since = alarm->safe_since = state.value().since;
+      alarm->code.assign_cut(state.value().code);
+      alarm->safe_code = alarm->code;
       alarm->lsn = head.lsn;
       return;
     }

@@ -109,7 +109,7 @@ bool Queue::turn_next() {
     const Alarm& alarm = alarms_[i];
     if (alarm.safe_last != Transition::none) {
       const std::size_t n =
-          encode_alarm_state({alarm.name.view(), alarm.safe_last, alarm.safe_since}, payload);
+          encode_alarm_state({alarm.name.view(), alarm.safe_last, alarm.safe_since, alarm.safe_code.view()}, payload);
       if (!append(RecordKind::alarm, 0, Bytes{payload}.first(n), at)) return false;
     }
   } else {

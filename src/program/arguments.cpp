@@ -22,6 +22,7 @@ constexpr Known kKnown[] = {
     {"send", Command::send, Need::text, "TEXT", Json::no},
     {"raise", Command::raise, Need::subject, "ALARM", Json::no},
     {"clear", Command::clear, Need::subject, "ALARM", Json::no},
+    {"ack", Command::ack, Need::subject, "ALARM", Json::no},
     {"queue list", Command::queue_list, Need::nothing, "", Json::yes},
     {"queue show", Command::queue_show, Need::subject, "ID", Json::yes},
     {"queue retry", Command::queue_retry, Need::subject, "ID", Json::no},
@@ -39,7 +40,7 @@ constexpr Known kKnown[] = {
     {"help", Command::help, Need::subject_if_any, "COMMAND", Json::no},
 };
 constexpr std::string_view kLater[] = {
-    "ack", "alarms", "log", "setup", "doctor", "test", "simulate", "token import", "token check",
+    "alarms", "log", "setup", "doctor", "test", "simulate", "token import", "token check",
 };
 
 constexpr std::string_view kGroups[] = {"queue", "token", "otp"};  // of commands of two words

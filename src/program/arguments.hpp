@@ -38,6 +38,7 @@ enum class Command : std::uint8_t {
   send,
   raise,
   clear,
+  ack,
   queue_list,
   queue_show,
   queue_retry,

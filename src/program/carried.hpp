@@ -51,7 +51,7 @@ class Carried {
   std::size_t lost_ = 0;
   std::size_t alarm_count_ = 0;
   union {  // so that what is not used is not touched
-    Queue::Alarm alarms_[kMaxAlarms];
+    Queue::Alarm alarms_[kMaxAlarms + kMaxStopped];
   };
   std::uint8_t bytes_[kBytes];
 };

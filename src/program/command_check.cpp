@@ -210,6 +210,15 @@ Exit check_configuration(const Call& call) {
     authorities.write_warning(why);
     if (!why.view().empty()) complain(why.view());
   }
+  if (!call.config.webhook.secret_file.empty()) {
+    char secret[kMaxHookSecret], problem[400];
+    TextWriter why(problem);
+    if (!read_hook_secret(call.config.webhook.secret_file, secret, why).ok()) {
+      complain(why.view());
+      exit = Exit::config;
+    }
+    ::explicit_bzero(secret, sizeof secret);
+  }
   static char memory[32'768];  // with kMaxConfigErrors warnings of 300 bytes, escaped
   char words[1700];
   TextWriter state(words);

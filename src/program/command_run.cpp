@@ -130,6 +130,7 @@ Exit run_daemon(const Call& call) {
     owner.close(kCloseWithin);
     return lines;
   }
+  owner.open_hooks();
   TextWriter ready(words);
   std::size_t waiting = 0;
   for (std::size_t at = 0; at < owner.index().size(); ++at)

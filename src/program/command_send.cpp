@@ -78,7 +78,7 @@ Exit as_owner(const Call& call, const ControlRequest& request, bool& met_owner) 
       } else {
         owner.write_ids(posted, out);
         owner.write_unchanged(posted, why);
-        if (!waits && request.ask != Ask::drop && posted.unchanged == kNotFound)
+        if (!waits && request.ask != Ask::drop && request.ask != Ask::ack && posted.unchanged == kNotFound)
           why.text("stored; nothing sends until `tocsin run` does");
       }
       print(out.view());

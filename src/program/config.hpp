@@ -101,6 +101,15 @@ struct AlarmConfig {
   std::uint32_t line = 0;
 };
 
+// Where the service calls this device.
+struct HookConfig {
+  std::string_view host;         // an address, IPv6 without its brackets; empty: nowhere
+  std::uint16_t port = 0;
+  std::string_view path = "/";
+  std::string_view header;       // the field with the shared secret; empty: none, at a loopback address only
+  std::string_view secret_file;  // with `header`
+};
+
 // The alarm about the device itself, [alarm self]: what it has when the file does not say so.
 inline constexpr Class kSelfClass = Class::warning;
 inline constexpr std::string_view kSelfText = "{device}: {reason}";
@@ -109,6 +118,7 @@ struct Config {
   Config() {}
   DeviceConfig device;
   Rules rules;  // of the classes
+  HookConfig webhook;
   std::uint8_t stream_count = 0;
   std::uint8_t contact_count = 0;
   std::uint8_t group_count = 0;
@@ -199,7 +209,7 @@ struct PhoneList {
 Status add_recipients(const Config& config, std::string_view to, PhoneList& into, TextWriter& why);
 
 // The placeholders of an alarm's texts, as they are written without braces; {reason} is known in [alarm self].
-inline constexpr std::string_view kPlaceholders[] = {"device", "alarm", "time", "duration"};
+inline constexpr std::string_view kPlaceholders[] = {"device", "alarm", "time", "duration", "code"};
 
 // The word of `known` that is nearest to `word` by edit distance, else one that begins with it, else empty.
 std::string_view nearest(std::string_view word, Span<const std::string_view> known);

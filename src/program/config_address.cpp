@@ -129,4 +129,17 @@ void Value::proxy(StreamConfig& into) const {
   into.proxy_port = place.port;
 }
 
+void Value::listen(HookConfig& into) const {
+  HostAndPort place{{}, 0};
+  std::string_view problem = place_problem(written, "write ADDRESS:PORT, as 192.0.2.7:8080", place);
+  if (problem.empty() && !parse_address(place.host, 0).ok()) problem = "write an address of this device, not a name";
+  if (problem.empty() && place.port == 0) problem = "write its port too, as 192.0.2.7:8080";
+  if (!problem.empty()) {
+    Complaint{errors, line}.code(written).text(" cannot be listened at: ").text(problem);
+    return;
+  }
+  into.host = place.host;
+  into.port = place.port;
+}
+
 }  // namespace tocsin

@@ -74,6 +74,7 @@ std::size_t filled_size(std::string_view text, const Config& config, const Alarm
     if (name == "alarm") size += alarm.name.size();
     if (name == "time") size += kTimeBytes;
     if (name == "duration") size += kDurationBytes;
+    if (name == "code") size += kCodeSize;
     if (name == "reason") size += kReasonBytes;
     size -= name.size() + 2;
   }
@@ -104,7 +105,7 @@ void check_segments(const PendingReferences::Reference& text, const Config& conf
   TextWriter writer{filled};
   Clocks at;
   at.wall_trusted = true;
-  write_alarm_text(text.written, config.device.name, alarm.name, at, hours(1000), writer);
+  write_alarm_text(text.written, config.device.name, alarm.name, at, hours(1000), "K7QP", writer);
   if (!as_sent(writer.view(), rules, Copy::first, memory).shortened) return;
   Complaint complaint{errors, text.line, ConfigErrors::Kind::warning};
   complaint.text("the text takes more than ").number(rules.max_segments);
@@ -197,14 +198,20 @@ void check_placeholders(std::string_view text, const AlarmConfig& alarm, std::ui
   for (std::size_t at = find(text, '{'); at != kNotFound; at = find(text, '{', at + 1)) {
     const std::size_t end = find(text, '}', at);
     if (end == kNotFound) {
-      Complaint{errors, line}.text("a { without its }: write {device}, {alarm}, {time} or {duration}");
+      Complaint{errors, line}.text("a { without its }: write {device}, {alarm}, {time}, {duration} or {code}");
       return;
     }
     const std::string_view name = tail(head(text, end), at + 1);
     bool known = false;
     for (const std::string_view placeholder : kPlaceholders) known = known || placeholder == name;
-    if (known || (name == "reason" && alarm.name == kSelfAlarm)) continue;
+    const bool is_self = alarm.name == kSelfAlarm;
+    if (is_self ? known && name != "code" : known) continue;
+    if (is_self && name == "reason") continue;
     Complaint complaint{errors, line};
+    if (known) {
+      complaint.text("{code} is not for [alarm self], which nobody acknowledges: remove it");
+      continue;
+    }
     if (name == "reason") {
       complaint.text("{reason} is known in [alarm self] only: remove it");
       continue;

@@ -15,6 +15,7 @@ constexpr SectionWord kSections[] = {
     {Section::device, "device", "[device]"},         {Section::stream, "stream", "[stream NAME]"},
     {Section::contact, "contact", "[contact NAME]"}, {Section::group, "group", "[group NAME]"},
     {Section::alarm, "alarm", "[alarm NAME]"},       {Section::cls, "class", "[class NAME]"},
+    {Section::webhook, "webhook", "[webhook]"},
 };
 
 }  // namespace
@@ -70,6 +71,10 @@ constexpr Key kKeys[kKeyCount] = {
     {Section::cls, "on_unknown", Need::optional, "resend"},
     {Section::cls, "per_hour", Need::optional, "20, or none"},
     {Section::cls, "per_day", Need::optional, "100, or none"},
+    {Section::webhook, "listen", Need::required, "192.0.2.7:8080"},
+    {Section::webhook, "path", Need::optional, "/streams"},
+    {Section::webhook, "header", Need::optional, "X-Webhook-Secret"},
+    {Section::webhook, "secret_file", Need::optional, "/etc/tocsin/webhook.secret"},
 };
 
 Section find_section(std::string_view kind) {
@@ -95,7 +100,8 @@ void complain_of_section(std::string_view kind, std::uint32_t line, ConfigErrors
   complaint.text("unknown section ").code(kind).text(": ");
   if (near.empty()) {
     complaint.text(
-        "the sections are [device], [stream NAME], [contact NAME], [group NAME], [alarm NAME] and [class NAME]");
+        "the sections are [device], [stream NAME], [contact NAME], [group NAME], [alarm NAME], [class NAME] and "
+        "[webhook]");
   } else {
     complaint.text("did you mean ").code(near).text("?");
   }

@@ -64,6 +64,9 @@ class ConfigReader {
   void stream_value(const IniItem& item, const Value& value);
   void alarm_value(const IniItem& item, const Value& value);
   void class_value(const IniItem& item, const Value& value);
+  void hook_value(const IniItem& item, const Value& value);
+  void begin_single(const IniItem& item, std::uint32_t& first_line);
+  void end_hook();
 
   bool in_self() const {
     return section_ == Section::alarm && config_.alarms[config_.alarm_count - 1].name == kSelfAlarm;
@@ -80,6 +83,7 @@ class ConfigReader {
   bool began_ = false;  // a section, known or not
   std::uint32_t section_line_ = 0;
   std::uint32_t device_line_ = 0;
+  std::uint32_t hook_line_ = 0;
   bool type_is_known_ = false;  // of this stream
   std::size_t class_ = 0;                      // of this section
   std::uint32_t class_line_[kClasses] = {};
@@ -98,19 +102,8 @@ void ConfigReader::begin_section(const IniItem& item) {
   switch (section) {
     case Section::none: return complain_of_section(item.word, item.line, errors_);
     case Section::cls: return begin_class(item);
-    case Section::device:
-      if (!item.rest.empty()) {
-        Complaint{errors_, item.line}.text("[device] takes no name: write [device] and a key `name = ...`");
-      } else if (device_line_ != 0) {
-        Complaint{errors_, item.line}
-            .text("a second [device] section, the first is on line ")
-            .number(device_line_)
-            .text(": make one of them");
-        return;
-      }
-      device_line_ = item.line;
-      section_ = section;
-      return;
+    case Section::device: return begin_single(item, device_line_);
+    case Section::webhook: return begin_single(item, hook_line_);
     case Section::stream: section_ = section; return begin_named(item, config_.streams, config_.stream_count);
     case Section::contact:
       section_ = section;
@@ -124,6 +117,22 @@ void ConfigReader::begin_section(const IniItem& item) {
       config_.alarms[config_.alarm_count - 1].text = kSelfText;
       return;
   }
+}
+
+// There is one such section, and it has no name.
+void ConfigReader::begin_single(const IniItem& item, std::uint32_t& first_line) {
+  if (!item.rest.empty()) {
+    Complaint complaint{errors_, item.line};
+    complaint.text("[").text(item.word).text("] takes no name: write [").text(item.word).text("]");
+    if (item.word == "device") complaint.text(" and a key `name = ...`");
+  } else if (first_line != 0) {
+    Complaint complaint{errors_, item.line};
+    complaint.text("a second [").text(item.word).text("] section, the first is on line ").number(first_line);
+    complaint.text(": make one of them");
+    return;
+  }
+  first_line = item.line;
+  section_ = find_section(item.word);
 }
 
 // The classes are built in; a section changes how one of them is treated.
@@ -214,6 +223,7 @@ void ConfigReader::end_section() {
         .text(" = ")
         .text(key.example);
   }
+  if (section_ == Section::webhook) return end_hook();
   if (section_ != Section::stream) return;
   StreamConfig& stream = config_.streams[config_.stream_count - 1];
   check_needs("proxy_auth_file", "proxy");
@@ -233,6 +243,16 @@ void ConfigReader::end_section() {
     write_duration(stream.retry_max, complaint.words());
     complaint.text(": the first may not be the longer one");
   }
+}
+
+// Whoever can reach the address could acknowledge alarms.
+void ConfigReader::end_hook() {
+  check_needs("header", "secret_file");
+  check_needs("secret_file", "header");
+  const auto address = parse_address(config_.webhook.host, 0);
+  if (!address.ok() || line_of("secret_file") != 0 || line_of("header") != 0 || is_loopback(address.value())) return;
+  Complaint{errors_, line_of("listen")}.text(
+      "`listen` is no loopback address: add `header` and `secret_file`, a secret that the service sends with each call");
 }
 
 void ConfigReader::key(const IniItem& item) {
@@ -283,6 +303,7 @@ void ConfigReader::value(const Key& key, const IniItem& item) {
     case Section::group: pending_.members[config_.group_count - 1] = {item.rest, item.line}; return;
     case Section::alarm: return alarm_value(item, value);
     case Section::cls: return class_value(item, value);
+    case Section::webhook: return hook_value(item, value);
     case Section::none: return;
   }
 }
@@ -293,6 +314,14 @@ void ConfigReader::class_value(const IniItem& item, const Value& value) {
   if (item.word == "on_unknown") return value.on_unknown(rules.on_unknown);
   if (item.word == "per_hour") return value.limit(rules.per_hour);
   if (item.word == "per_day") return value.limit(rules.per_day);
+}
+
+void ConfigReader::hook_value(const IniItem& item, const Value& value) {
+  HookConfig& hook = config_.webhook;
+  if (item.word == "listen") return value.listen(hook);
+  if (item.word == "path") return value.url_path(hook.path);
+  if (item.word == "header") return value.field_name(hook.header);
+  if (item.word == "secret_file") return value.path(kMaxPath, hook.secret_file);
 }
 
 void ConfigReader::device_value(const IniItem& item, const Value& value) {
@@ -372,6 +401,7 @@ Status parse_config(std::string_view file_name, std::string_view text, Config& i
   errors.begin(file_name);
   into.device = {};
   into.rules = default_rules();
+  into.webhook = {};
   into.stream_count = into.contact_count = into.group_count = into.alarm_count = 0;
   ConfigReader{text, into, errors}.read();
   return errors.count() == 0 ? Status{} : Code::bad_value;

@@ -71,6 +71,19 @@ void Value::queue_size(std::uint32_t& into) const {
   into = static_cast<std::uint32_t>(bytes) / kStep * kStep;
 }
 
+void Value::field_name(std::string_view& into) const {
+  constexpr std::string_view kOthers = "!#$%&'*+-.^_`|~";
+  bool good = written.size() <= kMaxName;
+  for (const char c : written) good = good && (is_letter(c) || is_digit(c) || tocsin::find(kOthers, c) != kNotFound);
+  for (const char* const taken : {"Host", "Content-Length", "Transfer-Encoding", "Content-Type", "Expect"})
+    good = good && !same_ignoring_case(written, taken);
+  if (good) {
+    into = written;
+    return;
+  }
+  Complaint{errors, line}.code(written).text(" cannot be the header with the secret: write a name as X-Webhook-Secret");
+}
+
 void Value::pins(std::string_view& into) const {
   Pins pins;
   const Status parsed = parse_pins(written, pins);

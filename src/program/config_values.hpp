@@ -4,6 +4,7 @@
 // A value that is no good is reported and leaves `into` as it was. Memory: views. Threads: none.
 #pragma once
 
+#include "port/linux/resolver.hpp"
 #include "src/program/config.hpp"
 
 namespace tocsin {
@@ -11,7 +12,6 @@ namespace tocsin {
 inline constexpr std::size_t kMaxControlPathBytes = 107;  // sockaddr_un, without its zero
 inline constexpr std::size_t kMaxUrlPath = 128;  // bytes of base_url's path: the request head has its limit
 inline constexpr std::size_t kMaxSendPath = 90;  // bytes of a path behind it
-inline constexpr std::size_t kMaxHost = 253;     // bytes of a host name (RFC 1035 2.3.4, as text)
 
 struct Value {
   std::string_view key;
@@ -30,6 +30,8 @@ struct Value {
   void event(std::string_view& into) const;
   void variables(Places& into) const;
   void proxy(StreamConfig& into) const;
+  void listen(HookConfig& into) const;
+  void field_name(std::string_view& into) const;
   void sender(std::string_view& into) const;  // warns of what networks do not take
   void pins(std::string_view& into) const;
   void duration(Millis least, Millis most, Millis& into, std::string_view or_word = {}) const;

@@ -45,6 +45,7 @@ enum class Ask : std::uint8_t {
   in_memory = 12,    // messages that only memory has (memory_list.hpp): from; or only subject, as for retry;
                      // files_gone
   memory = 13,       // the most that was used of the TLS arena ("-": it takes the heap) and of the reply arena, bytes
+  ack = 14,          // subject: alarm
 };
 
 struct ControlRequest {

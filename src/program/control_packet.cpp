@@ -31,6 +31,7 @@ bool fields_of(Ask ask, Fields& into) {
       return true;
     case Ask::raise:
     case Ask::clear:
+    case Ask::ack:
     case Ask::retry:
     case Ask::drop:
     case Ask::reload_token: into = {bit(Tag::subject), 0}; return true;

@@ -17,6 +17,7 @@ constexpr Help kHelp[] = {
      "  send --to PHONE TEXT     one message\n"
      "  raise ALARM              an alarm begins, by hand\n"
      "  clear ALARM              an alarm ends, by hand\n"
+     "  ack ALARM                somebody looks after an alarm that is active\n"
      "  status                   streams, queue and alarms on one screen\n"
      "  queue [list]             what waits and what became of the rest\n"
      "  queue show ID            the whole life of one message\n"
@@ -68,6 +69,13 @@ constexpr Help kHelp[] = {
      "The [alarm ALARM] of the configuration ends; its clear_text is sent where it has one.\n"
      "\n"
      "  tocsin clear high-level\n"},
+    {"ack",
+     "tocsin ack ALARM\n"
+     "\n"
+     "Marks an alarm that is active: somebody looks after it. `status` shows it until the alarm ends. A contact\n"
+     "does the same by answering ACK and the alarm's code, where the service calls this device ([webhook]).\n"
+     "\n"
+     "  tocsin ack high-level\n"},
     {"queue",
      "tocsin queue [list]      tocsin queue show|retry|drop ID      tocsin queue purge|check\n"
      "\n"

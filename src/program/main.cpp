@@ -141,6 +141,7 @@ Exit ask_running(const Arguments& arguments, std::string_view control, bool& ans
   auto& request = in_place<ControlRequest, 4>();
   request.ask = arguments.command == Command::raise   ? Ask::raise
                 : arguments.command == Command::clear ? Ask::clear
+                : arguments.command == Command::ack   ? Ask::ack
                                                       : Ask::status;
   request.subject = arguments.subject;
   request.json = arguments.json;
@@ -179,6 +180,7 @@ Exit with_configuration(const Arguments& arguments, char** words) {
   const std::string_view path = loaded.path;
   if (!loaded.good) {
     if (arguments.command == Command::raise || arguments.command == Command::clear ||
+        arguments.command == Command::ack ||
         arguments.command == Command::status) {
       bool answered = false;
       const Exit exit = ask_running(arguments, file.config.device.control, answered);
@@ -203,6 +205,7 @@ Exit with_configuration(const Arguments& arguments, char** words) {
     case Command::send: return send_message(call);
     case Command::raise: return change_by_hand(call, Ask::raise);
     case Command::clear: return change_by_hand(call, Ask::clear);
+    case Command::ack: return change_by_hand(call, Ask::ack);
     case Command::queue_list: return list_queue(call);
     case Command::queue_show: return show_message(call);
     case Command::queue_retry: return change_by_hand(call, Ask::retry);

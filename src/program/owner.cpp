@@ -9,20 +9,6 @@ namespace {
 
 constexpr Millis kMediumPatience{Queue::kStall.count + 300};
 
-// What a service says may hold a phone.
-void write_without_phones(std::string_view words, TextWriter& into) {
-  constexpr std::size_t kLeastDigits = 7;
-  for (std::size_t at = 0, end = 0; at < words.size(); at = end) {
-    while (end < words.size() && is_digit(words[end])) ++end;
-    if (end - at >= kLeastDigits) {
-      write_masked(tail(head(words, end), at), into);
-    } else {
-      end = end == at ? end + 1 : end;
-      into.text(tail(head(words, end), at));
-    }
-  }
-}
-
 // Of one poll(2).
 TlsStream::Heard heard(const TlsStream& stream, Span<const pollfd> fds) {
   for (const pollfd& one : fds) {
@@ -77,6 +63,9 @@ std::size_t Owner::handles(Span<pollfd> into) const {
   }
   for (std::size_t i = 0; i < stream_count_; ++i)
     if (senders_[i]->want() != Want::nothing) add(senders_[i]->handle(), senders_[i]->want(), POLLRDHUP);
+  int hooks[HookServer::kMaxHandles];
+  const std::size_t hook_count = hooks_.handles(hooks, read_clocks().now);
+  for (std::size_t i = 0; i < hook_count; ++i) add(hooks[i], Want::readable);
   for (std::size_t i = 0; i < config_->alarm_count; ++i)
     if (lines_[i] != nullptr && !input_pending_[i])  // its next edges wait until there is room for this one
       add(lines_[i]->handle(), Want::readable);
@@ -88,6 +77,7 @@ void Owner::poll() {
   queue_.poll(clocks.now);
   poll_lines(clocks.now);
   serve(clocks.now);
+  poll_hooks(clocks.now);
   outbox_.poll(clocks);
   poll_self(clocks);
   Queue::Ticket safe;
@@ -122,6 +112,7 @@ Instant Owner::wake() const {
   at = earlier(earlier(at, look_at_ballast_), medium_news_.wake());
   if (control_.is_open()) at = earlier(at, control_.due());
   if (self_begun_) at = earlier(at, self_.wake());
+  at = earlier(earlier(at, look_at_hooks_), hooks_.due());
   for (std::size_t i = 0; i < stream_count_; ++i) at = earlier(at, senders_[i]->wake());
   for (const Waiting& waiting : waiting_)
     if (waiting.used) at = earlier(at, waiting.acknowledged ? waiting.until : waiting.medium_until);

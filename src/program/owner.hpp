@@ -22,6 +22,7 @@
 #include "src/program/carried.hpp"
 #include "src/program/config.hpp"
 #include "src/program/control.hpp"
+#include "src/program/hook_server.hpp"
 #include "src/program/medium_news.hpp"
 #include "src/program/self_alarms.hpp"
 #include "src/program/state_files.hpp"
@@ -50,11 +51,13 @@ class Owner final : public Observer {
   Exit open_streams(TextWriter& why);
   // GPIO lines. Errors: config (unknown line), line_busy; the other lines work all the same.
   Exit open_lines(TextWriter& why);
+  // Where the service calls. An address that is not there yet, or a secret that is missing, is tried again.
+  void open_hooks();
   // Lets go in good order: what was begun is finished, the last record written, at most `most` long. What the medium
   // has not answered by then stays locked until the process ends: it may be written yet.
   void close(Millis most);
 
-  static constexpr std::size_t kMaxHandles = kMaxControlClients + kMaxStreams + kMaxAlarms + 3;
+  static constexpr std::size_t kMaxHandles = kMaxControlClients + kMaxStreams + kMaxAlarms + 3 + HookServer::kMaxHandles;
   std::size_t handles(Span<pollfd> into) const;
   void poll();
   Instant wake() const;
@@ -68,9 +71,10 @@ class Owner final : public Observer {
     Queue::Pushed pushed;
     std::size_t count = 0;
     std::size_t unchanged = kNotFound;  // the alarm that is in that state already
+    bool of_ack = false;
   };
-  Posted act(const ControlRequest& request, TextWriter& why);  // send, raise, clear, retry, drop, purge
-  void write_unchanged(const Posted& posted, TextWriter& into) const;  // of a raise or clear
+  Posted act(const ControlRequest& request, TextWriter& why);  // send, raise, clear, ack, retry, drop, purge
+  void write_unchanged(const Posted& posted, TextWriter& into) const;  // of a raise, clear or ack
   Exit purged(const Posted& posted, TextWriter& out, TextWriter& why) const;
   bool on_medium(Queue::Ticket ticket) const { return queue_.on_medium(ticket); }
   // Waits until it is on the medium, or 2 s and a little: done, or medium.
@@ -189,8 +193,23 @@ class Owner final : public Observer {
   void begin_self();
   void poll_self(const Clocks& clocks);
   bool post_self(SelfKind kind, const Clocks& clocks);
+  // owner_hooks.cpp
+  void look_at_hooks(Instant now);
+  void poll_hooks(Instant now);
+  HookServer::Taken take_hook(const HookServer::Hook& hook);
+  void take_answer(const struct Webhook& hook);
+  void obey(const struct Instruction& instruction, const Phone& from, TextWriter& reply);
+  void acknowledge_by_code(std::string_view code, std::string_view who, TextWriter& reply);
+  void stop_or_start(const Phone& phone, Transition to, TextWriter& reply);
+  void write_alarms(TextWriter& into) const;
+  bool is_known(const Phone& phone) const;
+  bool is_stopped(const Phone& phone) const;
+  void leave_out_stopped(PhoneList& phones) const;
+  void reply_to(const Phone& phone, std::string_view text, Instant now);
   // owner_lines.cpp
   Posted change(std::string_view alarm, Transition to, TextWriter& why, Instant edge = Instant{0});
+  std::size_t find_alarm(std::string_view name, TextWriter& why) const;
+  Posted acknowledge(std::string_view alarm, std::string_view who, TextWriter& why);
   bool is_safe(std::string_view alarm) const;
   void poll_lines(Instant now);
   Exit not_posted(Code code, std::string_view what, TextWriter& why) const;
@@ -271,6 +290,19 @@ class Owner final : public Observer {
   Instant input_at_[kMaxAlarms];  // its edge
   bool input_pending_[kMaxAlarms] = {};  // changed, and not yet a transition on record
   Instant retry_lines_ = kNever;
+  // Of the last answer to each phone.
+  struct Replied {
+    Phone phone;
+    Instant at;
+  };
+  static constexpr std::size_t kMostReplied = 16;
+  static constexpr Millis kReplyEvery = minutes(1);
+  HookServer hooks_;
+  Instant look_at_hooks_ = kNever;  // when to try to open it
+  Instant tell_refused_;
+  Replied replied_[kMostReplied];
+  char hook_secret_[kMaxHookSecret];
+
   char reply_[kMaxControlReply - 64];
   std::uint64_t random_state_ = 1;
 };

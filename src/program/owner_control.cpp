@@ -100,6 +100,7 @@ void Owner::answer(ControlServer::Client client, Instant now) {
     case Ask::send:
     case Ask::raise:
     case Ask::clear:
+    case Ask::ack:
     case Ask::retry:
     case Ask::drop:
     case Ask::purge: break;

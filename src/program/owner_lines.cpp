@@ -40,6 +40,7 @@ AlarmRule Owner::rule(const AlarmConfig& alarm, PhoneList& phones) const {
   char words[200];
   TextWriter why(words);
   add_recipients(*config_, alarm.to, phones, why).ignore();  // was checked when the configuration was read
+  if (alarm.cls != Class::critical) leave_out_stopped(phones);
   AlarmRule rule;
   rule.name = alarm.name;
   rule.cls = alarm.cls;
@@ -87,16 +88,47 @@ bool Owner::is_safe(std::string_view name) const {
          alarm->safe_since.on_ms() == alarm->since.on_ms();
 }
 
-Owner::Posted Owner::change(std::string_view name, Transition to, TextWriter& why, Instant edge) {
-  Posted posted;
+// That anybody may change, or kNotFound.
+std::size_t Owner::find_alarm(std::string_view name, TextWriter& why) const {
   const std::size_t at = config_->find_alarm(name);
   if (name == kSelfAlarm) {
     why.text("the daemon raises [alarm self] by itself, when something is wrong with the device: use another alarm");
+    return kNotFound;
+  }
+  if (at == kNotFound) why.text("there is no [alarm ").text(name).text("] in the configuration");
+  return at;
+}
+
+// `who`, for the log.
+Owner::Posted Owner::acknowledge(std::string_view name, std::string_view who, TextWriter& why) {
+  Posted posted;
+  const std::size_t at = find_alarm(name, why);
+  if (at == kNotFound) {
     posted.exit = Exit::bad_data;
     return posted;
   }
+  posted.of_ack = true;
+  const auto noted = queue_.acknowledge(name);
+  if (noted.code() == Code::full) {
+    posted.exit = not_posted(noted.code(), name, why);
+    return posted;
+  }
+  if (!noted.ok()) {
+    posted.unchanged = at;
+    if (!is_safe(name)) posted.pushed.ticket = queue_.newest();
+    return posted;
+  }
+  posted.pushed.ticket = noted.value();
+  char text[Log::kMaxLine];
+  TextWriter line(text);
+  log_line(LogLevel::info, line.text("alarm ").text(name).text(" acknowledged ").text(who).view());
+  return posted;
+}
+
+Owner::Posted Owner::change(std::string_view name, Transition to, TextWriter& why, Instant edge) {
+  Posted posted;
+  const std::size_t at = find_alarm(name, why);
   if (at == kNotFound) {
-    why.text("there is no [alarm ").text(name).text("] in the configuration");
     posted.exit = Exit::bad_data;
     return posted;
   }

@@ -317,15 +317,19 @@ void Owner::carry_on() {
   // An alarm whose messages have all ended has changed all the same.
   for (const Queue::Alarm& alarm : carried_.alarms()) {
     const Queue::Alarm* const known = queue_.alarm(alarm.name.view());
-    const bool raised = known != nullptr && known->last == Transition::raised;
+    const bool active = known != nullptr && known->is_active();
     if (known != nullptr && is_newer(*known, alarm.since)) continue;
-    if (alarm.last == Transition::none || raised == (alarm.last == Transition::raised)) continue;
-    Event event;
-    event.cls = Class::critical;
-    event.transition = alarm.last;
-    event.stream = config_->streams[0].name;
-    event.alarm = alarm.name.view();
-    if (!outbox_.post(event, config_->device.name, alarm.since.clocks).ok()) return;
+    if (alarm.last == Transition::none) continue;
+    if (active != alarm.is_active()) {
+      Event event;
+      event.cls = Class::critical;
+      event.transition = active ? Transition::cleared : Transition::raised;
+      event.stream = config_->streams[0].name;
+      event.alarm = alarm.name.view();
+      event.code = alarm.code.view();
+      if (!outbox_.post(event, config_->device.name, alarm.since.clocks).ok()) return;
+    }
+    if (alarm.last == Transition::acknowledged && queue_.acknowledge(alarm.name.view()).code() == Code::full) return;
   }
   carried_.forget_alarms();
 }

@@ -233,6 +233,8 @@ Exit Owner::open(const Config& config, Role role, TextWriter& why) {
 void Owner::close(Millis most) {
   const Instant until = read_clocks().now + most;
   closing_ = true;
+  hooks_.close();
+  look_at_hooks_ = kNever;
   self_begun_ = false;  // nothing is queued any more behind the last record
   for (std::size_t i = 0; i < stream_count_; ++i) senders_[i]->stop();
   const auto quiet = [this] {

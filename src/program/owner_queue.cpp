@@ -10,6 +10,7 @@ Owner::Posted Owner::act(const ControlRequest& request, TextWriter& why) {
     case Ask::send: return post(request, why);
     case Ask::raise: return change(request.subject, Transition::raised, why);
     case Ask::clear: return change(request.subject, Transition::cleared, why);
+    case Ask::ack: return acknowledge(request.subject, "by hand", why);
     case Ask::retry:
     case Ask::drop: return change_message(request, why);
     case Ask::purge: return purge(why);
@@ -28,7 +29,11 @@ Owner::Posted Owner::act(const ControlRequest& request, TextWriter& why) {
 void Owner::write_unchanged(const Posted& posted, TextWriter& into) const {
   if (posted.unchanged == kNotFound) return;
   const std::string_view alarm = config_->alarms[posted.unchanged].name;
-  into.text(alarm).text(is_raised(queue_, alarm) ? " is active already" : " is not active");
+  const Queue::Alarm* const state = queue_.alarm(alarm);
+  const bool acknowledged = state != nullptr && state->last == Transition::acknowledged;
+  into.text(alarm).text(posted.of_ack && acknowledged  ? " is acknowledged already"
+                        : is_raised(queue_, alarm) ? " is active already"
+                                                   : " is not active");
   into.text(": nothing changed");
 }
 

@@ -20,7 +20,7 @@ void write_self_text(std::string_view text, std::string_view device, std::string
   while (!text.empty()) {
     std::size_t end = 0;
     while (end < text.size() && !starts_with(tail(text, end), kReason)) ++end;
-    write_alarm_text(head(text, end), device, kSelfAlarm, at, Code::not_found, into);
+    write_alarm_text(head(text, end), device, kSelfAlarm, at, Code::not_found, {}, into);
     if (end == text.size()) return;
     into.text(reason);
     text = tail(text, end + kReason.size());

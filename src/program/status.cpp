@@ -118,11 +118,22 @@ void write_json(const Config& config, const Queue& queue, const Index& index, co
   json.close_array();
   json.open_array("alarms");
   for (const Queue::Alarm& alarm : queue.alarms()) {
+    if (alarm.is_mark()) continue;
     json.open_object();
     json.field("name", alarm.name.view());
-    json.field("active", alarm.last == Transition::raised);
+    json.field("active", alarm.is_active());
+    json.field("acknowledged", alarm.last == Transition::acknowledged);
+    json.text_or_null("code", alarm.code.view());
     json.close_object();
   }
+  json.close_array();
+  json.open_array("stopped");
+  for (const Queue::Alarm& mark : queue.alarms())
+    if (mark.is_mark() && mark.is_active()) {
+      json.open_object();
+      json.field("to", tail(mark.name.view(), 1));
+      json.close_object();
+    }
   json.close_array();
   json.close_object();
   const auto whole = json.finish();
@@ -217,12 +228,20 @@ void write_status(const Config& config, const Queue& queue, const Index& index, 
     }
     into.text("\n");
   }
+  for (const Queue::Alarm& mark : queue.alarms()) {
+    if (!mark.is_mark() || !mark.is_active()) continue;
+    write_masked(tail(mark.name.view(), 1), into.text("stopped  "));
+    into.text(": asked by STOP to be told of critical alarms only\n");
+  }
   for (const Queue::Alarm& alarm : queue.alarms()) {
+    if (alarm.is_mark()) continue;
     into.text("alarm    ")
         .text(alarm.name.view())
-        .text(alarm.last == Transition::raised ? " ACTIVE since " : " cleared ");
+        .text(alarm.is_active() ? " ACTIVE since " : " cleared ");
     alarm.since.clocks.wall_trusted ? write_date(alarm.since.clocks.wall, into)
                                     : static_cast<void>(into.text("(clock not set)"));
+    if (alarm.last == Transition::acknowledged) into.text(", acknowledged");
+    if (alarm.last == Transition::raised && !alarm.code.empty()) into.text(", code ").text(alarm.code.view());
     into.text("\n");
   }
 }

@@ -12,7 +12,7 @@ constexpr std::size_t kStampBytes = 24;
 constexpr std::size_t kEventHeadBytes = 16 + kStampBytes;
 constexpr std::uint8_t kHoldBit = 0x80;  // beside the class
 constexpr std::size_t kStateHeadBytes = 8 + kStampBytes;
-constexpr std::size_t kAlarmHeadBytes = 4 + kStampBytes;
+constexpr std::size_t kAlarmHeadBytes = 4 + kStampBytes + kCodeSize;
 
 static_assert(kStateHeadBytes + kMaxUuid + kMaxReason <= kMaxMessageStateBytes);
 static_assert(kAlarmHeadBytes + kMaxName <= kMaxAlarmStateBytes);
@@ -54,6 +54,21 @@ std::string_view take(const std::uint8_t*& p, std::size_t n) {
   return text;
 }
 
+// A code always takes kCodeSize bytes, zeros where there is none.
+std::size_t code_size(Transition transition) { return transition == Transition::raised ? kCodeSize : 0; }
+
+void put_code(std::uint8_t*& p, std::string_view code) {
+  TOCSIN_ASSERT(code.empty() || code.size() == kCodeSize);
+  std::memset(p, 0, kCodeSize);
+  if (!code.empty()) std::memcpy(p, code.data(), kCodeSize);
+  p += kCodeSize;
+}
+
+std::string_view take_code(const std::uint8_t*& p) {
+  const std::string_view code = take(p, kCodeSize);
+  return code[0] == '\0' ? std::string_view{} : code;
+}
+
 }  // namespace
 
 std::string_view word(Class c) { return kClassWords[static_cast<std::size_t>(c)]; }
@@ -75,7 +90,8 @@ Result<OnUnknown> parse_on_unknown(std::string_view text) {
 std::string_view word(State state) { return kStateWords[static_cast<std::size_t>(state)]; }
 
 std::string_view word(Transition transition) {
-  return transition == Transition::none ? "" : transition == Transition::raised ? "raised" : "cleared";
+  constexpr std::string_view kWords[] = {"", "raised", "cleared", "acknowledged"};
+  return kWords[static_cast<std::size_t>(transition)];
 }
 
 Phone Event::phone(std::size_t at) const {
@@ -90,7 +106,7 @@ Phone Event::phone(std::size_t at) const {
 
 std::size_t event_size(const Event& event) {
   return kEventHeadBytes + event.phone_count() * 8 + event.id_prefix.size() + event.stream.size() +
-         event.alarm.size() + event.text.size();
+         event.alarm.size() + code_size(event.transition) + event.text.size();
 }
 
 std::size_t encode_event(const Event& event, MutBytes into) {
@@ -117,6 +133,7 @@ std::size_t encode_event(const Event& event, MutBytes into) {
   put(p, event.id_prefix);
   put(p, event.stream);
   put(p, event.alarm);
+  if (code_size(event.transition) != 0) put_code(p, event.code);
   put(p, event.text);
   return static_cast<std::size_t>(p - into.data());
 }
@@ -136,7 +153,9 @@ Status decode_event(Bytes payload, Event& event) {
   const std::uint8_t cls = p[0] & static_cast<std::uint8_t>(~kHoldBit);
   if (cls > static_cast<std::uint8_t>(Class::info) ||
       p[1] > static_cast<std::uint8_t>(Transition::cleared) || phones > kMaxPhones || stream > kMaxName ||
-      alarm > kMaxName || payload.size() != kEventHeadBytes + phones * 8 + prefix + stream + alarm + text)
+      alarm > kMaxName ||
+      payload.size() != kEventHeadBytes + phones * 8 + prefix + stream + alarm +
+                            code_size(static_cast<Transition>(p[1])) + text)
     return Code::corrupt;
   event.phones = {};
   event.cls = static_cast<Class>(cls);
@@ -152,6 +171,7 @@ Status decode_event(Bytes payload, Event& event) {
   event.id_prefix = take(p, prefix);
   event.stream = take(p, stream);
   event.alarm = take(p, alarm);
+  event.code = code_size(event.transition) != 0 ? take_code(p) : std::string_view{};
   event.text = take(p, text);
   return {};
 }
@@ -204,7 +224,8 @@ std::size_t encode_alarm_state(const AlarmState& state, MutBytes into) {
   p[1] = static_cast<std::uint8_t>(state.alarm.size());
   store16(p + 2, 0);
   encode_stamp(state.since, p + 4);
-  p += kAlarmHeadBytes;
+  p += 4 + kStampBytes;
+  put_code(p, state.code);
   put(p, state.alarm);
   return static_cast<std::size_t>(p - into.data());
 }
@@ -212,12 +233,14 @@ std::size_t encode_alarm_state(const AlarmState& state, MutBytes into) {
 Result<AlarmState> decode_alarm_state(Bytes payload) {
   if (payload.size() < kAlarmHeadBytes) return Code::corrupt;
   const std::uint8_t* p = payload.data();
-  if (p[0] > static_cast<std::uint8_t>(Transition::cleared) || p[1] > kMaxName ||
+  if (p[0] > static_cast<std::uint8_t>(Transition::acknowledged) || p[1] > kMaxName ||
       payload.size() != kAlarmHeadBytes + p[1])
     return Code::corrupt;
   AlarmState state;
   state.last = static_cast<Transition>(p[0]);
   state.since = decode_stamp(p + 4);
+  const std::uint8_t* code = p + 4 + kStampBytes;
+  state.code = take_code(code);
   state.alarm = as_text(payload.drop(kAlarmHeadBytes));
   return state;
 }

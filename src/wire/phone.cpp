@@ -127,4 +127,17 @@ void write_masked(std::string_view digits, TextWriter& into) {
   if (whole) into.text(tail(digits, digits.size() - kBack));
 }
 
+void write_without_phones(std::string_view words, TextWriter& into) {
+  constexpr std::size_t kLeastDigits = 7;
+  for (std::size_t at = 0, end = 0; at < words.size(); at = end) {
+    while (end < words.size() && is_digit(words[end])) ++end;
+    if (end - at >= kLeastDigits) {
+      write_masked(tail(head(words, end), at), into);
+    } else {
+      end = end == at ? end + 1 : end;
+      into.text(tail(head(words, end), at));
+    }
+  }
+}
+
 }  // namespace tocsin

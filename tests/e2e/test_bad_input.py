@@ -42,7 +42,6 @@ class CommandLine(Case):
     def test_commands_of_later_versions(self):
         device = self.device()
         for words in (
-            "ack high-level",
             "alarms",
             "log",
             "setup",

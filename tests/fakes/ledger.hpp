@@ -51,6 +51,14 @@ class Ledger {
   unsigned version = 0;           // grows with everything that makes a difference to check()
   unsigned unreadable = 0;        // messages a queue may call lost, because reading them back failed
 
+  // Nothing where it is not raised, or there is no room.
+  void acknowledge(Process& in, int alarm) {
+    const auto ticket = in.queue->acknowledge(kAlarms[alarm]);
+    if (!ticket.ok()) return;
+    ++version;
+    alarms_[alarm].push_back({tocsin::Transition::acknowledged, ticket.value()});
+  }
+
   // 0: the queue refused it (full).
   std::uint32_t push(Process& in, std::size_t phones, std::size_t text_bytes, int alarm = -1,
                      tocsin::Transition to = tocsin::Transition::none) {

@@ -85,6 +85,7 @@ class Model {
     tocsin::Transition to;
     tocsin::Queue::Ticket ticket;
     bool safe;
+    std::string code;
   };
   std::map<std::string, std::vector<AlarmChange>> alarms;
 
@@ -103,12 +104,15 @@ class Model {
     event.text = text;
     event.alarm = alarm;
     event.transition = transition;
+    const tocsin::AlarmCode code = life.queue->next_code();
+    if (transition == tocsin::Transition::raised) event.code = code.view();
     event.phones = tocsin::Span<const tocsin::Phone>{numbers, phones};
     tocsin::Clocks clocks;
     clocks.now = life.now;
     const auto pushed = life.queue->push(event, "dev", clocks);
     if (!pushed.ok()) return 0;
-    if (transition != tocsin::Transition::none) alarms[alarm].push_back({transition, pushed.value().ticket, false});
+    if (transition != tocsin::Transition::none) 
+      alarms[alarm].push_back({transition, pushed.value().ticket, false, std::string(event.code)});
     for (std::size_t i = 0; i < phones; ++i) {
       const std::uint32_t number = pushed.value().first_number + static_cast<std::uint32_t>(i);
       Message& m = messages[number];
@@ -123,6 +127,16 @@ class Model {
     }
     note(life);
     return pushed.value().first_number;
+  }
+
+  // False: it is not raised, or there is no room.
+  bool acknowledge(Life& life, const char* alarm) {
+    const auto ticket = life.queue->acknowledge(alarm);
+    if (!ticket.ok()) return false;
+    const std::string code = alarms[alarm].back().code;
+    alarms[alarm].push_back({tocsin::Transition::acknowledged, ticket.value(), false, code});
+    note(life);
+    return true;
   }
 
   void end(Life& life, std::uint32_t number, tocsin::State state = tocsin::State::accepted) {
@@ -198,7 +212,8 @@ class Model {
       const tocsin::Queue::Alarm* alarm = life.queue->alarm(name);
       const tocsin::Transition now = alarm != nullptr ? alarm->last : tocsin::Transition::none;
       bool allowed = (oldest == 0 && now == tocsin::Transition::none) || unsettled_alarms.count({name, now}) > 0;
-      for (std::size_t i = oldest == 0 ? 0 : oldest - 1; i < changes.size(); ++i) allowed |= changes[i].to == now;
+      for (std::size_t i = oldest == 0 ? 0 : oldest - 1; i < changes.size(); ++i)
+        allowed |= changes[i].to == now && changes[i].code == alarm->code.view();
       if (!allowed) return "alarm " + name + " is in a state it was not left in";
     }
     return {};
@@ -237,11 +252,13 @@ class Model {
     for (auto& [name, changes] : alarms) {
       const tocsin::Queue::Alarm* alarm = life.queue->alarm(name);
       const tocsin::Transition now = alarm != nullptr ? alarm->last : tocsin::Transition::none;
-      while (!changes.empty() && changes.back().to != now) {
+      const std::string code(alarm != nullptr ? alarm->code.view() : "");
+      while (!changes.empty() && (changes.back().to != now || changes.back().code != code)) {
         unsettled_alarms.insert({name, changes.back().to});
         changes.pop_back();
       }
-      if (changes.empty() && now != tocsin::Transition::none) changes.push_back({now, 1, false});  // it is back
+      if (changes.empty() && now != tocsin::Transition::none) 
+        changes.push_back({now, 1, false, code});  // it is back
       for (AlarmChange& c : changes) c.ticket = 1;
     }
   }

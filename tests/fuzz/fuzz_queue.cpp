@@ -259,7 +259,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (found.code() == Code::bad_value) return 0;
     TOCSIN_ASSERT(found.ok());
     TOCSIN_ASSERT(!found.value().fresh || messages.size() == 0);
-    TOCSIN_ASSERT(queue.alarms().size() <= kMaxAlarms);
+    TOCSIN_ASSERT(queue.alarms().size() <= kMaxAlarms + kMaxStopped);
     for (std::size_t i = 0; i < messages.size(); ++i) {
       TOCSIN_ASSERT(i == 0 || messages[i - 1].number < messages[i].number);
       const auto body = queue.read_body(messages[i], scratch);

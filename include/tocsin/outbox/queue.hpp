@@ -44,9 +44,14 @@ class Queue {
   struct Alarm {
     FixedText<kMaxName> name;
     Transition last = Transition::none;       // now
-    Stamp since;
+    Stamp since;                              // raised or cleared
+    AlarmCode code;                           // while it is raised or acknowledged, where the event had one
     Transition safe_last = Transition::none;  // as it is on the medium
     Stamp safe_since;
+    AlarmCode safe_code;
+
+    bool is_mark() const { return starts_with(name.view(), "+"); }
+    bool is_active() const { return last == Transition::raised || last == Transition::acknowledged; }
     Lsn lsn = 0;
   };
   // Of a file that something had been written to.
@@ -123,6 +128,11 @@ class Queue {
   // index at once. Errors: not_found; full: only the index changed, an ended state is put on record as
   // soon as there is room, without uuid and reason; one that had ended and is to wait again is as it was.
   Result<Ticket> update(std::uint32_t number, const MessageState& state, const Clocks& clocks);
+  // Somebody looks after an alarm that is raised. Errors: not_found (there is no such alarm); empty (it is not raised, or
+  // acknowledged already); full: nothing changed.
+  Result<Ticket> acknowledge(std::string_view alarm);
+  // For the codes of alarms: the medium's salt, and the number that the next event begins with.
+  AlarmCode next_code() const;
   // Puts on record what has to outlive the run beside the messages. Errors: full: nothing changed.
   Result<Ticket> note(const Tally& tally);
   // Forgets every event whose messages had all ended when the device had been on for `before_s`, and writes
@@ -207,7 +217,10 @@ class Queue {
   std::uint64_t written_bytes() const { return written_bytes_; }
   std::uint32_t turns() const { return turns_; }
   std::uint32_t lost() const { return lost_; }  // messages whose event could not be read back from the medium
+  // Also the marks of phones that asked not to be told: alarms whose name is `+` and the digits, raised by STOP and
+  // cleared by START. An alarm of the configuration never has such a name.
   Span<const Alarm> alarms() const { return Span<const Alarm>{alarms_}.first(alarm_count_); }
+  bool has_place(std::string_view alarm) const;  // its state can be kept
   const Alarm* alarm(std::string_view name) const;
 
  private:
@@ -416,7 +429,7 @@ class Queue {
   std::int32_t last_errno_ = 0;
 
   union {  // so that what is not used is not touched
-    Alarm alarms_[kMaxAlarms];
+    Alarm alarms_[kMaxAlarms + kMaxStopped];
   };
   std::size_t alarm_count_ = 0;
   std::uint32_t syncs_ = 0;

@@ -13,6 +13,7 @@
 #include "tocsin/base/text.hpp"
 #include "tocsin/base/time.hpp"
 #include "tocsin/limits.hpp"
+#include "tocsin/wire/alarm_code.hpp"
 #include "tocsin/wire/phone.hpp"
 
 namespace tocsin {
@@ -53,7 +54,9 @@ struct Stamp {
   std::uint64_t on_ms() const { return std::uint64_t{on_before_s} * 1000 + clocks.now.ms; }
 };
 
-enum class Transition : std::uint8_t { none, raised, cleared };
+// Of an alarm. It goes from raised to acknowledged when somebody said that they look after it; an event tells of the
+// others only.
+enum class Transition : std::uint8_t { none, raised, cleared, acknowledged };
 std::string_view word(Transition transition);  // empty for none
 
 // One event: it is found whole after a power cut, or not at all.
@@ -67,6 +70,7 @@ struct Event {
   std::string_view id_prefix;  // NAME-TAG of the time; an id is id_prefix "-" number
   std::string_view stream;     // name in the configuration
   std::string_view alarm;      // name, or empty
+  std::string_view code;       // of the alarm, when it is raised: kCodeSize characters, or empty
   std::string_view text;       // as it is sent
   Span<const Phone> phones;    // to encode: message first_number + i goes to phones[i]
   Bytes packed_phones;         // decoded: 8 bytes each
@@ -101,8 +105,9 @@ Result<MessageState> decode_message_state(Bytes payload);  // corrupt
 
 struct AlarmState {
   std::string_view alarm;
-  Transition last = Transition::none;  // raised: active
-  Stamp since;
+  Transition last = Transition::none;
+  Stamp since;            // raised or cleared
+  std::string_view code;  // as in Event
 };
 inline constexpr std::size_t kMaxAlarmStateBytes = 32 + kMaxName;
 std::size_t encode_alarm_state(const AlarmState& state, MutBytes into);

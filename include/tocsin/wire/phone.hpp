@@ -29,5 +29,7 @@ bool is_country_code(std::string_view digits);
 
 // "447700900123" -> "44*******123": for logs (first two and last three digits stay).
 void write_masked(std::string_view digits, TextWriter& into);
+// Words of others, which may hold phones: every run of 7 digits or more is masked.
+void write_without_phones(std::string_view words, TextWriter& into);
 
 }  // namespace tocsin

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+// Where the service calls this device: small HTTP requests at one address, one path, with a shared secret in a field.
+//
+//   free --accept--> reading --whole and right--> with the owner --answer()--> ending --peer closes, or 2 s--> free
+//                       '------refused here: 400 to 505, 403, 404, 405, 503--------^
+//
+// What it gives a peer is bounded: kMaxHooks connections, one request each, kPatience for all of it, kPerSecond of
+// those that had the secret (503 beyond, and again a second later). Who connects while all places are taken has the
+// place of the oldest that is ending, else of the oldest: a thousand slow ones keep nobody else out, as one that sends
+// its request at once is answered before the next is accepted.
+// The secret is compared in a time that does not depend on how much of it is right, before path and method are looked
+// at: without it there is one answer, 403.
+//
+// Memory: 98 KiB in place, of which 12 KiB a connection are touched as far as it sends. Threads: the loop.
+#pragma once
+
+#include <new>
+
+#include "port/linux/resolver.hpp"
+#include "port/linux/system.hpp"
+#include "tocsin/limits.hpp"
+#include "tocsin/wire/http_incoming.hpp"
+
+namespace tocsin {
+
+class HookServer {
+ public:
+  static constexpr Millis kPatience = seconds(10);  // for a whole request
+  static constexpr Millis kEnding = seconds(2);     // for the peer to read the answer
+  static constexpr unsigned kPerSecond = 10;
+  static constexpr std::size_t kMaxHandles = kMaxHooks + 1;
+
+  // Views outlive the server.
+  struct Settings {
+    std::string_view host;  // an address
+    std::uint16_t port = 0;
+    std::string_view path;
+    std::string_view secret_name;  // empty: no secret is asked for
+    std::string_view secret;
+  };
+
+  HookServer() = default;
+  HookServer(const HookServer&) = delete;
+  HookServer& operator=(const HookServer&) = delete;
+  ~HookServer() { close(); }
+
+  // Errors, with `why`: io.
+  Status open(const Settings& settings, TextWriter& why);
+  void close();
+  bool is_open() const { return listener_.is_open(); }
+
+  // Descriptors to wait for, all of them for reading; returns how many. `into` has kMaxHandles.
+  std::size_t handles(Span<int> into, Instant now) const;
+  // The next request that is right in form and secret: its query and body are the caller's until answer(), which
+  // comes before the next call. Never waits; a call looks at each place once and accepts kAtOnce at most. Errors: again.
+  struct Hook {
+    MutBytes query, body;
+  };
+  Result<Hook> next(Instant now);
+  enum class Taken : std::uint8_t { yes, not_now };  // 200 or 503
+  void answer(Taken taken, Instant now);
+  // Why requests were refused here, since it was asked last, and how many; false: none was.
+  bool write_refused(TextWriter& into);
+
+  Instant due() const;  // when something is to be closed or accepted again; kNever: nothing is
+
+ private:
+  static constexpr unsigned kAtOnce = 16;
+  static constexpr std::size_t kMostDrained = 65'536;
+
+  struct Slot {
+    Fd fd;
+    Instant since, until;
+    bool ending = false;  // answered
+    bool told_to_continue = false;
+    std::size_t drained = 0;
+    Address peer;
+    alignas(HttpIncoming) unsigned char request[sizeof(HttpIncoming)];
+    std::uint8_t buffer[kHookHeadBytes + kHookBodyBytes];
+
+    HttpIncoming& incoming() { return *std::launder(reinterpret_cast<HttpIncoming*>(request)); }
+  };
+
+  bool accept_one(Instant now);
+  Slot& place();
+  bool read(Slot& slot, Instant now);
+  bool is_right(Slot& slot, Instant now);
+  bool knows_secret(std::string_view given) const;
+  bool has_room(Instant now);
+  void refuse(Slot& slot, unsigned status, std::string_view why, Instant now);
+  void say(Slot& slot, unsigned status, Instant now);
+  void drain(Slot& slot);
+
+  Settings settings_;
+  Fd listener_;
+  Slot* current_ = nullptr;  // with the owner
+  Instant accept_again_;     // after a failure that waiting may help
+  Instant second_;           // in which `in_second_` were taken
+  unsigned in_second_ = 0;
+  std::uint32_t refused_ = 0;
+  FixedText<160> refusal_;
+  Slot slots_[kMaxHooks];
+};
+
+}  // namespace tocsin

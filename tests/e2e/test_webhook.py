@@ -1,0 +1,318 @@
+# SPDX-License-Identifier: MIT
+"""The service calls the device: answers of people, what is refused, and a thousand who are slow."""
+import os
+import pathlib
+import socket
+import unittest
+
+from device import PHONES, Case, Runner, wait_until
+
+from webhook import FORMS, call  # of tests/simulator
+
+SECRET = "wh-5ecret-0123456789abcdef"
+HEADER = "X-Webhook-Secret"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Webhook(Case):
+    def hooked(self, service=None, more="", listen=None, secret=SECRET, **config):
+        """A running device that takes webhooks."""
+        self.port = free_port()
+        device = self.device(service or self.service(), **config)
+        secret_file = device.folder / "hook.secret"
+        secret_file.write_text(secret + "\n")
+        secret_file.chmod(0o600)
+        device.secrets.append(secret)
+        hook = f"[webhook]\nlisten = {listen or '127.0.0.1'}:{self.port}\npath = /streams\n"
+        hook += f"header = {HEADER}\nsecret_file = {secret_file}\n"
+        config.setdefault("alarm", {"text": "{device}: sump level high, {code}", "class": "warning"})
+        device.write_config(more=hook + more, **config)
+        self.url = f"http://{(listen or '127.0.0.1').strip('[]')}:{self.port}/streams"
+        return device.start()
+
+    def call(self, form="json", headers=None, url=None, **values):
+        return call(url or self.url, values, form, {HEADER: SECRET} if headers is None else headers)
+
+    def answers(self, text, phone="anna", form="json"):
+        status, body = self.call(form, **{"from": PHONES[phone], "text": text})
+        self.assertEqual((status, body), (200, b""))
+
+    def alarm(self, device, name="high-level"):
+        return next((a for a in device.status()["alarms"] if a["name"] == name), None)
+
+    def raised(self, device):
+        device.ok("raise", "high-level")
+        return self.alarm(device)["code"]
+
+    def texts_to(self, service, phone):
+        return [m["text"] for m in service.messages() if m["recipient"] == PHONES[phone]]
+
+    def raw(self, request, wait=True):
+        """What the device answers to these bytes, to the end of the connection."""
+        with socket.create_connection(("127.0.0.1", self.port), 10) as channel:
+            channel.sendall(request)
+            answer = b""
+            while wait and (data := channel.recv(4096)):
+                answer += data
+            return answer
+
+    # -- answers of people -----------------------------------------------------------------------------------
+
+    def test_an_alarm_is_acknowledged_by_its_code_in_every_form(self):
+        service = self.service()
+        device = self.hooked(service)
+        for form, phone in zip(FORMS, PHONES):
+            code = self.raised(device)
+            self.assertEqual((self.alarm(device)["active"], self.alarm(device)["acknowledged"]), (True, False))
+            self.answers(f" ack {code.lower()}. On my way", phone, form)
+            self.assertEqual((self.alarm(device)["active"], self.alarm(device)["acknowledged"]), (True, True))
+            device.log.wait(f"alarm high-level acknowledged by 44*******{PHONES[phone][-3:]}")
+            wait_until(lambda: "dev: high-level acknowledged" in self.texts_to(service, phone), "the reply")
+            self.assertIn(f"dev: sump level high, {code}", self.texts_to(service, phone))
+            device.ok("clear", "high-level")
+            self.assertEqual(self.alarm(device)["acknowledged"], False)
+
+    def test_an_acknowledgement_outlives_a_kill_and_a_new_alarm_has_another_code(self):
+        device = self.hooked()
+        code = self.raised(device)
+        self.answers(f"ACK {code}")
+        self.assertIn("acknowledged already", device.ok("ack", "high-level").err)  # and on the medium
+        device.kill()
+        device.start()
+        self.assertEqual((self.alarm(device)["code"], self.alarm(device)["acknowledged"]), (code, True))
+        device.ok("clear", "high-level")
+        again = self.raised(device)
+        self.assertNotEqual(again, code)
+        self.answers(f"ACK {code}")
+        self.assertFalse(self.alarm(device)["acknowledged"])
+        self.answers(f"ACK {again}", "ben")
+        self.assertTrue(self.alarm(device)["acknowledged"])
+
+    def test_ack_by_hand_with_and_without_a_daemon(self):
+        device = self.device(self.service())
+        self.assertIn("is not active", device.ok("ack", "high-level").err)
+        device.ok("raise", "high-level")
+        self.assertEqual(device.ok("ack", "high-level").out, "")
+        self.assertIn("acknowledged already", device.ok("ack", "high-level").err)
+        self.assertIn("active already", device.ok("raise", "high-level").err)
+        device.start()
+        self.assertTrue(self.alarm(device)["acknowledged"])
+        self.assertIn(", acknowledged\n", device.ok("status").out)
+        device.ok("clear", "high-level")
+        device.ok("raise", "high-level")
+        self.assertEqual(device.ok("ack", "high-level"), (0, "", ""))
+        self.one_line(device.run("ack", "low-level"), 65, "no [alarm low-level]")
+
+    def test_status_is_answered_and_at_most_once_a_minute(self):
+        service = self.service()
+        device = self.hooked(service)
+        code = self.raised(device)
+        for text in ("STATUS", "status", "Status?"):
+            self.answers(text)
+        wait_until(lambda: len(self.texts_to(service, "anna")) == 2, "alarm and reply")
+        self.answers("status", "ben")
+        wait_until(lambda: len(self.texts_to(service, "ben")) == 2, "another phone's reply")
+        [reply] = [text for text in self.texts_to(service, "anna") if "active" in text]
+        self.assertRegex(reply, f"^dev: 1 alarm active: high-level code {code}, [0-9]+ messages? waits?$")
+        self.assertEqual(len(self.texts_to(service, "anna")), 2)
+
+    def test_stop_spares_a_phone_all_but_critical_alarms_and_start_ends_that(self):
+        service = self.service()
+        loud = "[alarm loud]\nto = anna, ben\nclass = critical\ntext = critical\n\n"
+        alone = "[alarm alone]\nto = anna\nclass = info\ntext = alone\n\n"
+        device = self.hooked(service, more=loud + alone, alarm={"class": "warning", "text": "warning"})
+        self.answers("STOP")
+        device.send("what was noted before is on the medium with this", "eve")
+        device.restart()
+        self.assertEqual(device.status()["stopped"], [{"to": PHONES["anna"]}])
+        self.assertIn("stopped  44*******100: asked by STOP", device.ok("status").out)
+        for alarm in ("high-level", "loud", "alone"):
+            device.ok("raise", alarm)
+        device.wait_ended()
+        self.assertEqual(sorted(self.texts_to(service, "ben")), ["critical", "warning"])
+        told = [text for text in self.texts_to(service, "anna") if not text.startswith("dev: ")]
+        self.assertEqual(sorted(told), ["alone", "critical"])  # who is told alone is told
+        self.answers("START")
+        self.assertEqual(device.status()["stopped"], [])
+        device.ok("clear", "high-level")
+        device.ok("raise", "high-level")
+        device.wait_ended()
+        self.assertIn("warning", self.texts_to(service, "anna"))
+
+    def test_who_is_no_contact_and_what_is_no_instruction_is_logged_and_ignored(self):
+        service = self.service()
+        device = self.hooked(service)
+        code = self.raised(device)
+        device.wait_ended()
+        before = len(service.messages())
+        for sender in ("447700900999", "ALERTS", ""):
+            self.assertEqual(self.call(**{"from": sender, "text": f"ACK {code}"})[0], 200)
+        device.log.wait("answer from 44*******999: `ACK " + code + "`, no contact: ignored")
+        device.log.wait("answer from nobody")
+        self.answers("please call 447700900555")
+        device.log.wait("answer from 44*******100: `please call 44*******555`, not understood: ignored")
+        self.assertEqual(self.call(colour="blue")[0], 200)
+        device.log.wait("webhook not understood: `{\"colour\": \"blue\"}`")
+        self.assertEqual(self.call("query", status="teleported", message_uuid="x")[0], 200)
+        self.assertFalse(self.alarm(device)["acknowledged"])
+        device.send("the last")
+        device.wait_ended()
+        self.assertEqual(len(service.messages()), before + 1, "nobody was answered")
+
+    # -- what is refused -------------------------------------------------------------------------------------
+
+    def test_without_the_secret_there_is_one_answer(self):
+        device = self.hooked()
+        code = self.raised(device)
+        given = {"from": PHONES["anna"], "text": f"ACK {code}"}
+        wrong = ({}, {HEADER: SECRET[:-1]}, {HEADER: SECRET + "f"}, {HEADER: SECRET.upper()}, {HEADER: ""},
+                 {HEADER: SECRET + "x" * 200}, {"Authorization": SECRET})
+        for headers in wrong:
+            for url in (self.url, self.url + "x"):
+                for form in FORMS:
+                    self.assertEqual(self.call(form, headers=headers, url=url, **given), (403, b""), headers)
+        device.log.wait("from 127.0.0.1: its secret is missing or wrong (403)")
+        self.assertFalse(self.alarm(device)["acknowledged"])
+        self.assertEqual(self.call(headers={HEADER.lower(): SECRET}, **given)[0], 200)
+        self.assertTrue(self.alarm(device)["acknowledged"])
+
+    def test_what_is_no_right_request_is_refused_with_the_right_number(self):
+        self.hooked()
+        fields = f"Host: d\r\n{HEADER}: {SECRET}\r\n"
+        rows = [
+            (404, f"GET /other HTTP/1.1\r\n{fields}\r\n"),
+            (404, f"GET /streams/ HTTP/1.1\r\n{fields}\r\n"),
+            (405, f"PUT /streams HTTP/1.1\r\n{fields}Content-Length: 2\r\n\r\n{{}}"),
+            (405, f"HEAD /streams HTTP/1.1\r\n{fields}\r\n"),
+            (400, "GET /streams\r\n\r\n"),
+            (400, f"POST /streams HTTP/1.1\r\n{fields}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+            (413, f"POST /streams HTTP/1.1\r\n{fields}Content-Length: 8193\r\n\r\n" + 3000 * "x"),
+            (431, f"GET /streams HTTP/1.1\r\n{fields}" + 400 * "X-Many: 1234567\r\n"),
+            (505, f"GET /streams HTTP/3.0\r\n{fields}\r\n"),
+            (200, f"POST /streams HTTP/1.1\r\n{fields}Transfer-Encoding: chunked\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n"),
+            (200, f"GET http://d/streams?a=b HTTP/1.0\r\n{HEADER}: {SECRET}\r\n\r\n"),
+        ]
+        for status, request in rows:
+            answer = self.raw(request.encode())
+            self.assertTrue(answer.startswith(b"HTTP/1.1 %d " % status), (request[:80], answer))
+            self.assertIn(b"\r\nConnection: close\r\n\r\n", answer)
+        # Who asks first is told to go on, and is answered once.
+        with socket.create_connection(("127.0.0.1", self.port), 10) as channel:
+            channel.sendall(f"POST /streams HTTP/1.1\r\n{fields}Expect: 100-continue\r\nContent-Length: 2\r\n\r\n".encode())
+            self.assertEqual(channel.recv(4096), b"HTTP/1.1 100 Continue\r\n\r\n")
+            channel.sendall(b"{}")
+            self.assertTrue(channel.recv(4096).startswith(b"HTTP/1.1 200 OK\r\n"))
+
+    def test_more_than_ten_in_a_second_wait(self):
+        device = self.hooked()
+        answers = [self.call("query", text="hello")[0] for _ in range(40)]
+        self.assertEqual(set(answers), {200, 503})
+        self.assertGreaterEqual(answers.count(200), 10)
+        device.log.wait("more than 10 in a second (503)")
+        wait_until(lambda: self.call("query", text="hello")[0] == 200, "the next second")
+
+    def test_an_address_or_a_secret_that_is_missing_is_tried_again(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            device = self.device(self.service())
+            port = taken.getsockname()[1]
+            device.write_config(more=f"[webhook]\nlisten = 127.0.0.1:{port}\n")
+            device.start()
+            device.log.wait(f"cannot listen at 127.0.0.1 port {port}: ")
+        device.ok("raise", "high-level")  # it watches all the same
+        url = f"http://127.0.0.1:{port}/"
+
+        def reached():
+            try:
+                return call(url, {"text": "hello"}, "query")[0] == 200
+            except OSError:
+                return False
+
+        wait_until(reached, "the address")
+
+    def test_mistakes_of_the_section_are_told(self):
+        device = self.device(self.service())
+        rows = [
+            ("listen = 192.0.2.7:8080", "no loopback address: add `header` and `secret_file`"),
+            ("listen = localhost:8080", "write an address of this device, not a name"),
+            ("listen = 127.0.0.1", "write its port too"),
+            ("path = /a", "this section has no `listen`"),
+            ("listen = 127.0.0.1:80\npath = a", "`path` cannot be used: begin it with /"),
+            ("listen = 127.0.0.1:80\nheader = X-A", "`header` stands here and no `secret_file`"),
+            ("listen = 127.0.0.1:80\nsecret_file = /x", "`secret_file` stands here and no `header`"),
+            ("listen = 127.0.0.1:80\nheader = X A\nsecret_file = /x", "cannot be the header with the secret"),
+            ("listen = 127.0.0.1:80\nheader = host\nsecret_file = /x", "cannot be the header with the secret"),
+            ("listen = 127.0.0.1:80\n[webhook]\nlisten = 127.0.0.1:81", "a second [webhook] section"),
+            ("listen = [::1]:80\nheader = X-A\nsecret_file = /nowhere/secret", "there is no webhook secret file"),
+        ]
+        for keys, words in rows:
+            device.write_config(more=f"[webhook]\n{keys}\n")
+            self.one_line(device.run("check"), 78, words)
+        short = device.folder / "short"
+        short.write_text("0123456789abcde\n")
+        short.chmod(0o600)
+        device.write_config(more=f"[webhook]\nlisten = [::1]:80\nheader = X-A\nsecret_file = {short}\n")
+        self.one_line(device.run("check"), 78, "has less than 16 characters")
+        short.write_text("0123456789abcdef\n")
+        device.ok("check")
+
+    # -- a thousand who are slow -----------------------------------------------------------------------------
+
+    def memory_kib(self, device):
+        # Of its own, whoever else runs the same program.
+        rollup = pathlib.Path(f"/proc/{device.process.pid}/smaps_rollup").read_text()
+        return int(next(line for line in rollup.splitlines() if line.startswith("Private_Dirty:")).split()[1])
+
+    def test_a_thousand_slow_ones_keep_nobody_waiting(self):
+        service = self.service()
+        device = self.hooked(service)
+        slow = []
+        self.addCleanup(lambda: [channel.close() for channel in slow])
+
+        def connect(count):
+            for _ in range(count):
+                channel = socket.socket()
+                channel.setblocking(False)
+                channel.connect_ex(("127.0.0.1", self.port))
+                slow.append(channel)
+
+        def drip():
+            for channel in slow:
+                try:
+                    channel.send(b"G")
+                except OSError:
+                    pass
+
+        def alarms(count, slow_ones):
+            for turn in range(count):
+                connect(slow_ones)
+                drip()
+                # An alarm, and a call that is not slow, between all of them.
+                device.ok("raise" if turn % 2 == 0 else "clear", "high-level")
+                if turn % 2 == 0:
+                    code = self.alarm(device)["code"]
+                    wait_until(lambda: self.call(**{"from": PHONES["anna"], "text": f"ACK {code}"})[0] == 200, "room")
+                    self.assertTrue(self.alarm(device)["acknowledged"])
+
+        alarms(40, 0)
+        device.wait_ended()
+        before = self.memory_kib(device)
+        alarms(20, 50)
+        self.assertEqual(len(slow), 1000)
+        device.wait_ended()
+        after = self.memory_kib(device)
+        # As many descriptors as there are places, and no more memory than these take.
+        handles = len(os.listdir(f"/proc/{device.process.pid}/fd"))
+        self.assertLess(handles, 40)
+        self.assertLess(after - before, 160, "KiB")
+        self.figures(f"{len(slow)} slow connections, 10 alarms, own memory {before} -> {after} KiB, {handles} descriptors")
+
+
+if __name__ == "__main__":
+    unittest.main(testRunner=Runner)
