@@ -34,10 +34,11 @@ Bytes guarded(std::string_view text) {
   return {page - text.size(), text.size()};
 }
 
-Judgement judge_guarded(Answer answer, std::string_view body, Span<const std::string_view> ids) {
+Judgement judge_guarded(Answer answer, std::string_view body, Span<const std::string_view> ids,
+                        Naming naming = Naming::listed) {
   answer.body = guarded(body);
   for (MessageVerdict& one : verdicts) one.fate = Fate::accepted;  // must not survive
-  return judge(answer, ids, Span<MessageVerdict>{verdicts, ids.size()}, arena);
+  return judge(answer, ids, Span<MessageVerdict>{verdicts, ids.size()}, arena, naming);
 }
 
 Judgement judge_200(std::string_view body, Span<const std::string_view> ids) {
@@ -78,6 +79,7 @@ std::string unescape(std::string_view text) {
 }
 
 const char* const kWholes[] = {"judged", "held", "halve", "later", "unknown"};
+const std::string_view kNamings[] = {"listed", "single", "anonymous"};
 const char* const kFates[] = {"unknown", "accepted", "refused", "later"};
 
 struct Expected {
@@ -87,6 +89,7 @@ struct Expected {
 struct Vector {
   Answer answer;
   std::string_view whole, reason, why;
+  Naming naming = Naming::listed;
   bool rate_limited = false;
   std::uint64_t retry = 0;
   std::string_view ids[kMaxBatch];
@@ -112,6 +115,14 @@ const Vector& parse(std::string_view rest) {
       v.answer.status = static_cast<std::uint16_t>(parse_number(value, 999).value());
     } else if (key == "retry-after") {
       v.answer.retry_after = value;
+    } else if (key == "date") {
+      v.answer.date = value;
+    } else if (key == "now") {
+      v.answer.now.ms = static_cast<std::int64_t>(parse_number(value).value()) * 1000;
+    } else if (key == "naming") {
+      const auto* const found = std::find(std::begin(kNamings), std::end(kNamings), value);
+      CHECK(found != std::end(kNamings));
+      v.naming = static_cast<Naming>(found - kNamings);
     } else if (key == "encoded") {
       v.answer.encoded = value == "yes";
     } else if (key == "ids") {
@@ -146,7 +157,7 @@ void check_vector(std::string_view text) {
   CHECK(!v.why.empty());
   CHECK(v.id_count > 0);
   CHECK_EQ(v.fate_count, v.id_count);
-  const Judgement got = judge_guarded(v.answer, v.body, {v.ids, v.id_count});
+  const Judgement got = judge_guarded(v.answer, v.body, {v.ids, v.id_count}, v.naming);
   CHECK_TEXT(got.reason.view(), v.reason);
   CHECK_TEXT(kWholes[static_cast<int>(got.whole)], v.whole);
   CHECK_EQ(got.rate_limited, v.rate_limited);
@@ -212,6 +223,20 @@ TEST(judge_recorded_answers_have_the_documented_outcome) {
 }
 TEST(judge_known_forms_have_the_expected_outcome) {
   for_each_vector("tests/vectors/api/contract.txt", check_vector);
+}
+TEST(judge_answers_to_single_messages_have_the_expected_outcome) {
+  for_each_vector("tests/vectors/api/single.txt", check_vector);
+}
+// What names nobody is nobody's where many were asked about, or where the request had an id to give back.
+TEST(judge_answers_without_an_id_mean_nothing_to_who_gave_one) {
+  for_each_vector("tests/vectors/api/single.txt", [](std::string_view text) {
+    const Vector& v = parse(text);
+    if (v.naming != Naming::anonymous) return;
+    for (const Naming other : {Naming::listed, Naming::single}) {
+      judge_guarded(v.answer, v.body, {v.ids, 1}, other);
+      CHECK(verdicts[0].fate != Fate::accepted && verdicts[0].fate != Fate::refused);
+    }
+  });
 }
 TEST(judge_odd_answers_are_never_guessed) { for_each_vector("tests/vectors/api/odd.txt", check_vector); }
 

@@ -102,3 +102,83 @@ TEST(sender_without_a_path_sends_nothing) {
   CHECK_TEXT(b->sender.reason(), "");
   CHECK(b->state(number) == State::queued);
 }
+
+// ---- forms ---------------------------------------------------------------------------------------------------------
+
+namespace {
+
+// A device whose stream has this form.
+void use(Bench& b, RequestForm& form, const char* json) {
+  RequestForm::Problem problem;
+  CHECK_OK(form.read(json, problem));
+  b->settings.form = &form;
+  b->settings.send_path = "/wa/send";
+  b->settings.device = "boiler-room-7";
+  b.start();
+}
+
+}  // namespace
+
+TEST(sender_of_a_form_fills_it_in_one_message_a_request) {
+  Bench b;
+  RequestForm form;
+  use(b, form, R"({"internal_id":"{{internal_id}}","to":"{{recipient}}","body":["{{device}} {{alarm}} {{state}} {{class}}: {{text}}"]})");
+  b.service.script = [&b](const Request& request) {
+    const bool first = has(request.body, "\\\"high\\\"");
+    return answer(200, "{\"messages\":[{\"internal_id\":\"" + b->id(first ? 1 : 2) + "\",\"message_uuid\":\"u\",\"error\":null}]}");
+  };
+  const auto raised = post_alarm(b, Transition::raised, "sump \"high\"");
+  const auto by_hand = b->post(Class::warning, 1, "hello");
+  CHECK_EQ(raised, 1);
+  CHECK(b->run_until_ended(seconds(10)));
+  CHECK_EQ(b.service.requests.size(), 2);
+  CHECK(has(b.service.requests[0].head, "POST /wa/send HTTP/1.1\r\n"));
+  CHECK_TEXT(b.service.requests[0].body, "{\"internal_id\":\"" + b->id(raised) + "\",\"to\":\"447700900100\",\"body\":"
+             "[\"boiler-room-7 high-level raised critical: sump \\\"high\\\"\"]}");
+  CHECK_TEXT(b.service.requests[1].body, "{\"internal_id\":\"" + b->id(by_hand) + "\",\"to\":\"447700900100\",\"body\":"
+             "[\"boiler-room-7   warning: hello\"]}");
+  CHECK(b->state(raised) == State::accepted);
+  CHECK(b->state(by_hand) == State::accepted);
+}
+
+// The service gives no id back where it was given none.
+TEST(sender_of_a_form_without_an_id_takes_the_only_entry_for_its_message) {
+  Bench b;
+  RequestForm form;
+  use(b, form, R"({"to":"{{recipient}}","body":"{{text}}"})");
+  b.service.script = [](const Request&) { return answer(200, R"({"status":true,"messages":[{"message_uuid":"u-7","error":null}]})"); };
+  const auto number = b->post(Class::critical, 1, "sump high");
+  CHECK(b->run_until_ended(seconds(10)));
+  CHECK(b->state(number) == State::accepted);
+  CHECK_TEXT(b->record(number).uuid, "u-7");
+}
+
+TEST(sender_of_a_form_with_an_id_takes_no_entry_without_one) {
+  Bench b;
+  RequestForm form;
+  use(b, form, R"({"to":"{{recipient}}","body":"{{text}}","internal_id":"{{internal_id}}"})");
+  b.service.script = [](const Request&) { return answer(200, R"({"status":true,"messages":[{"message_uuid":"u-7","error":null}]})"); };
+  const auto number = b->post(Class::critical, 1, "sump high");
+  CHECK(b->run_until_ended(minutes(30)));
+  CHECK(b->state(number) == State::unknown);
+  CHECK_EQ(b.service.requests.size(), kMaxSends);
+}
+
+// Nobody knows whether a no in words is about the message or about the stream: the others go on.
+TEST(sender_of_a_form_that_says_no_sets_that_message_aside_and_goes_on) {
+  Bench b;
+  RequestForm form;
+  use(b, form, R"({"to":"{{recipient}}","body":"{{text}}"})");
+  b.service.script = [](const Request& request) {
+    return has(request.body, "447700900101") ? answer(200, R"({"status":false,"message":"Template is paused"})")
+                                            : answer(200, R"({"status":true,"message_uuid":"u"})");
+  };
+  const auto first = b->post(Class::critical, 4, "sump high");
+  CHECK(b->run(minutes(5)));
+  CHECK_EQ(b.service.requests.size(), 4);
+  for (std::uint32_t i = 0; i < 4; ++i) CHECK(b->state(first + i) == (i == 1 ? State::queued : State::accepted));
+  CHECK_TEXT(b->sender.reason(), "");
+  CHECK(b->run(hours(2)));
+  CHECK(b.service.requests.size() >= 5);  // again, slowly
+  CHECK(b.service.requests.size() <= 8);
+}

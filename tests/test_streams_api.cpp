@@ -111,7 +111,7 @@ TEST(event_send_of_two_messages_is_the_form_that_was_seen) {
   JsonWriter json(buffer);
   open_event_send(json, "alarm");
   OutgoingText message{"gw7-125", "GLOBAL", "447700900123", "Pump 3: level \"high\"", "gw7", "high-level", "critical", "raised"};
-  add_recipient(json, message, kVariables);
+  add_recipient(json, message, kAllVariables);
   message.internal_id = "gw7-126";
   message.sender = message.alarm = message.state = {};
   add_recipient(json, message, 1 | 4);
@@ -140,7 +140,7 @@ TEST(simple_send_of_the_longest_message_fits_a_request) {
                               {name, kMaxDeviceName}, {name, kMaxName}, "critical", "cleared"};
   JsonWriter json(buffer);
   open_event_send(json, {key, sizeof key});
-  add_recipient(json, of_event, kVariables);
+  add_recipient(json, of_event, kAllVariables);
   close_event_send(json);
   CHECK_OK(json.finish());
 }

@@ -150,7 +150,7 @@ bool Sender::begin(Instant now) {
 // Errors: empty; bad_value, too_big from the request head: nothing is counted then.
 Status Sender::prepare(const Clocks& clocks) {
   batch_size_ = outbox_.pick(stream_id_, clocks.now, others_first_ ? Outbox::After::troubled : Outbox::After::others,
-                             Span<std::uint32_t>{batch_, batch_limit_});
+                             Span<std::uint32_t>{batch_, settings_.form != nullptr ? 1 : batch_limit_});
   to_troubled_ = batch_size_ > 0 && outbox_.is_in_trouble(batch_[0]);
   // Trouble may have cut the next request to one message: that alone is not the others' turn.
   others_first_ = to_troubled_ || (others_first_ && batch_limit_ < kMaxBatch);
@@ -181,7 +181,8 @@ Status Sender::prepare(const Clocks& clocks) {
 // Writes the body for the batch. False: the batch was made smaller, call it again.
 bool Sender::compose(const Clocks& clocks) {
   const MutBytes room = call_.body_room();
-  JsonWriter json({reinterpret_cast<char*>(room.data()), room.size()});
+  const Span<char> text_room{reinterpret_cast<char*>(room.data()), room.size()};
+  JsonWriter json(text_room);
   const bool of_event = !settings_.event.empty();
   of_event ? open_event_send(json, settings_.event) : open_simple_send(json);
   for (std::size_t i = 0; i < batch_size_; ++i) {
@@ -205,6 +206,13 @@ bool Sender::compose(const Clocks& clocks) {
     out.alarm = message.value().alarm;
     out.message_class = tocsin::word(message.value().cls);
     out.state = tocsin::word(message.value().transition);
+    if (settings_.form != nullptr) {
+      const auto body = settings_.form->fill(out, text_room);
+      TOCSIN_ASSERT(body.ok());  // a form is not taken whose longest body does not fit
+      body_size_ = body.value().size();
+      naming_ = settings_.form->has_internal_id() ? Naming::single : Naming::anonymous;
+      return true;
+    }
     of_event ? add_recipient(json, out, settings_.variables) : add_message(json, out);
     if (json.size() + 2 > room.size()) {
       TOCSIN_ASSERT(i > 0);  // one message always fits: kMaxSentText escaped is below kRequestBodyBytes
@@ -215,6 +223,7 @@ bool Sender::compose(const Clocks& clocks) {
   close_simple_send(json);
   const auto body = json.finish();
   TOCSIN_ASSERT(body.ok());  // texts were checked when they were accepted
+  naming_ = Naming::listed;
   body_size_ = body.value().size();
   return true;
 }

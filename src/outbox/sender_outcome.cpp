@@ -28,9 +28,11 @@ void Sender::judge_answer(const Clocks& clocks, std::uint32_t random) {
   answer.status = response.status();
   answer.encoded = response.encoded();
   answer.retry_after = response.retry_after();
+  answer.date = response.date();
+  if (clocks.wall_trusted) answer.now = clocks.wall;
   answer.body = response.body();
   Judgement judgement = judge(answer, Span<const std::string_view>{ids, batch_size_},
-                              Span<MessageVerdict>{verdicts_, batch_size_}, arena_);
+                              Span<MessageVerdict>{verdicts_, batch_size_}, arena_, naming_);
   if (call_.settings_changed()) {  // a token that is not known any more may be in its words, and was what it judged
     for (std::size_t i = 0; i < batch_size_; ++i) verdicts_[i].reason.clear();
     judgement.reason.assign_cut("answered to the token before this one");

@@ -13,6 +13,7 @@
 #include "src/program/commands.hpp"
 #include "src/program/in_place.hpp"
 #include "src/program/queue_places.hpp"
+#include "src/program/request_body.hpp"
 #include "src/program/state_files.hpp"
 
 namespace tocsin {
@@ -193,6 +194,13 @@ Exit check_configuration(const Call& call) {
     }
     ::explicit_bzero(token, sizeof token);
     const StreamConfig& stream = call.config.streams[i];
+    static char form_text[kMaxForm + 1];
+    RequestForm form;
+    why.clear();
+    if (stream.request == RequestKind::form && !read_request_body(stream, form_text, form, why).ok()) {
+      complain(why.view());
+      exit = Exit::config;
+    }
     TlsContext authorities;
     if (!authorities.open({stream.ca_file, stream.crl_file, stream.pin_sha256, stream.client_cert_file,
                            stream.client_key_file}).ok()) {

@@ -155,6 +155,8 @@ Exit judge_answer(const Question& question, const ServiceCall& call, std::string
   answer.status = response.status();
   answer.encoded = response.encoded();
   answer.retry_after = response.retry_after();
+  answer.date = response.date();
+  if (const Clocks clocks = read_clocks(); clocks.wall_trusted) answer.now = clocks.wall;
   answer.body = response.body();
   OtpVerdict verdict = judge_otp(answer, arena);
   hide(token, verdict.reason);

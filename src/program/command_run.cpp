@@ -37,8 +37,8 @@ bool has_ended(pid_t keeper) {
   return ended;
 }
 
-// What a file that is right in itself would still break: the queue would be another one, or the new start
-// would end at a line that is not there.
+// What a file that is right in itself would still break: the queue would be another one, the new start would end at a
+// line that is not there, or a stream would be held for a form that is no good.
 bool suits_running(const Config& now, const Config& next, TextWriter& why) {
   if (next.device.state != now.device.state || next.device.control != now.device.control ||
       next.device.state_device != now.device.state_device) {
@@ -57,6 +57,11 @@ bool suits_running(const Config& now, const Config& next, TextWriter& why) {
     }
     why.text("alarm ").text(alarm.name).text(": ").text(line.problem());
     return false;
+  }
+  for (const StreamConfig& stream : Span<const StreamConfig>{next.streams}.first(next.stream_count)) {
+    static char form_text[kMaxForm + 1];
+    RequestForm form;
+    if (stream.request == RequestKind::form && !read_request_body(stream, form_text, form, why).ok()) return false;
   }
   return true;
 }

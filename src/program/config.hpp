@@ -44,7 +44,7 @@ inline constexpr SmsRules kDefaultSmsRules = {3, false, Reference::bits8};
 enum class StreamType : std::uint8_t { marketing, two_way, transactional, otp, whatsapp };
 // The hosts of the service that are known: what their addresses and paths are.
 enum class Service : std::uint8_t { sendsms, streams, gateway };
-enum class RequestKind : std::uint8_t { simple_send, event_send };
+enum class RequestKind : std::uint8_t { simple_send, event_send, form };
 
 struct StreamConfig {
   std::string_view name;
@@ -56,8 +56,9 @@ struct StreamConfig {
   std::string_view auth_path = "/otp/auth/", verify_path = "/otp/verify/";  // of otp only
   Service service = Service::sendsms;              // whose paths are used
   RequestKind request = RequestKind::simple_send;  // nothing of the kind for otp
+  std::string_view request_body;                   // the file of a form
   std::string_view event;                          // of event_send only
-  Places variables = kVariables;                   // of its template
+  Places variables = kAllVariables;              // of its template
   std::string_view token_file;
   std::string_view sender;                         // empty: the stream's own default
   std::string_view proxy_host;                     // empty: no proxy; an IPv6 address without its brackets

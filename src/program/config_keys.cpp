@@ -48,6 +48,7 @@ constexpr Key kKeys[kKeyCount] = {
     {Section::stream, "auth_path", Need::optional, "/otp/auth/"},
     {Section::stream, "verify_path", Need::optional, "/otp/verify/"},
     {Section::stream, "request", Need::optional, "simple_send"},
+    {Section::stream, "request_body", Need::optional, "/etc/tocsin/whatsapp.json"},
     {Section::stream, "event", Need::optional, "alarm"},
     {Section::stream, "variables", Need::optional, "text, alarm"},
     {Section::stream, "max_segments", Need::optional, "3, or all"},

@@ -29,40 +29,49 @@ Service service_at(std::string_view host) {
 bool sends_messages(const StreamConfig& stream) { return stream.type != StreamType::otp; }
 
 void settle_kind(const RequestLines& lines, StreamConfig& stream, ConfigErrors& errors) {
-  const bool sends = sends_messages(stream);
-  const auto refuse = [&errors, sends](std::uint32_t line, std::string_view key) {
-    if (line == 0) return;
-    Complaint{errors, line}.code(key).text(sends ? " is for streams of type otp: remove it"
-                                                 : " is not for a stream of type otp: remove it");
+  const auto refuse = [&errors](std::uint32_t line, std::string_view key, std::string_view why) {
+    if (line != 0) Complaint{errors, line}.code(key).text(why);
   };
-  if (!sends) {
-    refuse(lines.send_path, "send_path");
-    refuse(lines.request, "request");
-    refuse(lines.event, "event");
-    refuse(lines.variables, "variables");
+  if (!sends_messages(stream)) {
+    constexpr std::string_view kWhy = " is not for a stream of type otp: remove it";
+    refuse(lines.send_path, "send_path", kWhy);
+    refuse(lines.request, "request", kWhy);
+    refuse(lines.request_body, "request_body", kWhy);
+    refuse(lines.event, "event", kWhy);
+    refuse(lines.variables, "variables", kWhy);
     return;
   }
-  refuse(lines.auth_path, "auth_path");
-  refuse(lines.verify_path, "verify_path");
+  constexpr std::string_view kOfCodes = " is for streams of type otp: remove it";
+  refuse(lines.auth_path, "auth_path", kOfCodes);
+  refuse(lines.verify_path, "verify_path", kOfCodes);
+  if (lines.request_body != 0) {
+    constexpr std::string_view kWhy = " is not for a stream with request_body, which has the whole request: remove it";
+    refuse(lines.request, "request", kWhy);
+    refuse(lines.event, "event", kWhy);
+    refuse(lines.variables, "variables", kWhy);
+    stream.request = RequestKind::form;
+    return;
+  }
   const bool of_templates = stream.type == StreamType::transactional || stream.type == StreamType::whatsapp;
   if (lines.request == 0 && of_templates) stream.request = RequestKind::event_send;
   if (stream.request == RequestKind::event_send) {
     if (lines.event != 0) return;
     Complaint complaint{errors, lines.request != 0 ? lines.request : lines.section};
-    complaint.text("event_send needs an event: add event = KEY as the portal shows it");
-    if (stream.type != StreamType::whatsapp) complaint.text(", or request = simple_send for plain texts");
+    complaint.text("event_send needs an event: add event = KEY as the portal shows it, or ");
+    complaint.text(stream.type == StreamType::whatsapp ? "request_body = FILE with the whole request that it shows"
+                                                       : "request = simple_send for plain texts");
     return;
   }
-  const std::uint32_t line = lines.event != 0 ? lines.event : lines.variables;
-  if (line == 0) return;
-  Complaint{errors, line}
-      .code(lines.event != 0 ? "event" : "variables")
-      .text(" is not for simple_send: remove it, or write request = event_send");
+  constexpr std::string_view kWhy = " is not for simple_send: remove it, or write request = event_send";
+  refuse(lines.event, "event", kWhy);
+  if (lines.event == 0) refuse(lines.variables, "variables", kWhy);
 }
 
 void settle_address(const RequestLines& lines, StreamConfig& stream, ConfigErrors& errors) {
   // Where nobody says, the host that the request is documented for.
-  const bool is_simple = sends_messages(stream) && stream.request == RequestKind::simple_send;
+  const bool of_form = stream.request == RequestKind::form;
+  const bool is_simple = of_form ? stream.type == StreamType::marketing || stream.type == StreamType::two_way
+                                 : sends_messages(stream) && stream.request == RequestKind::simple_send;
   if (lines.service == 0)
     stream.service = lines.base_url != 0 ? service_at(stream.host) : is_simple ? Service::sendsms : Service::streams;
   const Preset& preset = preset_of(stream.service);
@@ -84,16 +93,17 @@ void settle_address(const RequestLines& lines, StreamConfig& stream, ConfigError
   }
   if (lines.send_path != 0) return;
   stream.send_path = is_simple ? preset.simple_send : preset.event_send;
+  if (of_form && stream.type == StreamType::whatsapp) stream.send_path = {};  // whatever the host
   if (!stream.send_path.empty()) return;
   Complaint complaint{errors, lines.section};
-  complaint.text("the path of event_send on ").text(preset.host).text(" is not known: add send_path = /...");
-  complaint.text(" as the portal shows it, or use service = streams");
+  complaint.text("where this request goes on ").text(stream.host).text(" is not known: add send_path = /...");
+  complaint.text(" as the portal shows it").text(of_form ? "" : ", or use service = streams");
 }
 
 // "marketing, two-way or otp"
-template <std::size_t N>
-void write_choice(const std::string_view (&words)[N], TextWriter& into) {
-  for (std::size_t at = 0; at < N; ++at) into.text(at == 0 ? "" : at + 1 < N ? ", " : " or ").text(words[at]);
+void write_choice(Span<const std::string_view> words, TextWriter& into) {
+  for (std::size_t at = 0; at < words.size(); ++at)
+    into.text(at == 0 ? "" : at + 1 < words.size() ? ", " : " or ").text(words[at]);
 }
 
 }  // namespace
@@ -146,11 +156,10 @@ void Value::variables(Places& into) const {
   for (bool more = true; more;) {
     more = find(rest, ',') != kNotFound;
     const std::string_view name = trim(take_until(rest, ','));
-    std::size_t at = 0;
-    while (at < sizeof kPlaces / sizeof *kPlaces && kPlaces[at] != name) ++at;
-    if (at == sizeof kPlaces / sizeof *kPlaces) {
+    const std::size_t at = find_place(name);
+    if (at >= kVariables) {
       Complaint complaint{errors, line};
-      write_choice(kPlaces, complaint.code(name).text(" is no variable: use ").words());
+      write_choice({kPlaces, kVariables}, complaint.code(name).text(" is no variable: use ").words());
       return;
     }
     set = static_cast<Places>(set | 1U << at);

@@ -231,7 +231,8 @@ void ConfigReader::end_section() {
   check_needs("client_key_file", "client_cert_file");
   if (type_is_known_)
     settle_requests({section_line_, line_of("service"), line_of("base_url"), line_of("send_path"), line_of("request"),
-                     line_of("event"), line_of("variables"), line_of("auth_path"), line_of("verify_path")},
+                     line_of("request_body"), line_of("event"), line_of("variables"), line_of("auth_path"),
+                     line_of("verify_path")},
                     stream, errors_);
   if (type_is_known_ && stream.type == StreamType::whatsapp) check_no_sms(stream);
   if (stream.retry_min > stream.retry_max) {
@@ -349,6 +350,7 @@ void ConfigReader::stream_value(const IniItem& item, const Value& value) {
   if (item.word == "auth_path") return value.url_path(stream.auth_path);
   if (item.word == "verify_path") return value.url_path(stream.verify_path);
   if (item.word == "request") return value.request_kind(stream.request);
+  if (item.word == "request_body") return value.path(kMaxPath, stream.request_body);
   if (item.word == "event") return value.event(stream.event);
   if (item.word == "variables") return value.variables(stream.variables);
   if (item.word == "base_url") return value.base_url(stream);

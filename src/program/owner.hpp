@@ -24,6 +24,7 @@
 #include "src/program/control.hpp"
 #include "src/program/hook_server.hpp"
 #include "src/program/medium_news.hpp"
+#include "src/program/request_body.hpp"
 #include "src/program/self_alarms.hpp"
 #include "src/program/state_files.hpp"
 #include "tocsin/alarm/alarm.hpp"
@@ -271,6 +272,8 @@ class Owner final : public Observer {
   std::size_t token_sizes_[kMaxStreams] = {};
   char logins_[kMaxStreams][kMaxProxyLogin];
   std::size_t login_sizes_[kMaxStreams] = {};
+  char form_texts_[kMaxStreams][kMaxForm + 1];
+  RequestForm forms_[kMaxStreams];
   FileId token_files_[kMaxStreams];
   FileId login_files_[kMaxStreams];
   alignas(16) unsigned char context_memory_[kMaxStreams][sizeof(TlsContext)];

@@ -70,6 +70,7 @@ void Owner::configure_sender(std::size_t stream) {
   settings.proxy_login = {logins_[stream], login_sizes_[stream]};
   settings.path_prefix = from.path_prefix;
   settings.send_path = from.send_path;
+  if (from.request == RequestKind::form) settings.form = &forms_[stream];
   settings.event = from.event;
   settings.variables = from.variables;
   settings.device = config_->device.name;
@@ -93,6 +94,9 @@ TlsContext& Owner::context_of(std::size_t stream) {
 // All that a stream needs of files.
 Exit Owner::load_files(std::size_t stream, TextWriter& why) {
   const StreamConfig& from = config_->streams[stream];
+  if (from.request == RequestKind::form &&
+      !read_request_body(from, form_texts_[stream], forms_[stream], why).ok())
+    return Exit::config;
   TlsContext& context = context_of(stream);
   if (!context.is_open()) {
     if (!context.open({from.ca_file, from.crl_file, from.pin_sha256, from.client_cert_file, from.client_key_file}).ok()) {

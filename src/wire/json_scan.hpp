@@ -13,4 +13,7 @@ namespace tocsin {
 // and backslashes.
 std::size_t plain_run(std::string_view text);
 
+// Length of the number at the front (RFC 8259 section 6), or 0; `text` has at least a byte.
+std::size_t number_length(std::string_view text);
+
 }  // namespace tocsin

@@ -31,6 +31,13 @@ bool speaks_of(JsonValue entry, std::string_view id) {
   return false;
 }
 
+// It gives nobody's id back, and does not try to.
+bool names_nobody(JsonValue entry) {
+  for (JsonValue member = entry.first(); !member.absent(); member = member.next())
+    if (member.named("internal_id"sv) && !nothing(member)) return false;
+  return entry.is(Kind::object);
+}
+
 // In its place: it is large. What is left of the one before is not shown.
 void set(MessageVerdict& verdict, Fate fate, std::string_view reason) {
   verdict.fate = fate;
@@ -96,13 +103,15 @@ struct Sums {
   std::size_t named = 0, unclear = 0, refused = 0;
 };
 
-Sums judge_messages(JsonValue messages, Span<const std::string_view> ids, Fate unnamed,
+// `first`: the entries begin there.
+Sums judge_messages(JsonValue first, Naming naming, Span<const std::string_view> ids, Fate unnamed,
                     Span<MessageVerdict> verdicts) {
   Sums sums;
+  const bool only = naming == Naming::anonymous && first.next().absent() && names_nobody(first);
   for (std::size_t i = 0; i < ids.size(); ++i) {
     bool named = false;
-    for (JsonValue entry = messages.first(); !entry.absent(); entry = entry.next()) {
-      if (!speaks_of(entry, ids[i])) continue;
+    for (JsonValue entry = first; !entry.absent(); entry = entry.next()) {
+      if (!only && !speaks_of(entry, ids[i])) continue;
       if (!named) {
         read_entry(entry, verdicts[i]);
         named = true;
@@ -124,10 +133,14 @@ Sums judge_messages(JsonValue messages, Span<const std::string_view> ids, Fate u
   return sums;
 }
 
+bool says_no(JsonValue root) {
+  const JsonValue status = root.member("status"sv);
+  return status.is(Kind::boolean) && !status.truth();
+}
+
 // `"status": false` with a reason, and not the least sign that any message was taken.
 bool refuses_everything(JsonValue root, JsonValue messages) {
-  const JsonValue status = root.member("status"sv);
-  if (!status.is(Kind::boolean) || status.truth() || root.has_twice("status"sv)) return false;
+  if (!says_no(root) || root.has_twice("status"sv) || !nothing(root.member("message_uuid"sv))) return false;
   for (JsonValue entry = messages.first(); !entry.absent(); entry = entry.next())
     for (JsonValue member = entry.first(); !member.absent(); member = member.next())
       if (member.named("message_uuid"sv) && !nothing(member)) return false;
@@ -140,9 +153,11 @@ bool refuses_everything(JsonValue root, JsonValue messages) {
   return false;
 }
 
-Whole judge_readable(JsonValue root, const Answer& answer, Span<const std::string_view> ids,
+Whole judge_readable(JsonValue root, const Answer& answer, Naming naming, Span<const std::string_view> ids,
                      Span<MessageVerdict> verdicts, bool& rate_limited, TextWriter& reason) {
   const JsonValue messages = root.member("messages"sv);
+  // The answer is itself what is said of the only message.
+  const bool is_entry = naming != Naming::listed && messages.absent() && !root.member("message_uuid"sv).absent();
   if (!(nothing(messages) || messages.is(Kind::array)) || root.has_twice("messages"sv)) {
     set_all(verdicts, Fate::unknown);
     reason.number(answer.status).text(": no list of messages"sv);
@@ -151,10 +166,16 @@ Whole judge_readable(JsonValue root, const Answer& answer, Span<const std::strin
   rate_limited = names_rate_limit(root);
   for (JsonValue entry = messages.first(); !entry.absent(); entry = entry.next())
     rate_limited = rate_limited || names_rate_limit(entry);
-  const Sums sums = judge_messages(messages, ids, rate_limited ? Fate::later : Fate::unknown, verdicts);
+  Sums sums = judge_messages(is_entry ? root : messages.first(), naming, ids, rate_limited ? Fate::later : Fate::unknown,
+                             verdicts);
+  if (is_entry && verdicts[0].fate == Fate::accepted && (says_no(root) || root.has_twice("status"sv))) {
+    set(verdicts[0], Fate::unknown, "contradictory: message_uuid, and not status true"sv);
+    verdicts[0].named = true;
+    sums.unclear = 1;
+  }
   if (sums.named == 0 && !rate_limited && refuses_everything(root, messages)) {
     write_reason(answer, root, reason);
-    return Whole::held;
+    return naming == Naming::listed ? Whole::held : Whole::halve;
   }
   reason.number(answer.status);
   const std::size_t missing = ids.size() - sums.named;
@@ -175,13 +196,13 @@ Whole judge_readable(JsonValue root, const Answer& answer, Span<const std::strin
 }  // namespace
 
 Judgement judge(const Answer& answer, Span<const std::string_view> ids, Span<MessageVerdict> verdicts,
-                Arena& arena) {
-  TOCSIN_ASSERT(ids.size() == verdicts.size());
+                Arena& arena, Naming naming) {
+  TOCSIN_ASSERT(ids.size() == verdicts.size() && (naming == Naming::listed || ids.size() == 1));
   Judgement judgement;
   char line[kMaxReason];
   TextWriter reason(line);
   const std::string_view retry_after = trim(answer.retry_after);
-  judgement.retry_after_s = retry_seconds(retry_after);
+  judgement.retry_after_s = retry_seconds(retry_after, answer);
   judgement.whole = whole_of(answer.status, !retry_after.empty());
 
   arena.reset();
@@ -191,10 +212,10 @@ Judgement judge(const Answer& answer, Span<const std::string_view> ids, Span<Mes
   const bool later = judgement.whole != Whole::unknown;
   if (!readable) set_all(verdicts, later ? Fate::later : Fate::unknown);
   if (readable) {
-    judgement.whole = judge_readable(root, answer, ids, verdicts, judgement.rate_limited, reason);
+    judgement.whole = judge_readable(root, answer, naming, ids, verdicts, judgement.rate_limited, reason);
     if (judgement.whole == Whole::unknown)
       for (MessageVerdict& one : verdicts) one.fate = Fate::unknown;
-    if (judgement.whole == Whole::held) set_all(verdicts, Fate::later);
+    if (judgement.whole == Whole::held || judgement.whole == Whole::halve) set_all(verdicts, Fate::later);
   } else {
     write_reason(answer, root, reason);
   }

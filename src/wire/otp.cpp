@@ -101,7 +101,7 @@ OtpVerdict judge_otp(const Answer& answer, Arena& arena) {
   char line[kMaxReason];
   TextWriter reason(line);
   const std::string_view retry_after = trim(answer.retry_after);
-  verdict.retry_after_s = retry_seconds(retry_after);
+  verdict.retry_after_s = retry_seconds(retry_after, answer);
   const Whole whole = whole_of(answer.status, !retry_after.empty());
   arena.reset();
   const JsonValue root = answer.encoded ? JsonValue{} : read_object(answer.body, arena);

@@ -29,27 +29,6 @@ bool one_of(std::string_view text, std::size_t at, std::string_view these) {
   return at < text.size() && find(these, text[at]) != kNotFound;
 }
 
-// Length of the number at the front (RFC 8259 section 6), or 0. cJSON takes 007 and would read it as 7:
-// another id.
-std::size_t number_length(std::string_view text) {
-  std::size_t at = text[0] == '-' ? 1 : 0;
-  std::size_t n = digits_at(text, at);
-  if (n == 0 || (n > 1 && text[at] == '0')) return 0;
-  at += n;
-  if (one_of(text, at, ".")) {
-    n = digits_at(text, at + 1);
-    if (n == 0) return 0;
-    at += 1 + n;
-  }
-  if (one_of(text, at, "eE")) {
-    if (one_of(text, ++at, "+-")) ++at;
-    n = digits_at(text, at);
-    if (n == 0) return 0;
-    at += n;
-  }
-  return at;
-}
-
 // Length of the string at the front, quotes included, or 0 (RFC 8259 section 7). The escapes themselves are
 // left to cJSON but for U+0000, behind which it would not show the rest.
 std::size_t string_length(std::string_view text) {
@@ -92,6 +71,26 @@ bool well_formed(std::string_view text) {
 }
 
 }  // namespace
+
+// cJSON takes 007 and would read it as 7: another id.
+std::size_t number_length(std::string_view text) {
+  std::size_t at = text[0] == '-' ? 1 : 0;
+  std::size_t n = digits_at(text, at);
+  if (n == 0 || (n > 1 && text[at] == '0')) return 0;
+  at += n;
+  if (one_of(text, at, ".")) {
+    n = digits_at(text, at + 1);
+    if (n == 0) return 0;
+    at += 1 + n;
+  }
+  if (one_of(text, at, "eE")) {
+    if (one_of(text, ++at, "+-")) ++at;
+    n = digits_at(text, at);
+    if (n == 0) return 0;
+    at += n;
+  }
+  return at;
+}
 
 JsonValue read_object_or_array(Bytes body, Arena& arena) {
   std::string_view text = as_text(body);

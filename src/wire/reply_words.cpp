@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "reply_words.hpp"
 
+#include "tocsin/wire/http_date.hpp"
+
 namespace tocsin {
 namespace {
 
@@ -52,6 +54,13 @@ void write_page_title(std::string_view page, TextWriter& into) {
     for (std::size_t n = 0; n < title.size(); ++n) into.character(title[n] < ' ' || title[n] > '~' ? '?' : title[n]);
     return;
   }
+}
+
+// A date is told by the clock of who wrote it, where that is known.
+std::uint64_t seconds_until(UnixMillis until, const Answer& answer) {
+  const auto told = parse_http_date(answer.date);
+  const UnixMillis now = told.ok() ? told.value() : answer.now;
+  return now.ms > 0 && until.ms > now.ms ? (static_cast<std::uint64_t>(until.ms - now.ms) + 999) / 1000 : 0;
 }
 
 }  // namespace
@@ -136,14 +145,18 @@ Whole whole_of(std::uint16_t status, bool retry_after) {
   }
 }
 
-std::uint32_t retry_seconds(std::string_view field) {
+std::uint32_t retry_seconds(std::string_view field, const Answer& answer) {
   std::uint64_t value = 0;
+  if (const auto date = parse_http_date(field); date.ok()) {
+    value = seconds_until(date.value(), answer);
+    field = {};
+  }
   for (const char c : field) {
     if (!is_digit(c)) return 0;
     value = value * 10 + static_cast<std::uint64_t>(c - '0');
     if (value > kMaxRetryAfter) value = kMaxRetryAfter;
   }
-  return static_cast<std::uint32_t>(value);
+  return static_cast<std::uint32_t>(value < kMaxRetryAfter ? value : kMaxRetryAfter);
 }
 
 }  // namespace tocsin

@@ -25,6 +25,8 @@ bool names_rate_limit(JsonValue object);
 
 // Of a status, and whether there is a Retry-After. `judged` only says that the body decides.
 Whole whole_of(std::uint16_t status, bool retry_after);
-std::uint32_t retry_seconds(std::string_view field);  // at most a day; 0: not a number of seconds
+// Of a Retry-After: a number of seconds, or a date, told by the answer's own Date, else by what is believed of the wall
+// clock. At most a day; 0: neither, or over.
+std::uint32_t retry_seconds(std::string_view field, const Answer& answer);
 
 }  // namespace tocsin

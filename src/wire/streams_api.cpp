@@ -24,9 +24,16 @@ void close_simple_send(JsonWriter& json) {
   json.close_object();
 }
 
+std::size_t find_place(std::string_view name) {
+  for (std::size_t at = 0; at < kPlaceCount; ++at)
+    if (kPlaces[at] == name) return at;
+  return kNotFound;
+}
+
 std::string_view value_at(std::size_t place, const OutgoingText& message) {
-  const std::string_view values[] = {message.text, message.device, message.alarm, message.message_class, message.state};
-  static_assert(sizeof values / sizeof *values == sizeof kPlaces / sizeof *kPlaces);
+  const std::string_view values[] = {message.text,  message.device, message.alarm,       message.message_class,
+                                     message.state, message.phone,  message.internal_id, message.sender};
+  static_assert(sizeof values / sizeof *values == kPlaceCount);
   return values[place];
 }
 
@@ -42,7 +49,7 @@ void add_recipient(JsonWriter& json, const OutgoingText& message, Places variabl
   json.field("recipient_phone"sv, message.phone);
   if (!message.sender.empty()) json.field("sender"sv, message.sender);
   json.open_object("template_variables");
-  for (std::size_t at = 0; at < sizeof kPlaces / sizeof *kPlaces; ++at)
+  for (std::size_t at = 0; at < kVariables; ++at)
     if (has(variables, at)) json.field(kPlaces[at], value_at(at, message));
   json.close_object();
   json.close_object();

@@ -74,14 +74,14 @@ class Tables(Case):
             self.assertRegex(README, rf"(?m)^\| {status} \|")
 
     def test_limits_are_those_of_the_source(self):
-        limits = dict(re.findall(r"(kMax\w+) = ([\d']+);", (ROOT / "include/tocsin/limits.hpp").read_text()))
+        limits = dict(re.findall(r"(k(?:Max|Form)\w+) = ([\d']+);", (ROOT / "include/tocsin/limits.hpp").read_text()))
         limits = {name: int(value.replace("'", "")) for name, value in limits.items()}
         row = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", README.split("## Limits")[1].split("Files:")[0], re.M))
         for cell, names in {
                 "text": ["kMaxText"], "phones of one message": ["kMaxPhones"],
                 "streams, contacts, groups, alarms": ["kMaxStreams", "kMaxContacts", "kMaxGroups", "kMaxMembers", "kMaxAlarms"],
                 "names": ["kMaxName", "kMaxDeviceName"], "sender, token": ["kMaxSender", "kMaxToken"],
-                "messages, waiting and kept": ["kMaxMessages"], "one request": ["kMaxBatch"],
+                "messages, waiting and kept": ["kMaxMessages"], "one request": ["kMaxBatch"], "event, `request_body`": ["kMaxEvent", "kMaxForm", "kFormDepth"],
                 "copies of one message": ["kMaxSends"]}.items():
             numbers = [int(n.replace(",", "")) for n in re.findall(r"\d[\d,]*", row[cell])]
             self.assertEqual(numbers[:len(names)], [limits[name] for name in names], cell)

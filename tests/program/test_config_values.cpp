@@ -133,6 +133,9 @@ TEST(config_type_service_and_address_say_where_requests_go) {
       {"type = transactional\nrequest = simple_send", "simple_send to sendsms.commpeak.com/simple_send/"},
       {"type = whatsapp\nevent = e", "event_send to textpeak-streams.commpeak.com/event_send/"},
       {"type = marketing\nrequest = event_send\nevent = e", "event_send to textpeak-streams.commpeak.com/event_send/"},
+      {"type = marketing\nrequest_body = /b", "form to sendsms.commpeak.com/simple_send/"},
+      {"type = transactional\nrequest_body = /b", "form to textpeak-streams.commpeak.com/event_send/"},
+      {"type = whatsapp\nrequest_body = /b\nsend_path = /wa/", "form to textpeak-streams.commpeak.com/wa/"},
       {"type = otp", "nothing to textpeak-streams.commpeak.com"},
       {"type = marketing\nservice = sendsms", "simple_send to sendsms.commpeak.com/simple_send/"},
       {"type = marketing\nservice = streams", "simple_send to textpeak-streams.commpeak.com/simple_send/"},
@@ -152,7 +155,8 @@ TEST(config_type_service_and_address_say_where_requests_go) {
     check::at("keys=%s", c.keys);
     CHECK_TEXT(read(kDevice + "[stream s]\ntoken_file = /t\n" + c.keys + "\n"), "");
     const StreamConfig& stream = config.streams[0];
-    std::string goes = stream.send_path.empty() ? "nothing" : stream.request == RequestKind::event_send ? "event_send" : "simple_send";
+    const char* const kinds[] = {"simple_send", "event_send", "form"};
+    std::string goes = stream.send_path.empty() ? "nothing" : kinds[static_cast<std::size_t>(stream.request)];
     goes += " to " + std::string(stream.host) + std::string(stream.path_prefix) + std::string(stream.send_path);
     CHECK_TEXT(goes, c.goes);
     CHECK_EQ(stream.port, 443);
@@ -187,7 +191,7 @@ TEST(config_paths_hold_what_a_path_may_hold) {
 TEST(config_variables_are_a_list_of_those_that_are_known) {
   const std::string stream = "[stream s]\ntype = transactional\nevent = e\ntoken_file = /t\n";
   CHECK_TEXT(read(kDevice + stream), "");
-  CHECK_EQ(config.streams[0].variables, kVariables);
+  CHECK_EQ(config.streams[0].variables, kAllVariables);
   CHECK_TEXT(config.streams[0].event, "e");
   CHECK_TEXT(read(kDevice + stream + "variables = text\n"), "");
   CHECK_EQ(config.streams[0].variables, 1);

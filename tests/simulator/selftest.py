@@ -343,6 +343,49 @@ class FreePath(WithService):
         self.assertEqual((kept["recipient"], kept["text"], kept["answer"]), (ANNA, "high", "sent"))
 
 
+class FormPath(WithService):
+    FORM = {"to": "+{{recipient}}", "template": {"name": "alarm", "n": 1, "body": [{"text": "{{device}}: {{text}}"}]}}
+
+    @classmethod
+    def setUpClass(cls):
+        path = os.path.join(WORK.name, "form.json")
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(cls.FORM, file)
+        cls.options = ("--form", f"/wa/send={path}")
+        super().setUpClass()
+
+    @staticmethod
+    def body(to="+" + ANNA, text="gw7: high\nagain", **changes):
+        return {"to": to, "template": {"name": "alarm", "n": 1, "body": [{"text": text}], **changes}}
+
+    def test_body_of_the_form_is_one_message_and_no_other_is_any(self):
+        client = self.client()
+        wrong = [
+            ({}, ["body", "to"]),
+            (self.body(to=ANNA), ["body", "to"]),
+            (self.body(to=5), ["body", "to"]),
+            (self.body(text="high"), ["body", "template", "body", 0, "text"]),
+            (self.body(n=True), ["body", "template", "n"]),
+            (self.body(name="other"), ["body", "template", "name"]),
+            (self.body(body=[]), ["body", "template", "body"]),
+            (self.body(more=1), ["body", "template", "more"]),
+        ]
+        for body, where in wrong:
+            with self.subTest(where=where):
+                answer = client.ask(post("/wa/send", json.dumps(body)))
+                self.assertEqual((answer.status, answer.json()["detail"][0]["loc"]), (422, where))
+        answer = client.ask(post("/wa/send", json.dumps(self.body())))
+        entry, = answer.json()["messages"]
+        kept, = self.service.messages()
+        self.assertEqual(entry, {"message_uuid": kept["uuid"], "error": None})
+        self.assertEqual((kept["recipient"], kept["text"], kept["answer"]), (ANNA, "high\nagain", "sent"))
+
+    def test_rules_know_its_messages(self):
+        self.service.rule("refuse", details="template is paused", match={"recipient": ANNA, "text": "high"})
+        entry, = self.client().ask(post("/wa/send", json.dumps(self.body()))).json()["messages"]
+        self.assertEqual((entry["message_uuid"], entry["details"]), (None, "template is paused"))
+
+
 class Certificates(unittest.TestCase):
     @classmethod
     def setUpClass(cls):

@@ -212,7 +212,7 @@ class Connection:
                 self.note_request(head, self.buffer, complete=False)
                 raise Ended("the body ended early")
         body, self.buffer = self.buffer[: int(length)], self.buffer[int(length) :]
-        plan = self.server.rules.plan(path, self.server.service.messages_in(body))
+        plan = self.server.rules.plan(path, self.server.service.messages_in(path, body))
         token_ok = self.server.service.token_ok(headers)
         self.note_request(head, body, complete=True, token_ok=token_ok, rules=plan.names())
         if self.buffer:

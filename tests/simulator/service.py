@@ -67,8 +67,8 @@ class Answer:
                 return set()
             if content["status"] is True and "messages" not in content:
                 return {copy["n"] for copy in self.accepted if copy["path"] == AUTH}
-            entries = [(e["internal_id"], e["message_uuid"], e["error"]) for e in content["messages"]]
-        except (ValueError, KeyError, TypeError):
+            entries = [(e.get("internal_id"), e["message_uuid"], e["error"]) for e in content["messages"]]
+        except (ValueError, KeyError, TypeError, AttributeError):
             return set()
         refused = {internal_id for internal_id, _, error in entries if error is not None}
         good = {
@@ -76,7 +76,8 @@ class Answer:
             for internal_id, name, error in entries
             if error is None and isinstance(name, str) and internal_id not in refused
         }
-        return {copy["n"] for copy in self.accepted if (copy["internal_id"], copy["uuid"]) in good}
+        names = lambda copy: (copy["internal_id"], None)  # noqa: E731 (one without an id names the only copy)
+        return {copy["n"] for copy in self.accepted if any((name, copy["uuid"]) in good for name in names(copy))}
 
 
 def dump(value):
@@ -115,8 +116,9 @@ def page(code):
 
 
 class Service:
-    def __init__(self, journal, tokens, default_sender=None, free_paths=()):
+    def __init__(self, journal, tokens, default_sender=None, free_paths=(), forms=None):
         self.journal = journal
+        self.forms = forms or {}  # path: Form
         self.free_paths = tuple(free_paths)  # any JSON object is one message there
         self.tokens = set(tokens)
         self.default_sender = default_sender
@@ -128,11 +130,12 @@ class Service:
 
     # -- one request -----------------------------------------------------------------------------------------
 
-    @staticmethod
-    def messages_in(body):
+    def messages_in(self, path, body):
         """What looks like messages in a body, for the rules; never raises."""
         try:
             content = json.loads(body)
+            if path in self.forms:
+                return [self.forms[path].message(content, {"connection": 0, "request": 0})]
             found = content.get("messages", content.get("recipients"))
             return [m for m in found if isinstance(m, dict)] if isinstance(found, list) else []
         except (ValueError, AttributeError):
@@ -155,7 +158,7 @@ class Service:
         return self.finish(instead or Answer(0, b""), plan)
 
     def refusal(self, method, path, headers, body):
-        if path in self.free_paths:
+        if path in self.free_paths or path in self.forms:
             pass
         elif path + "/" in PATHS:  # the gateway's have none: with one they are not found
             host = next((value for name, value in headers if name.lower() == "host"), "localhost")
@@ -189,6 +192,8 @@ class Service:
             return []
         if path in OTP_PATHS:
             return self.codes.problems(path, content)
+        if path in self.forms:
+            return self.forms[path].read(content)[1]
         if path == "/messages_status/":
             return self.list_problems(content, "message_uuids", str, "str")
         if path == "/event_send/":
@@ -253,6 +258,8 @@ class Service:
             return self.statuses(content["message_uuids"], plan)
         if path in self.free_paths:
             messages = [self.free_message(content)]
+        elif path in self.forms:
+            messages = [self.forms[path].message(content, where)]
         elif path == "/event_send/":
             messages = [
                 dict(r, message_content=json.dumps(r.get("template_variables", {}), ensure_ascii=False))
@@ -313,6 +320,8 @@ class Service:
         for index, message in enumerate(messages):
             edits = {rule.do: rule.parameters for rule in plan.edits_of(index)}
             entry = {"internal_id": message["internal_id"], "message_uuid": None, "error": None}
+            if message.get("nameless"):
+                del entry["internal_id"]
             named = message["recipient_phone"] in limit_to if limit_to else index in plan.outcome_indexes
             if limited and named:
                 entry["error"] = "RATE_LIMIT"
@@ -363,7 +372,7 @@ class Service:
             entry["message_uuid"] = ""
         if (
             edits.get("numeric_ids", {}).get("which") in ("both", "internal_id")
-            and entry["internal_id"].isdigit()
+            and entry.get("internal_id", "").isdigit()
         ):
             entry["internal_id"] = int(entry["internal_id"])
         foreign = dict(entry, internal_id="someone-else-1")

@@ -14,6 +14,7 @@ import sys
 import threading
 
 from control import Control
+from forms import Form
 from harness import make_certificates
 from journal import Journal
 from scenarios import RuleBook
@@ -37,6 +38,9 @@ def arguments():
     parser.add_argument("--tls", choices=sorted(VERSIONS), default="any")
     parser.add_argument("--token", action="append", help="a valid token (default: test-token)")
     parser.add_argument("--free-path", action="append", help="a path where any JSON object is one message")
+    parser.add_argument(
+        "--form", action="append", help="PATH=FILE: a path where the body of FILE, filled in, is one message"
+    )
     parser.add_argument("--default-sender", help="messages may leave out their sender")
     parser.add_argument(
         "--keep-tokens", action="store_true", help="write tokens into requests.jsonl as received"
@@ -47,6 +51,10 @@ def arguments():
     parser.add_argument("--rules", help="a file of rules, one JSON object a line")
     parser.add_argument("--until-eof", action="store_true", help="end when standard input ends")
     return parser.parse_args()
+
+
+def forms_of(options):
+    return {path: Form(file) for path, _, file in (form.partition("=") for form in options.form or ())}
 
 
 def main():
@@ -71,7 +79,7 @@ def main():
         signal.signal(number, lambda *_: ended.set())
     journal = Journal(".")
     service = Service(
-        journal, options.token or ["test-token"], options.default_sender, options.free_path or ()
+        journal, options.token or ["test-token"], options.default_sender, options.free_path or (), forms_of(options)
     )
     server = Server(
         service,

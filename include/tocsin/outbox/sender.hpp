@@ -27,8 +27,8 @@
 #include "tocsin/outbox/outbox.hpp"
 #include "tocsin/outbox/pace.hpp"
 #include "tocsin/outbox/service_call.hpp"
+#include "tocsin/wire/request_form.hpp"
 #include "tocsin/wire/sms_text.hpp"
-#include "tocsin/wire/streams_api.hpp"
 
 namespace tocsin {
 
@@ -38,8 +38,9 @@ class Sender {
   struct Settings : ServiceCall::Settings {
     std::string_view name;
     std::string_view send_path = "/simple_send/";  // of the service's address; empty: nothing is sent
-    std::string_view event;   // the key of event_send; empty: simple_send is spoken
-    Places variables = kVariables;  // of its template
+    const RequestForm* form = nullptr;  // of every request, one message each; one that is empty: the stream is held
+    std::string_view event;   // without a form: the key of event_send; empty: simple_send is spoken
+    Places variables = kAllVariables;  // of its template
     std::string_view sender;  // empty: the stream's default
     std::string_view device;  // its name, for templates
     SmsRules sms;             // what is done with a text before it is sent
@@ -143,6 +144,7 @@ class Sender {
   MessageId ids_[kMaxBatch];
   std::size_t batch_size_ = 0;
   MessageVerdict verdicts_[kMaxBatch];
+  Naming naming_ = Naming::listed;  // of this request
   std::size_t body_size_ = 0;
   Queue::Ticket wait_for_ = 0;   // what must be on the medium before this request leaves
   Queue::Ticket answered_ = 0;   // what the last answer put on record

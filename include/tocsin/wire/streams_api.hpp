@@ -12,7 +12,8 @@
 //     only with a non-empty message_uuid and no error; refused with an error or details and no uuid;
 //     anything contradictory, and a message that is not named at all, is unknown
 //   - RATE_LIMIT anywhere: the messages it names and those left out are later
-//   - `"status": false` with no message entry and a reason refuses the whole request
+//   - `"status": false` with no message entry and a reason refuses the whole request; a request with one message of a
+//     form, where nobody knows whether it is about the message or the stream, like 422
 // Sources: recorded collection (simple_send, RATE_LIMIT, 403), observed forms, DESIGN.md section 8.
 //
 // Memory: an Arena for cJSON's nodes, reset inside. Threads: one at a time in the process (cJSON's
@@ -25,6 +26,7 @@
 #include "tocsin/base/bytes.hpp"
 #include "tocsin/base/status.hpp"
 #include "tocsin/base/text.hpp"
+#include "tocsin/base/time.hpp"
 #include "tocsin/limits.hpp"
 #include "tocsin/wire/json_writer.hpp"
 
@@ -48,12 +50,19 @@ void open_simple_send(JsonWriter& json);
 void add_message(JsonWriter& json, const OutgoingText& message);
 void close_simple_send(JsonWriter& json);
 
-// What a message has of its own, by the names that templates know it by.
-enum class Place : std::uint8_t { text, device, alarm, message_class, state };
-inline constexpr std::string_view kPlaces[] = {"text", "device", "alarm", "class", "state"};
+// What a message has of its own, by the names that templates and forms (request_form.hpp) know it by. The first
+// kVariables of them can be variables of a template.
+enum class Place : std::uint8_t { text, device, alarm, message_class, state, recipient, internal_id, sender };
+inline constexpr std::string_view kPlaces[] = {"text",  "device",    "alarm",       "class",
+                                               "state", "recipient", "internal_id", "sender"};
+inline constexpr std::size_t kPlaceCount = sizeof kPlaces / sizeof *kPlaces;
+inline constexpr std::size_t kVariables = 5;
 using Places = std::uint8_t;  // a set: bit 0 is the first
-inline constexpr Places kVariables = 0x1F;  // those that a template may have
+inline constexpr Places kAllVariables = (1U << kVariables) - 1;
 constexpr bool has(Places set, std::size_t at) { return (set >> at & 1) != 0; }
+constexpr bool has(Places set, Place place) { return has(set, static_cast<std::size_t>(place)); }
+// Index into kPlaces, or kNotFound.
+std::size_t find_place(std::string_view name);
 std::string_view value_at(std::size_t place, const OutgoingText& message);
 
 // {"event":..,"recipients":[{"internal_id":..,"recipient_phone":..,"sender":..,"template_variables":{..}},...]}
@@ -66,7 +75,16 @@ struct Answer {
   std::uint16_t status = 0;
   bool encoded = false;           // Content-Encoding not identity
   std::string_view retry_after;   // field value, or empty
+  std::string_view date;          // the same
+  UnixMillis now;                 // what is believed of the wall clock; 0: nothing
   Bytes body;
+};
+
+// How the request named its messages, and so where the answer may speak of them.
+enum class Naming : std::uint8_t {
+  listed,     // one or many, each with its id: entries of `messages` that give it back
+  single,     // one, with its id, in a form of the portal: also the answer as a whole, as an entry that gives it back
+  anonymous,  // the same without an id: the only entry, where that has no id either (or null, or "")
 };
 
 enum class Whole : std::uint8_t {
@@ -89,14 +107,13 @@ struct MessageVerdict {
 struct Judgement {
   Whole whole = Whole::unknown;
   bool rate_limited = false;      // the next request carries one message
-  std::uint32_t retry_after_s =
-      0;  // from Retry-After in seconds; 0: none (a date is left to a later version), at most a day
+  std::uint32_t retry_after_s = 0;  // from Retry-After, in seconds or until a date; 0: none, at most a day
   FixedText<kMaxReason> reason;   // one line for a technician: "403: Not authenticated"
 };
 
 // `ids` are the messages of the request; verdicts[i] belongs to ids[i] and is set in every case
 // (for held, halve and later to `later`, for unknown to `unknown`).
 Judgement judge(const Answer& answer, Span<const std::string_view> ids, Span<MessageVerdict> verdicts,
-                Arena& arena);
+                Arena& arena, Naming naming = Naming::listed);
 
 }  // namespace tocsin
