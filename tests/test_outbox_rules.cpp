@@ -206,7 +206,8 @@ TEST(rules_what_was_spent_in_memory_counts_in_the_files_as_well) {
     Tally memory;
     memory.spent[1].in_hour = memory.spent[1].in_day = 3;
     memory.spent[1].hour_began_s = memory.spent[1].day_began_s = 10'000 - ago_s;
-    b->outbox.count_spent(memory, 10'000, b->clocks());
+    SegmentBudgets segments;
+    b->outbox.count_spent(memory, segments, 10'000, b->clocks());
     CHECK(b->post(Class::warning, 8, "w") != 0);
     CHECK(b->run(seconds(30)));
     CHECK_EQ(total_copies(b.service), ago_s == 60 ? 2 : 5);  // an hour that is over does not count

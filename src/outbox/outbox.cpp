@@ -16,6 +16,7 @@ bool is_sendable_text(std::string_view text) {
 void Outbox::load(const Clocks& clocks) {
   tally_ = queue_.tally();
   began_s_ = on_s(clocks.now);
+  load_segments(clocks);
   for (std::size_t at = 0; at < index_.size(); ++at) {
     Entry& entry = index_[at];
     const Doubt doubt = entry.doubt;
@@ -33,7 +34,9 @@ void Outbox::load(const Clocks& clocks) {
   }
 }
 
-void Outbox::count_spent(const Tally& before, std::uint32_t before_on_s, const Clocks& clocks) {
+void Outbox::count_spent(const Tally& before, const SegmentBudgets& segments_before, std::uint32_t before_on_s,
+                         const Clocks& clocks) {
+  segments_.add(segments_before, before_on_s, on_s(clocks.now));
   for (std::size_t cls = 0; cls < kClasses; ++cls)
     add_spent(tally_.spent[cls], before.spent[cls], before_on_s, on_s(clocks.now));
 }
@@ -105,8 +108,13 @@ Instant Outbox::next_due(std::uint32_t stream, Instant now) const {
     if (ended(entry.state) || entry.stream != stream) continue;
     const Instant free = free_of[static_cast<std::size_t>(entry.cls)];
     // One that only waits for the medium: its store wakes the loop, or the time when the medium is slow.
-    if (free <= now && may_be_sent(entry, now)) return now;
+    const Instant segments_free = segments_free_at(entry, now);
+    if (free <= now && segments_free <= now && may_be_sent(entry, now)) return now;
     const Instant due{entry.due_ms > free.ms ? entry.due_ms : free.ms};
+    if (segments_free > due) {
+      next = earlier(next, segments_free);
+      continue;
+    }
     if (due > now) next = earlier(next, due);
   }
   return next;
@@ -116,7 +124,7 @@ Instant Outbox::next_due(std::uint32_t stream, Instant now) const {
 Instant Outbox::free_at(Class cls, Instant now) const {
   const std::uint32_t at_s = may_send_at_s(rules_[cls], spent(cls), on_s(now));
   if (at_s <= on_s(now)) return now;
-  return Instant{std::uint64_t{at_s} * 1000 - (queue_.on_ms(now) - now.ms)};
+  return instant_of(at_s, now);
 }
 
 bool Outbox::waiting(std::uint32_t stream) const {
@@ -148,7 +156,7 @@ void Outbox::unreadable(std::uint32_t number, const Clocks& clocks) {
     end(*entry, State::failed, {}, "its record could not be read back from the medium", clocks);
 }
 
-Result<Queue::Ticket> Outbox::sending(std::uint32_t number, const Clocks& clocks) {
+Result<Queue::Ticket> Outbox::sending(std::uint32_t number, const Clocks& clocks, std::uint32_t segments) {
   Entry* entry = index_.find(number);
   if (entry == nullptr || ended(entry->state)) return Code::not_found;
   Queue::Ticket ticket = 0;
@@ -171,6 +179,7 @@ Result<Queue::Ticket> Outbox::sending(std::uint32_t number, const Clocks& clocks
   spend(spent(entry->cls), on_s(clocks.now));
   const Instant free = free_at(entry->cls, clocks.now);
   if (free > clocks.now) observer_.budget_spent(entry->cls, free);
+  spend_segments(*entry, segments, clocks.now);
   return ticket;
 }
 
@@ -180,6 +189,7 @@ bool Outbox::uncount(Entry& entry) {
   if (entry.sends == 0) return false;
   --entry.sends;
   give_back(spent(entry.cls));
+  segments_.give_back(entry.stream, entry.recipient, entry.segments);
   return needs_record(entry);  // as it was before it was counted
 }
 

@@ -43,6 +43,7 @@ std::size_t Outbox::pick_others(Class cls, std::uint32_t stream, Instant now, Sp
       const bool is_own = entry.alarm == own_alarm;
       own |= is_own;
       if (is_own != want_own) continue;
+      if (!segments_let(entry, now, Span<const std::uint32_t>{into.data(), n})) continue;
       into[n++] = entry.number;
       --free;
     }
@@ -60,8 +61,10 @@ std::size_t Outbox::pick_troubled(Class cls, bool resting, std::uint32_t stream,
     any |= wanted[i] = troubled_[i].stream == stream && troubled_.rests(i, now) == resting;
   std::uint32_t free = may_send(rules_[cls], spent(cls), on_s(now));
   if (!any || free == 0 || into.empty()) return 0;
+  std::size_t n = 0;
   const auto recipient_of = [&](const Entry& entry) {
     if (entry.cls != cls || entry.stream != stream || !may_be_sent(entry, now)) return Troubled::kNone;
+    if (!segments_let(entry, now, Span<const std::uint32_t>{into.data(), n})) return Troubled::kNone;
     const std::size_t who = troubled_.find(stream, entry.recipient);
     return who != Troubled::kNone && wanted[who] ? who : Troubled::kNone;
   };
@@ -77,7 +80,6 @@ std::size_t Outbox::pick_troubled(Class cls, bool resting, std::uint32_t stream,
     number = index_[at].number;
   }
   if (first == Troubled::kNone) return 0;
-  std::size_t n = 0;
   into[n++] = number;
   --free;
   if (troubled_[first].trouble == Trouble::request) return n;

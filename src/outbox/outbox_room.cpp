@@ -91,7 +91,7 @@ void Outbox::write_expired(const Entry& entry, Instant now, TextWriter& into) co
   write_duration(rules_[entry.cls].expire, into.text(", "));
   const auto last = queue_.read_state(entry, scratch);
   std::string_view why = last.ok() ? last.value().reason : std::string_view{};
-  if (free_at(entry.cls, now) > now) why = "its budget was spent";
+  if (free_at(entry.cls, now) > now || segments_free_at(entry, now) > now) why = "its budget was spent";
   if (why.empty()) why = observer_.trouble_of(entry.stream);
   if (why.empty() && queue_.stalled(now)) why = "the medium fails";
   if (!why.empty()) into.text(": ").text(why);

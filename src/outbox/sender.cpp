@@ -165,7 +165,7 @@ Status Sender::prepare(const Clocks& clocks) {
   }
   wait_for_ = 0;
   for (std::size_t i = 0; i < batch_size_; ++i) {
-    const auto ticket = outbox_.sending(batch_[i], clocks);
+    const auto ticket = outbox_.sending(batch_[i], clocks, segments_[i]);
     if (!ticket.ok()) {  // no room for the record: the medium is behind
       for (std::size_t k = i; k < batch_size_; ++k) outbox_.postpone(batch_[k], clocks.now + kMediumBehind);
       batch_size_ = i;
@@ -206,6 +206,7 @@ bool Sender::compose(const Clocks& clocks) {
     out.alarm = message.value().alarm;
     out.message_class = tocsin::word(message.value().cls);
     out.state = tocsin::word(message.value().transition);
+    segments_[i] = sms_segments(out.text, settings_.sms.reference);
     if (settings_.form != nullptr) {
       const auto body = settings_.form->fill(out, text_room);
       TOCSIN_ASSERT(body.ok());  // a form is not taken whose longest body does not fit

@@ -37,6 +37,20 @@ class Reasons {
     char words[24];
     return line_of(TextWriter(words).text("[class ").text(word(cls)).text("]").view());
   }
+  // The same of its stream's, and its phone's, in segments.
+  std::string_view of_segments(const Event& event, const Phone& phone) const {
+    const bool critical = event.cls == Class::critical || event.alarm == kSelfAlarm;
+    for (const bool of_phone : {false, true}) {
+      char words[kMaxName + 40];
+      TextWriter name(words);
+      name.text("[segments ").text(event.stream);
+      const auto digits = parse_number(phone.view());
+      if (of_phone) name.text(" ").number(phone_hash(digits.ok() ? digits.value() : 0));
+      const std::string_view said = line_of(name.text(critical ? " critical]" : "]").view());
+      if (!said.empty()) return said;
+    }
+    return {};
+  }
   // Of a message that is in the files, while the daemon has none; of any other, while the medium fails.
   std::string_view of_files() const { return line_of("[files]"); }
   std::string_view of_medium() const { return line_of("[medium]"); }
@@ -68,7 +82,8 @@ std::string_view reason_of(const Reader::Message& message, Where where, const Re
   // What it waits for now comes before what its last record tells.
   if (where == Where::in_files && !reasons.of_files().empty()) return reasons.of_files();
   const Event& event = message.body.event;
-  for (const std::string_view reason : {reasons.of(event.cls), reasons.of(event.stream), recorded})
+  for (const std::string_view reason :
+       {reasons.of(event.cls), reasons.of_segments(event, message.phone), reasons.of(event.stream), recorded})
     if (!reason.empty()) return reason;
   return reasons.of_medium();
 }

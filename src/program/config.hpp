@@ -70,6 +70,9 @@ struct StreamConfig {
   std::string_view session_file;                   // empty: TLS sessions are kept in memory only
   std::string_view client_cert_file, client_key_file;  // both or none
   SmsRules sms = kDefaultSmsRules;
+  std::uint16_t segments_per_day = 0;              // 0: no limit
+  std::uint16_t recipient_segments_per_day = 0;    // to one phone, by this stream
+  std::uint8_t critical_reserve = 20;              // percent of both
   Millis timeout = seconds(30);                    // one whole request, name look-up included
   Millis retry_min = seconds(5);
   Millis retry_max = minutes(15);

@@ -203,7 +203,8 @@ void ConfigReader::check_needs(const char* key, const char* other) {
 }
 
 void ConfigReader::check_no_sms(StreamConfig& stream) {
-  for (const char* key : {"max_segments", "transliterate", "segment_size"})
+  for (const char* key : {"max_segments", "transliterate", "segment_size", "segments_per_day", "recipient_segments_per_day",
+                          "critical_reserve"})
     if (line_of(key) != 0)
       Complaint{errors_, line_of(key)}.code(key).text(" is about SMS, and a stream of type whatsapp sends none: remove it");
   stream.sms = SmsRules{};
@@ -358,6 +359,9 @@ void ConfigReader::stream_value(const IniItem& item, const Value& value) {
   if (item.word == "sender") return value.sender(stream.sender);
   if (item.word == "max_segments") return value.max_segments(stream.sms.max_segments);
   if (item.word == "transliterate") return value.yes_or_no(stream.sms.transliterate);
+  if (item.word == "segments_per_day") return value.segments(stream.segments_per_day);
+  if (item.word == "recipient_segments_per_day") return value.segments(stream.recipient_segments_per_day);
+  if (item.word == "critical_reserve") return value.percent(90, stream.critical_reserve);
   if (item.word == "segment_size") return value.segment_size(stream.sms.reference);
   if (item.word == "proxy") return value.proxy(stream);
   if (item.word == "proxy_auth_file") return value.path(kMaxPath, stream.proxy_auth_file);

@@ -62,6 +62,28 @@ void Value::max_segments(std::uint8_t& into) const {
   complaint.text(", or all to send every text whole");
 }
 
+void Value::segments(std::uint16_t& into) const {
+  constexpr std::uint64_t kMost = 60'000;
+  const auto parsed = parse_number(written, kMost);
+  if (written == "none" || (parsed.ok() && parsed.value() > 0)) {
+    into = parsed.ok() ? static_cast<std::uint16_t>(parsed.value()) : std::uint16_t{0};
+    return;
+  }
+  Complaint complaint{errors, line};
+  complaint.code(key).text(" is ").text(head(written, 60)).text(": write how many segments, from 1 to ").number(kMost);
+  complaint.text(", or none for no limit");
+}
+
+void Value::percent(std::uint8_t most, std::uint8_t& into) const {
+  const auto parsed = parse_number(head(written, written.size() - 1), most);
+  if (ends_with(written, "%") && parsed.ok()) {
+    into = static_cast<std::uint8_t>(parsed.value());
+    return;
+  }
+  Complaint complaint{errors, line};
+  complaint.code(key).text(" is ").text(head(written, 60)).text(": write a part, from 0% to ").number(most).text("%");
+}
+
 void Value::segment_size(Reference& into) const {
   if (written == "153" || written == "152") {
     into = written == "153" ? Reference::bits8 : Reference::bits16;

@@ -41,6 +41,8 @@ struct Value {
   void phone(std::string_view country_code, Phone& into) const;
   void country_code(std::string_view& into) const;
   void max_segments(std::uint8_t& into) const;  // all: 0
+  void segments(std::uint16_t& into) const;  // of a day; none: 0
+  void percent(std::uint8_t most, std::uint8_t& into) const;
   void segment_size(Reference& into) const;
   void yes_or_no(bool& into) const;
   void gpio(std::string_view& into) const;

@@ -201,6 +201,33 @@ void Owner::budget_spent(Class cls, Instant until) {
   log_line(LogLevel::error, line.text(tocsin::word(cls)).text("] in the configuration").view());
 }
 
+void Owner::segments_spent(std::uint32_t number, SegmentBudgets::Whose whose, SegmentBudgets::Left left, Instant until) {
+  const Entry* entry = index_.find(number);
+  char text[Log::kMaxLine], words[kMaxName + 60];
+  TextWriter line(text), what(words);
+  for (std::size_t i = 0; entry != nullptr && i < config_->stream_count; ++i) {
+    const StreamConfig& stream = config_->streams[i];
+    if (name_hash(stream.name) != entry->stream) continue;
+    const bool of_phone = whose == SegmentBudgets::Whose::recipient;
+    if (of_phone) {
+      alignas(8) std::uint8_t scratch[kBlock];
+      const auto message = outbox_.read(number, scratch);
+      write_masked(message.ok() ? message.value().phone.view() : std::string_view{}, what.text("phone "));
+      what.text(" by ");
+    }
+    what.text("stream ").text(stream.name);
+    line.text(what.view()).text(" has had ");
+    line.number(of_phone ? stream.recipient_segments_per_day : stream.segments_per_day).text(" segments of the day");
+    if (left == SegmentBudgets::Left::reserve) line.text(" but for those of critical messages");
+    line.text(": the others wait ");
+    write_wait(until - read_clocks().now, line);
+    line.text("; see ").text(of_phone ? "recipient_segments_per_day" : "segments_per_day");
+    log_line(LogLevel::error, line.view());
+    if (entry->alarm != name_hash(kSelfAlarm)) note_self(SelfKind::segments, what.view());
+    return;
+  }
+}
+
 std::string_view Owner::trouble_of(std::uint32_t stream) const {
   for (std::size_t i = 0; i < stream_count_; ++i)
     if (name_hash(senders_[i]->name()) == stream) return senders_[i]->reason();

@@ -86,6 +86,7 @@ class Owner final : public Observer {
   Exit outcome(std::uint32_t first, std::size_t count) const;
   bool decided(const Posted& posted) const;  // none of them waits any more
   static void write_budget_spent(Class cls, Millis wait, TextWriter& into);
+  void write_segments_spent(Instant now, TextWriter& into) const;
   void write_outcome(const Posted& posted, Exit exit, TextWriter& into) const;
   // open() met an owner that answers at the control socket: ask it instead.
   bool met_owner() const { return met_owner_; }
@@ -96,6 +97,10 @@ class Owner final : public Observer {
   void write_medium_reason(Instant now, TextWriter& into) const;
   // How long the budget of a class keeps its messages back; 0 while something is left of it.
   Millis budget_wait(Class cls, Instant now) const { return outbox_.free_at(cls, now) - now; }
+  // Of the stream's budget, in the day that it is in.
+  std::uint32_t segments_used(std::string_view stream, Instant now) const {
+    return outbox_.segments().used_of_stream(name_hash(stream), static_cast<std::uint32_t>(queue_.on_ms(now) / 1000));
+  }
   // Messages that wait and would be lost with this process.
   std::size_t only_in_memory() const;
   // It is there, has not failed since it was last tried, and answers.
@@ -118,6 +123,8 @@ class Owner final : public Observer {
   void message_set_aside(const MessageId& id, std::uint32_t number, std::string_view reason) override;
   void stream_changed(std::string_view stream, std::string_view condition, std::string_view reason) override;
   void budget_spent(Class cls, Instant until) override;
+  void segments_spent(std::uint32_t number, SegmentBudgets::Whose whose, SegmentBudgets::Left left,
+                      Instant until) override;
   std::string_view trouble_of(std::uint32_t stream) const override;
 
  private:

@@ -23,6 +23,36 @@ void Owner::write_budget_spent(Class cls, Millis wait, TextWriter& into) {
   into.text("; see [class ").text(tocsin::word(cls)).text("] in the configuration");
 }
 
+// A line for each budget in segments of which nothing is left, or the reserve alone: "[segments sms]", and with the hash of
+// a phone "[segments sms 123456]"; "... critical]" where critical messages wait too.
+void Owner::write_segments_spent(Instant now, TextWriter& into) const {
+  using Left = SegmentBudgets::Left;
+  const SegmentBudgets& budgets = outbox_.segments();
+  const std::uint64_t on_ms = queue_.on_ms(now);
+  const auto on_s = static_cast<std::uint32_t>(on_ms / 1000);
+  const auto write = [&](const StreamConfig& stream, const SegmentBudgets::Recipient* recipient, Left left,
+                         std::uint32_t ends_s) {
+    for (const bool critical : {false, true}) {
+      if (left == Left::some || (critical && left == Left::reserve)) continue;
+      into.text("[segments ").text(stream.name);
+      if (recipient != nullptr) into.text(" ").number(recipient->phone);
+      into.text(critical ? " critical]\t" : "]\t").text(recipient != nullptr ? "its phone by stream " : "stream ");
+      into.text(stream.name).text(" has had its segments of the day: the next in ");
+      write_wait(milliseconds(static_cast<std::int64_t>(std::uint64_t{ends_s} * 1000 - on_ms)), into);
+      into.text("; see ").text(recipient != nullptr ? "recipient_segments_per_day\n" : "segments_per_day\n");
+    }
+  };
+  for (std::size_t i = 0; i < config_->stream_count; ++i) {
+    const StreamConfig& stream = config_->streams[i];
+    const std::uint32_t id = name_hash(stream.name);
+    if (budgets.find(id) == nullptr) continue;
+    if (const Left left = budgets.left_of_stream(id, on_s); left != Left::some)
+      write(stream, nullptr, left, budgets.day_of_stream_ends_s(id));
+    for (const SegmentBudgets::Recipient& one : budgets.recipients())
+      if (one.stream == id) write(stream, &one, budgets.left_of(one, on_s), SegmentBudgets::ends_s(one.day));
+  }
+}
+
 bool Owner::medium_works(Instant now) const {
   return !in_memory_ && !queue_.failing() && !queue_.stalled(now);
 }
@@ -76,6 +106,7 @@ void Owner::answer(ControlServer::Client client, Instant now) {
       if (in_memory_) out.text("[files]\tit is in files that the daemon cannot use now: see `tocsin status`\n");
       if (!medium_works(now))
         out.text("[medium]\tthe medium fails, and has to have its sending on record first: see `tocsin status`\n");
+      write_segments_spent(now, out);  // last: of many phones it may be cut
       return reply(client, Exit::done, out.view(), {}, now);
     case Ask::in_memory: {
       const MutBytes into{reinterpret_cast<std::uint8_t*>(reply_), sizeof reply_ - sizeof words};
@@ -273,6 +304,8 @@ void Owner::write_outcome(const Posted& posted, Exit exit, TextWriter& into) con
   if (entry != nullptr && !ended(entry->state)) {
     const Millis wait = budget_wait(entry->cls, read_clocks().now);
     if (wait.count > 0) write_budget_spent(entry->cls, wait, into.text(": "));
+    if (outbox_.segments_free_at(*entry, read_clocks().now) > read_clocks().now)
+      into.text(": its stream or its phone has had its segments of the day");
   }
   if (exit == Exit::refused || decided(posted) || !told) into.text(" (tocsin queue show has the words)");
 }

@@ -143,6 +143,7 @@ void Owner::move_to_state(Instant now) {
   forgetting_ = false;
   carried_.save(queue_, index_);
   const Tally tally = outbox_.tally();
+  const SegmentBudgets segments = outbox_.segments();
   const auto on_s = static_cast<std::uint32_t>(queue_.on_ms(now) / 1000);
   even_.close();
   odd_.close();
@@ -178,7 +179,7 @@ void Owner::move_to_state(Instant now) {
   begin_run();
   begin_outbox();
   begin_self();
-  outbox_.count_spent(tally, on_s, read_clocks());
+  outbox_.count_spent(tally, segments, on_s, read_clocks());
   for (std::size_t i = 0; i < stream_count_; ++i) senders_[i]->go_on();
   carry_on();
   if (carried_.lost() > 0) {

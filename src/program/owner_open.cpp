@@ -176,6 +176,13 @@ void Owner::begin_run() {
 
 void Owner::begin_outbox() {
   outbox_.configure(config_->rules, config_->device.history);
+  SegmentLimits limits[kMaxStreams];
+  for (std::size_t i = 0; i < config_->stream_count; ++i) {
+    const StreamConfig& stream = config_->streams[i];
+    limits[i] = {name_hash(stream.name), stream.segments_per_day, stream.recipient_segments_per_day,
+                 stream.critical_reserve, stream.sms};
+  }
+  outbox_.limit_segments({limits, config_->stream_count});
   if (!in_memory_) learn_time_from_record();
   outbox_.load(read_clocks());
 }

@@ -6,7 +6,8 @@ namespace {
 
 constexpr SelfKind kAll[] = {SelfKind::medium,         SelfKind::works,       SelfKind::given_up, SelfKind::damage,
                              SelfKind::unknown,        SelfKind::failed,      SelfKind::budget_critical,
-                             SelfKind::budget_warning, SelfKind::budget_info, SelfKind::held,     SelfKind::aside};
+                             SelfKind::budget_warning, SelfKind::budget_info, SelfKind::held,     SelfKind::aside,
+                             SelfKind::segments};
 static_assert(sizeof kAll / sizeof kAll[0] == kSelfKinds);
 
 bool counts_messages(SelfKind kind) {
@@ -26,6 +27,7 @@ std::string_view SelfAlarms::phrase(SelfKind kind) {
     case SelfKind::budget_critical: return "class critical has sent as many messages as it may";
     case SelfKind::budget_warning: return "class warning has sent as many messages as it may";
     case SelfKind::budget_info: return "class info has sent as many messages as it may";
+    case SelfKind::segments: return "has had its segments of the day";
     case SelfKind::held: return "is held";
     case SelfKind::aside: return "set aside";
   }
@@ -65,12 +67,12 @@ void SelfAlarms::write(SelfKind kind, TextWriter& into) const {
   const std::string_view words = words_[at(kind)].view();
   if (counts_messages(kind)) {
     into.number(times).text(times == 1 ? " message " : " messages ").text(phrase(kind));
-  } else if (kind == SelfKind::held) {
+  } else if (kind == SelfKind::held || kind == SelfKind::segments) {
     into.text(words).text(" ").text(phrase(kind));  // "stream sms"
   } else {
     into.text(phrase(kind));
   }
-  const bool has_more = !words.empty() && kind != SelfKind::held;
+  const bool has_more = !words.empty() && kind != SelfKind::held && kind != SelfKind::segments;
   if (has_more) into.text(": ").text(words);
   if (times > 1 && !counts_messages(kind)) into.text(" (").number(times).text(" times)");
 }

@@ -21,10 +21,11 @@ enum class SelfKind : std::uint8_t {
   budget_critical,  // of a class is spent: each has its own hour
   budget_warning,
   budget_info,
+  segments,  // a stream, or a phone, has had those of the day
   held,      // a stream
   aside,     // messages that are, since requests with them alone are refused
 };
-inline constexpr std::size_t kSelfKinds = 11;
+inline constexpr std::size_t kSelfKinds = 12;
 
 class SelfAlarms {
  public:

@@ -112,6 +112,7 @@ void write_json(const Config& config, const Queue& queue, const Index& index, co
                             : std::string_view{});
       json.field("requests", sender.requests());
       json.field("gap_ms", static_cast<std::uint64_t>(sender.gap().count));
+      json.field("segments_today", owner->segments_used(config.streams[i].name, clocks.now));
     }
     json.close_object();
   }
@@ -224,6 +225,9 @@ void write_status(const Config& config, const Queue& queue, const Index& index, 
         into.text(", last message accepted ");
         write_ago(sender.last_accepted().now, clocks.now, into);
       }
+      if (const std::uint32_t most = config.streams[i].segments_per_day; most > 0)
+        into.text(", ").number(owner->segments_used(config.streams[i].name, clocks.now)).text(" of ").number(most)
+            .text(" segments of the day");
       if (!sender.reason().empty()) into.text("\n         ").text(sender.reason());
     }
     into.text("\n");

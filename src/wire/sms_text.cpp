@@ -137,6 +137,10 @@ SmsLength measure_sms(std::string_view text, Reference reference) {
   return length;
 }
 
+std::uint32_t sms_segments(std::string_view text, Reference reference) {
+  return text.size() <= kSurelyFits ? 1 : measure_sms(text, reference).segments;
+}
+
 std::size_t fit_sms(std::string_view text, std::string_view ending, std::uint32_t segments, Reference reference) {
   TOCSIN_ASSERT(segments > 0);
   Measure measure(reference);

@@ -109,6 +109,7 @@ class Agent final : public tocsin::Observer {
     start.clocks = clocks();
     queue.start(start);
     outbox.configure(rules, history);
+    if (segments != nullptr) outbox.limit_segments({segments, 1});
     outbox.load(clocks());
     return true;
   }
@@ -214,6 +215,12 @@ class Agent final : public tocsin::Observer {
   void budget_spent(tocsin::Class cls, tocsin::Instant until) override {
     changes.push_back({"budget spent", std::string(word(cls)), until});
   }
+  void segments_spent(std::uint32_t, tocsin::SegmentBudgets::Whose whose, tocsin::SegmentBudgets::Left left,
+                      tocsin::Instant) override {
+    using tocsin::SegmentBudgets;
+    segments_said.push_back(std::string(whose == SegmentBudgets::Whose::stream ? "stream" : "recipient") +
+                            (left == SegmentBudgets::Left::nothing ? ", nothing left" : ", the reserve left"));
+  }
   std::uint32_t random() {
     if (fixed_random != 0) return fixed_random;
     noise_ ^= noise_ << 13, noise_ ^= noise_ >> 17, noise_ ^= noise_ << 5;
@@ -232,6 +239,9 @@ class Agent final : public tocsin::Observer {
   tocsin::Sender::Settings settings;
   tocsin::Rules rules = patient();
   tocsin::Millis history;  // 0: as long as there is room
+
+  const tocsin::SegmentLimits* segments = nullptr;  // of the one stream
+  std::vector<std::string> segments_said;
 
   std::vector<Ended> over;
   std::vector<Changed> changes;

@@ -68,6 +68,8 @@ TEST(config_of_the_least_file_has_the_defaults) {
   CHECK_EQ(stream.sms.max_segments, 3);
   CHECK(!stream.sms.transliterate);
   CHECK(stream.sms.reference == Reference::bits8);
+  CHECK_EQ(stream.segments_per_day, 0);
+  CHECK_EQ(stream.recipient_segments_per_day, 0);
   CHECK_TEXT(config.device.country_code, "");
   CHECK_TEXT(stream.ca_file, "/etc/ssl/certs/ca-certificates.crt");
   CHECK_EQ(stream.timeout.count, 30'000);
@@ -85,6 +87,10 @@ TEST(config_of_a_whole_file_has_every_value) {
   CHECK_EQ(config.streams[0].sms.max_segments, 2);
   CHECK(config.streams[0].sms.transliterate);
   CHECK(config.streams[0].sms.reference == Reference::bits16);
+  CHECK_EQ(config.streams[0].segments_per_day, 300);
+  CHECK_EQ(config.streams[0].recipient_segments_per_day, 0);
+  CHECK_EQ(config.streams[0].critical_reserve, 0);
+  CHECK_EQ(config.streams[1].critical_reserve, 20);
   CHECK_EQ(config.streams[1].sms.max_segments, 3);
   CHECK_TEXT(config.device.country_code, "44");
   CHECK_TEXT(config.streams[0].path_prefix, "");

@@ -49,6 +49,7 @@ struct Entry {
   bool repeat = false;               // a copy may be on the phone: the next one says so
   std::uint16_t attempts = 0;
   std::uint16_t bytes = 0;           // its share of the medium
+  std::uint8_t segments = 0;         // of SMS, of the copy that is under way
   std::uint32_t stream = 0;          // hash of the stream's name
   std::uint32_t alarm = 0;           // hash of the alarm's name; 0: of none
   std::uint32_t expires_s = 0;       // when the device has been on for so long; 0: never

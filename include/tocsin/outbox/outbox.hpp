@@ -22,12 +22,13 @@
 // it makes is put on record and synced, except for the first sending in the run that queued the
 // message; a message found by a later run with no such record counts as sent once.
 //
-// Memory: less than 1 KiB beside Queue and Index. Threads: none.
+// Memory: 4 KiB beside Queue and Index, less than 1 KiB of it touched without budgets of recipients. Threads: none.
 #pragma once
 
 #include "tocsin/outbox/budget.hpp"
 #include "tocsin/outbox/index.hpp"
 #include "tocsin/outbox/queue.hpp"
+#include "tocsin/outbox/segment_budget.hpp"
 #include "tocsin/outbox/troubled.hpp"
 
 namespace tocsin {
@@ -44,6 +45,9 @@ class Observer {
                               std::string_view reason) = 0;
   // The class has sent what it may; the others of it wait until then.
   virtual void budget_spent(Class cls, Instant until) = 0;
+  // This message used up what its stream may send, or what its phone may have, in segments: all of it, or all but what
+  // is for critical messages alone. The others wait until then.
+  virtual void segments_spent(std::uint32_t, SegmentBudgets::Whose, SegmentBudgets::Left, Instant) {}
   // Asked, for the record: why the stream of that name's hash does not send now; empty: it does, or nobody knows.
   virtual std::string_view trouble_of(std::uint32_t) const { return {}; }
 
@@ -65,12 +69,17 @@ class Outbox {
     history_ = history;
     wake_ = Instant{0};
   }
+  // Before load(), which finds out what was spent in the day before, as far as the queue still has it. Until it is
+  // called: no limits.
+  void limit_segments(Span<const SegmentLimits> streams) { segments_.configure(streams); }
+  const SegmentBudgets& segments() const { return segments_; }
   // After Queue::load() and start(): what earlier runs left is counted as said above.
   void load(const Clocks& clocks);
   // For a queue that only memory had, when another one takes its place: what was spent so far, and its
   // counting there, after load(). `on_s` of the old one: how long the device had been on for it.
   const Tally& tally() const { return tally_; }
-  void count_spent(const Tally& before, std::uint32_t before_on_s, const Clocks& clocks);
+  void count_spent(const Tally& before, const SegmentBudgets& segments_before, std::uint32_t before_on_s,
+                   const Clocks& clocks);
   // A message that was queued and perhaps sent before it came to this queue, after post(). Errors: not_found;
   // full: it is counted in memory only.
   struct Past {
@@ -125,6 +134,8 @@ class Outbox {
   bool waiting(std::uint32_t stream) const;
   // When the budget of a class lets the next one go; `now` while something is left of it.
   Instant free_at(Class cls, Instant now) const;
+  // When the budgets in segments let this one go.
+  Instant segments_free_at(const Entry& entry, Instant now) const;
 
   // One message, ready to be spelled. Views point into `scratch` (kBlock bytes).
   struct Outgoing {
@@ -142,8 +153,8 @@ class Outbox {
   void unreadable(std::uint32_t number, const Clocks& clocks);
 
   // A request that carries the message is about to leave. Returns the ticket to wait for, 0: none.
-  // Errors: full: do not send it now.
-  Result<Queue::Ticket> sending(std::uint32_t number, const Clocks& clocks);
+  // `segments`: what it takes as it is sent. Errors: full: do not send it now.
+  Result<Queue::Ticket> sending(std::uint32_t number, const Clocks& clocks, std::uint32_t segments = 1);
   // Nothing of it left the device, or the service took nothing: it may be sent again at `due`. Where the
   // sending is on record, that it came to nothing is put there too: no run later counts it. A reason that is
   // its own goes there with the first request that carried it.
@@ -175,6 +186,12 @@ class Outbox {
   std::size_t pick_troubled(Class cls, bool resting, std::uint32_t stream, Instant now, Span<std::uint32_t> into) const;
   static bool needs_record(const Entry& entry);
   bool uncount(Entry& entry);
+  bool segments_let(const Entry& entry, Instant now, Span<const std::uint32_t> beside) const;
+  void load_segments(const Clocks& clocks);
+  void spend_segments(Entry& entry, std::uint32_t segments, Instant now);
+  Instant instant_of(std::uint32_t at_s, Instant now) const {
+    return Instant{std::uint64_t{at_s} * 1000 - (queue_.on_ms(now) - now.ms)};
+  }
   std::uint32_t on_s(Instant now) const { return static_cast<std::uint32_t>(queue_.on_ms(now) / 1000); }
   Spent& spent(Class cls) { return tally_.spent[static_cast<std::size_t>(cls)]; }
   const Spent& spent(Class cls) const { return tally_.spent[static_cast<std::size_t>(cls)]; }
@@ -199,6 +216,7 @@ class Outbox {
   Rules rules_ = default_rules();
   Millis history_;
   Troubled troubled_;
+  SegmentBudgets segments_;
   Tally tally_;  // as it is now; on record as it was with the last request or answer
   std::uint32_t began_s_ = 0;  // the device had been on for so long when this run began
   Instant wake_;

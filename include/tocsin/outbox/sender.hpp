@@ -142,6 +142,7 @@ class Sender {
 
   std::uint32_t batch_[kMaxBatch] = {};
   MessageId ids_[kMaxBatch];
+  std::uint32_t segments_[kMaxBatch] = {};
   std::size_t batch_size_ = 0;
   MessageVerdict verdicts_[kMaxBatch];
   Naming naming_ = Naming::listed;  // of this request

@@ -49,6 +49,9 @@ struct SmsLength {
 };
 SmsLength measure_sms(std::string_view text, Reference reference = Reference::bits8);
 
+// The segments alone, without looking at a short text.
+std::uint32_t sms_segments(std::string_view text, Reference reference);
+
 // Bytes of the longest part of the front of `text` that takes at most `segments` (1 or more) with `ending` behind it;
 // text.size() when the text needs no cut. A letter and its accents, or an emoji of several characters, stay together
 // as long as that gives up no more than kLongestSequence bytes.
