@@ -168,6 +168,17 @@ Exit is_meant(const Call& call, std::string_view id, TextWriter& why) {
   return Exit::medium;
 }
 
+// The text is kept whole, and somebody should know that not all of it arrives.
+void remark_on_length(const Config& config, const ControlRequest& request) {
+  const std::size_t stream = request.stream.empty() ? config.first_stream() : config.find_stream(request.stream);
+  char memory[kMaxSentText], words[200];
+  if (stream == kNotFound || !as_sent(request.text, config.streams[stream].sms, Copy::first, memory).shortened) return;
+  TextWriter line(words);
+  line.text("the text takes more than ").number(config.streams[stream].sms.max_segments);
+  line.text(config.streams[stream].sms.max_segments == 1 ? " segment" : " segments");
+  complain(line.text(" and its end is not sent: see `tocsin text`, and max_segments of the stream").view());
+}
+
 }  // namespace
 
 Exit send_message(const Call& call) {
@@ -195,7 +206,9 @@ Exit send_message(const Call& call) {
       return read;
     }
   }
-  return through_owner(call, request);
+  const Exit exit = through_owner(call, request);
+  if (exit == Exit::done || exit == Exit::later || exit == Exit::medium) remark_on_length(call.config, request);
+  return exit;
 }
 
 Exit change_by_hand(const Call& call, Ask ask) {

@@ -118,7 +118,9 @@ class OnTheWay(Case):
         device = self.device(service, stream={"transliterate": "yes", "max_segments": "2"}).start()
         texts = ("Kessel 85 °C", "Насос 3: уровень", LONG, "°C " + LONG, "ж" * 200, "€" * 200)
         for text in texts:
-            device.send(text)
+            sent = device.ok("send", "--to", "anna", "--", text)
+            shortened = json.loads(device.ok("text", "--json", "--", text).out)["shortened"]
+            self.assertEqual("2 segments and its end is not sent" in sent.err, shortened, sent.err)
         self.assertTrue(service.wait(distinct=len(texts)))
         expected = [json.loads(device.ok("text", "--json", "--", text).out)["sent_text"] for text in texts]
         self.assertEqual(expected[:2], ["Kessel 85 C", "Насос 3: уровень"])
