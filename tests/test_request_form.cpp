@@ -78,6 +78,41 @@ TEST(form_tells_which_places_it_has) {
   CHECK(!seen.form.has(Place::text));
 }
 
+TEST(form_of_a_code_has_places_of_its_own) {
+  using Of = RequestForm::Of;
+  OutgoingText values;
+  values.phone = "447700900123";
+  values.code = "AB-48213";
+  values.device = "gw7";
+  values.sender = "GLOBAL";
+  RequestForm form;
+  RequestForm::Problem problem;
+  const std::string_view whole = R"j({"to":"+{{recipient}}","v":{"code":"{{code}} ({{device}})"},"from":"{{sender}}","internal_id":"any"})j";
+  for (const Of of : {Of::code, Of::verification}) {
+    CHECK_OK(form.read(whole, problem, of));
+    CHECK(form.has(Place::code));
+    CHECK_TEXT(filled(form, values),
+               R"j({"to":"+447700900123","v":{"code":"AB-48213 (gw7)"},"from":"GLOBAL","internal_id":"any"})j");
+  }
+  CHECK_OK(form.read(R"({"to":"{{recipient}}"})", problem, Of::code));  // the service makes the code
+  CHECK(!form.has(Place::code));
+
+  const std::string known = "}} is not known; there are {{device}} {{recipient}} {{sender}} {{code}} "
+                            "(write \\u007b for a { that is meant so)";
+  const auto refused = [&](std::string_view json, Of of, const std::string& why) {
+    check::at("json=%s", std::string(json).c_str());
+    CHECK_CODE(form.read(json, problem, of), Code::bad_value);
+    CHECK_TEXT(problem.words.view(), why);
+  };
+  refused(R"({"to":"{{recipient}}"})", Of::verification, "it has no {{code}}: write it where the code stands");
+  refused(R"({"code":"{{code}}"})", Of::verification, "it has no {{recipient}}: write it where the phone number stands");
+  refused(R"({"code":"{{code}}"})", Of::code, "it has no {{recipient}}: write it where the phone number stands");
+  for (const char* other : {"text", "alarm", "class", "state", "internal_id"})
+    refused("{\"to\":\"{{recipient}}\",\"x\":\"{{" + std::string(other) + "}}\"}", Of::code, "{{" + (other + known));
+  CHECK_CODE(form.read(R"({"to":"{{recipient}}","text":"{{text}}","code":"{{code}}"})", problem), Code::bad_value);
+  CHECK(starts_with(problem.words.view(), "{{code}} is not known; there are {{text}} "));
+}
+
 // An answer gives back what stands under that name; an id anywhere else is the portal's business.
 TEST(form_has_an_internal_id_only_under_that_name) {
   Read seen;

@@ -37,6 +37,7 @@ inline constexpr std::size_t kMaxTroubled = 32;      // recipients whose last tr
 inline constexpr std::size_t kRequestHeadBytes = 1'280; // head of a request: address, host, token
 inline constexpr std::size_t kRequestBodyBytes = 10'240; // body; a batch takes as many messages as fit
 inline constexpr std::size_t kMaxForm = 4'096;       // bytes of a request_body; in RAM for each stream that has one
+inline constexpr std::size_t kMaxCode = 32;          // characters of a one-time code
 inline constexpr unsigned kFormDepth = 16;           // its nesting
 inline constexpr std::size_t kHeadBytes = 4'096;     // head of an answer: longer is refused
 inline constexpr std::size_t kAnswerBytes = 16'384;  // body of an answer: longer is unreadable, never guessed

@@ -201,6 +201,13 @@ Exit check_configuration(const Call& call) {
       complain(why.view());
       exit = Exit::config;
     }
+    for (const RequestForm::Of of : {RequestForm::Of::code, RequestForm::Of::verification}) {
+      const std::string_view file = of == RequestForm::Of::code ? stream.auth_body : stream.verify_body;
+      why.clear();
+      if (file.empty() || read_code_body(stream, of, form_text, form, why).ok()) continue;
+      complain(why.view());
+      exit = Exit::config;
+    }
     TlsContext authorities;
     if (!authorities.open({stream.ca_file, stream.crl_file, stream.pin_sha256, stream.client_cert_file,
                            stream.client_key_file}).ok()) {

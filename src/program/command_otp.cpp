@@ -11,6 +11,7 @@
 #include "src/program/commands.hpp"
 #include "src/program/in_place.hpp"
 #include "src/program/owner.hpp"
+#include "src/program/request_body.hpp"
 #include "tocsin/outbox/service_call.hpp"
 #include "tocsin/wire/otp.hpp"
 #include "tocsin/wire/secret.hpp"
@@ -29,7 +30,8 @@ struct Secrets {
 struct Question {
   Command asks;
   const StreamConfig& stream;
-  std::string_view phone, code;
+  std::string_view phone, code, device;
+  const RequestForm& form;  // empty: the body is built in
 };
 
 bool verifies(const Question& question) { return question.asks == Command::otp_verify; }
@@ -79,6 +81,24 @@ Exit read_code(const Call& call, Secrets& secrets, std::string_view& code, TextW
   return Exit::bad_data;
 }
 
+// The request that somebody copied from the portal, where there is one.
+Exit read_form(const Call& call, const StreamConfig& stream, std::string_view code, RequestForm& into,
+               TextWriter& why) {
+  static char memory[kMaxForm + 1];
+  const bool verifies = call.arguments.command == Command::otp_verify;
+  const std::string_view file = verifies ? stream.verify_body : stream.auth_body;
+  if (file.empty()) return Exit::done;
+  const auto of = verifies ? RequestForm::Of::verification : RequestForm::Of::code;
+  if (!read_code_body(stream, of, memory, into, why).ok()) return Exit::config;
+  if (into.has(Place::code) != code.empty()) {
+    why.clear();
+    return Exit::done;
+  }
+  why.text(code.empty() ? " has a place for a code of yours: add --code CODE"
+                        : " has no place for a code of yours: leave --code out, or add {{code}} to it");
+  return Exit::usage;
+}
+
 Exit read_secrets(const StreamConfig& stream, Secrets& into, TextWriter& why) {
   const auto token = read_token(stream.token_file, into.token, why);
   if (!token.ok()) return Exit::config;
@@ -92,14 +112,24 @@ Exit read_secrets(const StreamConfig& stream, Secrets& into, TextWriter& why) {
 
 Status prepare(const Question& question, ServiceCall& call) {
   const MutBytes room = call.body_room();
-  JsonWriter json({reinterpret_cast<char*>(room.data()), room.size()});
+  const Span<char> text{reinterpret_cast<char*>(room.data()), room.size()};
+  const std::string_view path = verifies(question) ? question.stream.verify_path : question.stream.auth_path;
+  if (!question.form.empty()) {
+    OutgoingText values;
+    values.phone = question.phone;
+    values.code = question.code;
+    values.device = question.device;
+    values.sender = question.stream.sender;
+    TRY_LET(filled, question.form.fill(values, text));
+    return call.prepare("POST", path, filled.size());
+  }
+  JsonWriter json(text);
   if (verifies(question)) {
     write_otp_verify(question.phone, question.code, json);
   } else {
     write_otp_auth(question.phone, question.code, question.stream.sender, json);
   }
   TRY_LET(body, json.finish());
-  const std::string_view path = verifies(question) ? question.stream.verify_path : question.stream.auth_path;
   return call.prepare("POST", path, body.size());
 }
 
@@ -233,9 +263,12 @@ Exit ask_for_code(const Call& call) {
   Exit exit = call.arguments.stream.empty() ? Exit::config : Exit::bad_data;
   if (stream != nullptr) exit = read_phone(call, phone, why);
   if (exit == Exit::done) exit = read_code(call, secrets, code, why);
+  RequestForm form;
+  if (exit == Exit::done) exit = read_form(call, *stream, code, form, why);
   if (exit == Exit::done) exit = read_secrets(*stream, secrets, why);
   if (exit == Exit::done) {
-    const Question question{call.arguments.command, *stream, phone.view(), code};
+    const Question question{call.arguments.command, *stream, phone.view(), code, call.config.device.name,
+                            form};
     exit = ask_service(question, secrets, why);
     if (exit == Exit::done) print(verifies(question) ? "verified\n" : "sent\n");
   }

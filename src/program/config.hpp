@@ -54,6 +54,7 @@ struct StreamConfig {
   std::string_view path_prefix;                    // of base_url: empty, or "/..." without a "/" at its end
   std::string_view send_path = "/simple_send/";    // behind it; empty for otp
   std::string_view auth_path = "/otp/auth/", verify_path = "/otp/verify/";  // of otp only
+  std::string_view auth_body, verify_body;         // the same: files of forms; empty: built in
   Service service = Service::sendsms;              // whose paths are used
   RequestKind request = RequestKind::simple_send;  // nothing of the kind for otp
   std::string_view request_body;                   // the file of a form

@@ -47,6 +47,8 @@ constexpr Key kKeys[kKeyCount] = {
     {Section::stream, "send_path", Need::optional, "/simple_send/"},
     {Section::stream, "auth_path", Need::optional, "/otp/auth/"},
     {Section::stream, "verify_path", Need::optional, "/otp/verify/"},
+    {Section::stream, "auth_body", Need::optional, "/etc/tocsin/code.json"},
+    {Section::stream, "verify_body", Need::optional, "/etc/tocsin/verify.json"},
     {Section::stream, "request", Need::optional, "simple_send"},
     {Section::stream, "request_body", Need::optional, "/etc/tocsin/whatsapp.json"},
     {Section::stream, "event", Need::optional, "alarm"},

@@ -44,6 +44,8 @@ void settle_kind(const RequestLines& lines, StreamConfig& stream, ConfigErrors& 
   constexpr std::string_view kOfCodes = " is for streams of type otp: remove it";
   refuse(lines.auth_path, "auth_path", kOfCodes);
   refuse(lines.verify_path, "verify_path", kOfCodes);
+  refuse(lines.auth_body, "auth_body", kOfCodes);
+  refuse(lines.verify_body, "verify_body", kOfCodes);
   if (lines.request_body != 0) {
     constexpr std::string_view kWhy = " is not for a stream with request_body, which has the whole request: remove it";
     refuse(lines.request, "request", kWhy);

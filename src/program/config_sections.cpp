@@ -233,7 +233,7 @@ void ConfigReader::end_section() {
   if (type_is_known_)
     settle_requests({section_line_, line_of("service"), line_of("base_url"), line_of("send_path"), line_of("request"),
                      line_of("request_body"), line_of("event"), line_of("variables"), line_of("auth_path"),
-                     line_of("verify_path")},
+                     line_of("verify_path"), line_of("auth_body"), line_of("verify_body")},
                     stream, errors_);
   if (type_is_known_ && stream.type == StreamType::whatsapp) check_no_sms(stream);
   if (stream.retry_min > stream.retry_max) {
@@ -350,6 +350,8 @@ void ConfigReader::stream_value(const IniItem& item, const Value& value) {
   if (item.word == "send_path") return value.url_path(stream.send_path);
   if (item.word == "auth_path") return value.url_path(stream.auth_path);
   if (item.word == "verify_path") return value.url_path(stream.verify_path);
+  if (item.word == "auth_body") return value.path(kMaxPath, stream.auth_body);
+  if (item.word == "verify_body") return value.path(kMaxPath, stream.verify_body);
   if (item.word == "request") return value.request_kind(stream.request);
   if (item.word == "request_body") return value.path(kMaxPath, stream.request_body);
   if (item.word == "event") return value.event(stream.event);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// `request_body`: the form of a stream's requests, read from its file.
+// `request_body`, `auth_body` and `verify_body`: the form of a stream's requests, read from its file.
 //
 // Memory: the caller's; the form is a view into it. Threads: none. Calls the system, and may wait for the medium.
 #pragma once
@@ -13,5 +13,8 @@ namespace tocsin {
 // one line, "FILE:LINE: what is wrong: what to do": io; too_big, bad_value (what is in it, as
 // RequestForm::read() says; a place for a sender that the stream does not have). The form is empty then.
 Status read_request_body(const StreamConfig& stream, Span<char> memory, RequestForm& into, TextWriter& why);
+// The same for `auth_body` (Of::code) and `verify_body` (Of::verification).
+Status read_code_body(const StreamConfig& stream, RequestForm::Of of, Span<char> memory, RequestForm& into,
+                      TextWriter& why);
 
 }  // namespace tocsin

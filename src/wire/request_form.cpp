@@ -12,8 +12,12 @@ constexpr std::string_view kClose = "}}";
 
 // Bytes that a value may take, escaped: of names and texts that were checked only quotes, backslashes and line feeds are,
 // each as two bytes.
-constexpr std::size_t kLongest[] = {2 * kMaxSentText, kMaxDeviceName, kMaxName, 8, 7, 15, kMaxId, 2 * kMaxSender};
+constexpr std::size_t kLongest[] = {2 * kMaxSentText, kMaxDeviceName, kMaxName, 8, 7, 15, kMaxId, 2 * kMaxSender,
+                                      kMaxCode};
 static_assert(sizeof kLongest / sizeof *kLongest == kPlaceCount);
+
+constexpr Places kOfCodes = only(Place::recipient) | only(Place::code) | only(Place::sender) | only(Place::device);
+constexpr Places kOfMessages = ((1U << kPlaceCount) - 1) & ~unsigned{only(Place::code)};
 
 // Index of the first `part` at or after `from`, or kNotFound.
 std::size_t find_part(std::string_view text, std::string_view part, std::size_t from) {
@@ -25,7 +29,8 @@ std::size_t find_part(std::string_view text, std::string_view part, std::size_t 
 // Walks strict JSON (RFC 8259) once; the first thing that is wrong ends it.
 class FormReader {
  public:
-  FormReader(std::string_view json, TextWriter& why) : json_(json), why_(why) {}
+  FormReader(std::string_view json, RequestForm::Of of, TextWriter& why)
+      : json_(json), known_(of == RequestForm::Of::message ? kOfMessages : kOfCodes), why_(why) {}
 
   bool read() {
     skip_blanks();
@@ -74,7 +79,7 @@ class FormReader {
     if (next() == closer) return ++at_, true;
     for (;;) {
       if (closer == '}' && !name()) return false;
-      const bool is_id = closer == '}' && name_ == "internal_id";
+      const bool is_id = closer == '}' && name_ == "internal_id" && known_ == kOfMessages;
       const std::size_t from = at_;
       if (!value(depth + 1)) return false;
       if (is_id && !is_id_alone(head(tail(json_, from), at_ - from))) {
@@ -150,12 +155,14 @@ class FormReader {
     const std::string_view written = between();
     const std::size_t found = find_place(trim(written));
     const bool closed = starts_with(tail(json_, at_ + kOpen.size() + written.size()), kClose);
-    if (!closed || found == kNotFound || where == Where::name) {
+    const bool known = found != kNotFound && has(known_, found);
+    if (!closed || !known || where == Where::name) {
       why_.text("{{").text(head(written, 40));
       if (!closed) return wrong(" has no }} behind it");
       if (where == Where::name) return wrong("}} stands in a name: only values can be filled in");
       why_.text("}} is not known; there are");
-      for (const std::string_view known : kPlaces) why_.text(" {{").text(known).text("}}");
+      for (std::size_t at = 0; at < kPlaceCount; ++at)
+        if (has(known_, at)) why_.text(" {{").text(kPlaces[at]).text("}}");
       return wrong(" (write \\u007b for a { that is meant so)");
     }
     places_ = static_cast<Places>(places_ | 1U << found);
@@ -171,6 +178,7 @@ class FormReader {
   }
 
   std::string_view json_;
+  Places known_;
   TextWriter& why_;
   std::size_t at_ = 0;
   std::size_t grows_ = 0;
@@ -187,7 +195,7 @@ std::uint32_t line_of(std::string_view json, std::size_t at) {
 
 }  // namespace
 
-Status RequestForm::read(std::string_view json, Problem& problem) {
+Status RequestForm::read(std::string_view json, Problem& problem, Of of) {
   problem.line = 0;
   char memory[300];
   TextWriter why(memory);
@@ -207,7 +215,7 @@ Status RequestForm::read(std::string_view json, Problem& problem) {
     return fail(Code::bad_value);
   }
   const std::string_view whole = starts_with(json, "\xEF\xBB\xBF") ? tail(json, 3) : json;
-  FormReader reader{whole, why};
+  FormReader reader{whole, of, why};
   if (!reader.read()) {
     problem.line = line_of(whole, reader.at());
     return fail(Code::bad_value);
@@ -216,9 +224,14 @@ Status RequestForm::read(std::string_view json, Problem& problem) {
   form.json_ = trim(whole);
   form.places_ = reader.places();
   form.has_internal_id_ = reader.has_internal_id();
-  if (!form.has(Place::recipient) || !(form.has(Place::text) || form.has(Place::alarm))) {
-    why.text(form.has(Place::recipient) ? "it has neither {{text}} nor {{alarm}}: nobody would know what happened"
-                                        : "it has no {{recipient}}: write it where the phone number stands");
+  std::string_view missing;
+  if (of == Of::message && !form.has(Place::text) && !form.has(Place::alarm))
+    missing = "it has neither {{text}} nor {{alarm}}: nobody would know what happened";
+  if (of == Of::verification && !form.has(Place::code))
+    missing = "it has no {{code}}: write it where the code stands";
+  if (!form.has(Place::recipient)) missing = "it has no {{recipient}}: write it where the phone number stands";
+  if (!missing.empty()) {
+    why.text(missing);
     return fail(Code::bad_value);
   }
   if (reader.longest() > kRequestBodyBytes) {

@@ -32,7 +32,8 @@ std::size_t find_place(std::string_view name) {
 
 std::string_view value_at(std::size_t place, const OutgoingText& message) {
   const std::string_view values[] = {message.text,  message.device, message.alarm,       message.message_class,
-                                     message.state, message.phone,  message.internal_id, message.sender};
+                                     message.state, message.phone,  message.internal_id, message.sender,
+                                     message.code};
   static_assert(sizeof values / sizeof *values == kPlaceCount);
   return values[place];
 }

@@ -12,11 +12,14 @@ ANNA = PHONES["anna"]
 class Codes(Case):
     def codes_device(self, service, **keys):
         device = self.device(service)
+        self.write_stream(device, **keys)
+        return device
+
+    def write_stream(self, device, **keys):
         stream = {"type": "otp", "base_url": device.url, "token_file": device.token_file, "ca_file": device.ca_file,
                   "sender": "GLOBAL", "timeout": "5s", **keys}
         section = "".join(f"{key} = {value}\n" for key, value in stream.items() if value is not None)
         device.write_config(more=f"[stream codes]\n{section}")
-        return device
 
     def pair(self, options=(), **keys):
         service = self.service(options=options)
@@ -65,6 +68,35 @@ class Codes(Case):
         device.ok("otp", "send", "anna")
         device.run("otp", "verify", "anna", "48213")
         self.assertEqual([path for path, _, _ in self.asked(service)], ["/otp/auth", "/otp/auth/", "/codes/check"])
+
+    def test_bodies_are_those_of_the_portal(self):
+        service, device = self.pair(auth_path="/codes/new", verify_path="/codes/check",
+                                    options=("--free-path", "/codes/new", "--free-path", "/codes/check"))
+        auth, verify = device.folder / "auth.json", device.folder / "verify.json"
+        keys = {"auth_path": "/codes/new", "verify_path": "/codes/check", "auth_body": auth, "verify_body": verify}
+        self.write_stream(device, **keys)
+        auth.write_text('{"key": "login", "to": "{{recipient}}", "shown": "+{{recipient}}", "from": "{{sender}}", "by": "{{device}}"}\n')
+        verify.write_text('{"to": "{{recipient}}",\n "otp": "{{code}}"}')
+        device.ok("check")
+        device.ok("otp", "send", "anna")
+        device.ok("otp", "verify", "anna", "48213")
+        self.one_line(device.run("otp", "send", "anna", "--code", "48213"), 64, "auth.json has no place", "{{code}}")
+        auth.write_text('{"to": "{{recipient}}", "variables": {"code": "{{code}}"}}')
+        device.ok("otp", "send", "anna", "--code", "48213")
+        self.one_line(device.run("otp", "send", "anna"), 64, "auth.json has a place", "--code")
+        self.assertEqual(self.asked(service), [
+            ("/codes/new", "token-ok", {"key": "login", "to": ANNA, "shown": "+" + ANNA, "from": "GLOBAL", "by": "dev"}),
+            ("/codes/check", "token-ok", {"to": ANNA, "otp": "48213"}),
+            ("/codes/new", "token-ok", {"to": ANNA, "variables": {"code": "48213"}}),
+        ])
+        for text, shown in (('{"to": "{{recipient}}"}', "it has no {{code}}"),
+                            ('{"to":\n "{{recipient}}", "x": "{{text}}", "otp": "{{code}}"}', "verify.json:2: {{text}} is not known")):
+            verify.write_text(text)
+            self.one_line(device.run("otp", "verify", "anna", "48213"), 78, shown)
+            self.assertIn(shown, device.run("check").err)
+        verify.unlink()
+        self.one_line(device.run("otp", "verify", "anna", "48213"), 78, "verify.json", "look at `verify_body`")
+        self.assertEqual(device.run("check").exit, 78)
 
     def test_every_answer_ends_with_the_status_that_is_true_of_it(self):
         service, device = self.pair()

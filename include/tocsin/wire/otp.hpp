@@ -16,7 +16,6 @@
 namespace tocsin {
 
 inline constexpr std::size_t kLeastCode = 4;  // characters; shorter ones are guessed, and cannot be hidden in words
-inline constexpr std::size_t kMaxCode = 32;
 
 // kLeastCode to kMaxCode of [A-Za-z0-9-].
 bool is_code(std::string_view code);

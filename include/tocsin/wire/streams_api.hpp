@@ -42,6 +42,7 @@ struct OutgoingText {
   std::string_view device = {}, alarm = {};
   std::string_view message_class = {};  // "critical"
   std::string_view state = {};          // "raised"
+  std::string_view code = {};           // of a one-time code alone
 };
 
 // {"messages":[{"internal_id":..,"sender":..,"recipient_phone":..,"message_content":..},...]}
@@ -52,14 +53,15 @@ void close_simple_send(JsonWriter& json);
 
 // What a message has of its own, by the names that templates and forms (request_form.hpp) know it by. The first
 // kVariables of them can be variables of a template.
-enum class Place : std::uint8_t { text, device, alarm, message_class, state, recipient, internal_id, sender };
+enum class Place : std::uint8_t { text, device, alarm, message_class, state, recipient, internal_id, sender, code };
 inline constexpr std::string_view kPlaces[] = {"text",  "device",    "alarm",       "class",
-                                               "state", "recipient", "internal_id", "sender"};
+                                               "state", "recipient", "internal_id", "sender", "code"};
 inline constexpr std::size_t kPlaceCount = sizeof kPlaces / sizeof *kPlaces;
 inline constexpr std::size_t kVariables = 5;
-using Places = std::uint8_t;  // a set: bit 0 is the first
+using Places = std::uint16_t;  // a set: bit 0 is the first
 inline constexpr Places kAllVariables = (1U << kVariables) - 1;
 constexpr bool has(Places set, std::size_t at) { return (set >> at & 1) != 0; }
+constexpr Places only(Place place) { return static_cast<Places>(1U << static_cast<unsigned>(place)); }
 constexpr bool has(Places set, Place place) { return has(set, static_cast<std::size_t>(place)); }
 // Index into kPlaces, or kNotFound.
 std::size_t find_place(std::string_view name);
