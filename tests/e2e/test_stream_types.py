@@ -3,7 +3,7 @@
 import json
 import unittest
 
-from device import PHONES, Case, Runner
+from device import PHONES, ROOT, Case, Runner
 
 
 def bodies(service, path):
@@ -47,6 +47,33 @@ class Types(Case):
         name, line, body = self.one(type="transactional", request="simple_send")
         self.assertEqual(line, "POST /simple_send/ HTTP/1.1")
         self.assertEqual(body, self.simple_body(name))
+
+    def test_every_vector_is_the_request_that_leaves(self):
+        cases = json.loads((ROOT / "tests" / "vectors" / "api" / "requests.json").read_text(encoding="utf-8"))
+        self.assertGreater(len(cases), 7)
+        for case in cases:
+            with self.subTest(case["name"]):
+                self.assertTrue(case["why"])
+                folder = self.device()
+                form = folder.folder / "form.json"
+                form.write_text(case.get("form", ""), encoding="utf-8")
+                options = ["--default-sender", "D", "--form", f"{case['path']}={form}"] if "form" in case else ["--default-sender", "D"]
+                service = self.service(options=options)
+                stream = {key: value and value.replace("URL", service.url) for key, value in case["stream"].items()}
+                stream.update({"request_body": form} if "form" in case else {})
+                device = self.device(service, stream=stream, alarm={"to": "anna"})
+                send = case.get("send")
+                device.ok(*(["send", "--to", send["to"], "--", send["text"]] if send else ["raise", case["raise"]]))
+                device.start()
+                ids = [message["id"] for message in device.wait_ended()]
+                request, = service.requests()
+                self.assertEqual(request["head"].split("\r\n")[0], f"POST {case['path']} HTTP/1.1")
+                body = request["body"]
+                for name in ids:
+                    self.assertIn(name, body)
+                    body = body.replace(name, "ID")
+                self.assertEqual(json.loads(body), case["body"])
+                device.kill()
 
     def test_gateway_has_paths_of_its_own(self):
         service = self.service()
