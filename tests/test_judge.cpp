@@ -161,6 +161,8 @@ void check_vector(std::string_view text) {
   CHECK_TEXT(got.reason.view(), v.reason);
   CHECK_TEXT(kWholes[static_cast<int>(got.whole)], v.whole);
   CHECK_EQ(got.rate_limited, v.rate_limited);
+  const bool unclear = std::any_of(v.fates, v.fates + v.id_count, [](const Expected& one) { return one.fate == "unknown"; });
+  CHECK_EQ(got.odd, unclear && v.answer.status / 100 == 2 && !v.body.empty());
   CHECK_EQ(got.retry_after_s, v.retry);
   for (std::size_t i = 0; i < v.id_count; ++i) {
     CHECK_TEXT(v.ids[i], v.fates[i].id);

@@ -42,6 +42,10 @@ void Sender::judge_answer(const Clocks& clocks, std::uint32_t random) {
   hide(settings_.token, judgement.reason);
   for (std::size_t i = 0; i < batch_size_; ++i) hide(settings_.token, verdicts_[i].reason);
   const std::string_view reason = judgement.reason.view();
+  if (judgement.odd && !call_.settings_changed()) {
+    const auto of = judgement.whole == Whole::unknown ? OddAnswer::Of::whole : OddAnswer::Of::part;
+    observer_.answer_not_understood({settings_.name, of, reason, answer.body});
+  }
 
   switch (judgement.whole) {
     case Whole::held:

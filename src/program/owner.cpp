@@ -32,7 +32,7 @@ bool is_silent(int fd, Span<const pollfd> fds) {
 Owner::Owner(Resolver& resolver, Log& log)
     : resolver_(resolver), log_(log), files_(worker_, state_), even_(worker_), odd_(worker_), ballast_(worker_),
       queue_(even_, odd_, index_),
-      outbox_(queue_, index_, *this), kept_aside_(worker_), session_file_(worker_), arena_({arena_memory_, sizeof arena_memory_}) {}
+      outbox_(queue_, index_, *this), kept_aside_(worker_), odd_answers_(worker_), session_file_(worker_), arena_({arena_memory_, sizeof arena_memory_}) {}
 
 // For the jitter of retries: seeded by the kernel, then without a system call (xorshift64*).
 std::uint32_t Owner::next_random() {
@@ -100,6 +100,14 @@ void Owner::poll() {
   if (!carried_.empty() || !carried_.alarms().empty()) carry_on();
   report_medium(clocks.now);
   forget_damage(clocks.now);
+  char name[kMaxPath + 48];
+  TextWriter kept(name);
+  if (odd_answers_.poll(kept)) {
+    char text[Log::kMaxLine];
+    TextWriter line(text);
+    line.text("an answer that could not be understood is in ").text(kept.view());
+    log_line(LogLevel::warning, line.text(", without token and numbers: send it to support").view());
+  }
   log_.poll(clocks.now);
 }
 

@@ -24,6 +24,7 @@
 #include "src/program/control.hpp"
 #include "src/program/hook_server.hpp"
 #include "src/program/medium_news.hpp"
+#include "src/program/odd_answers.hpp"
 #include "src/program/request_body.hpp"
 #include "src/program/self_alarms.hpp"
 #include "src/program/state_files.hpp"
@@ -122,6 +123,7 @@ class Owner final : public Observer {
                      std::string_view reason) override;
   void message_set_aside(const MessageId& id, std::uint32_t number, std::string_view reason) override;
   void stream_changed(std::string_view stream, std::string_view condition, std::string_view reason) override;
+  void answer_not_understood(const OddAnswer& answer) override;
   void budget_spent(Class cls, Instant until) override;
   void segments_spent(std::uint32_t number, SegmentBudgets::Whose whose, SegmentBudgets::Left left,
                       Instant until) override;
@@ -242,6 +244,7 @@ class Owner final : public Observer {
   Outbox outbox_;
   Queue::Found found_;
   KeptAside kept_aside_;
+  OddAnswers odd_answers_;
   bool forgetting_ = false;     // as it was at the last poll
   Instant look_at_kept_;        // whether it is older than the history
   ControlServer control_;

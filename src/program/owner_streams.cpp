@@ -171,6 +171,12 @@ void Owner::resume(std::size_t stream) {
   }
 }
 
+void Owner::answer_not_understood(const OddAnswer& answer) {
+  const std::size_t at = config_->find_stream(answer.stream);
+  if (role_ != Role::daemon || in_memory_ || at == kNotFound) return;
+  odd_answers_.keep(config_->device.state, at, answer, {tokens_[at], token_sizes_[at]}, read_clocks());
+}
+
 void Owner::load_session(std::size_t stream) {
   const StreamConfig& from = config_->streams[stream];
   if (from.session_file.empty()) return;

@@ -219,6 +219,8 @@ Judgement judge(const Answer& answer, Span<const std::string_view> ids, Span<Mes
   } else {
     write_reason(answer, root, reason);
   }
+  for (const MessageVerdict& one : verdicts)
+    judgement.odd |= answer.status / 100 == 2 && !answer.body.empty() && one.fate == Fate::unknown;
   judgement.reason.assign_cut(reason.view());
   arena.reset();
   return judgement;

@@ -33,6 +33,15 @@
 
 namespace tocsin {
 
+// An answer of 2xx that could not be understood, or not what it says of some message. Views end with the call.
+struct OddAnswer {
+  enum class Of : std::uint8_t { whole, part };
+  std::string_view stream;
+  Of of;
+  std::string_view reason;
+  Bytes body;  // as it came: it may hold anything
+};
+
 // What the loop wants to know for log, status and waiting callers. Called from inside poll().
 class Observer {
  public:
@@ -43,6 +52,7 @@ class Observer {
   // A stream's condition changed: "backing off", with the reason in words.
   virtual void stream_changed(std::string_view stream, std::string_view condition,
                               std::string_view reason) = 0;
+  virtual void answer_not_understood(const OddAnswer&) {}
   // The class has sent what it may; the others of it wait until then.
   virtual void budget_spent(Class cls, Instant until) = 0;
   // This message used up what its stream may send, or what its phone may have, in segments: all of it, or all but what

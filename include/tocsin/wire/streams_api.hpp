@@ -108,6 +108,7 @@ struct MessageVerdict {
 
 struct Judgement {
   Whole whole = Whole::unknown;
+  bool odd = false;               // 2xx, and its body, or what it says of some message, is not understood
   bool rate_limited = false;      // the next request carries one message
   std::uint32_t retry_after_s = 0;  // from Retry-After, in seconds or until a date; 0: none, at most a day
   FixedText<kMaxReason> reason;   // one line for a technician: "403: Not authenticated"

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// Answers that could not be understood, as they came but for token and numbers, for who supports the service or this program:
+// STATE/answer.STREAM.whole (all of it) and STATE/answer.STREAM.part (what it says of single messages). The first of each is
+// kept, 4 KiB of it at most; a file that is there stays, so that nothing is written again and again.
+//
+// Memory: 4.5 KiB in place. Threads: the loop; the storage worker writes.
+#pragma once
+
+#include "port/linux/storage_worker.hpp"
+#include "port/linux/system.hpp"
+#include "tocsin/base/time.hpp"
+#include "tocsin/limits.hpp"
+#include "tocsin/outbox/outbox.hpp"
+
+namespace tocsin {
+
+class OddAnswers final : private StorageJob {
+ public:
+  static constexpr std::size_t kMost = 4096;  // bytes of a file
+
+  explicit OddAnswers(StorageWorker& worker) : StorageJob(worker, carry_out) {}
+
+  // Begins to write one, unless one of the kind was begun in this run or a file is under way. Nothing is told of a
+  // failure: it is about what somebody might read one day.
+  void keep(std::string_view directory, std::size_t stream, const OddAnswer& answer, std::string_view token,
+            const Clocks& clocks);
+  // Looks after the job; true once for a file that was made, whose name is written then. Call it when the worker's handle
+  // is readable.
+  bool poll(TextWriter& name);
+
+ private:
+  static Status carry_out(StorageJob& self);
+
+  bool under_way_ = false;
+  std::uint8_t begun_ = 0;  // a bit for each stream and kind
+  static_assert(kMaxStreams * 2 <= 8);
+  FixedText<kMaxPath + 48> path_;
+  std::size_t size_ = 0;
+  char text_[kMost];
+};
+
+}  // namespace tocsin
