@@ -68,7 +68,7 @@ class Files(Case):
     def test_base_url_with_the_request_in_it_is_a_mistake_with_its_remedy(self):
         device = self.device(self.service())
         device.write_config(stream={"base_url": "https://sendsms.commpeak.com/simple_send/"})
-        self.one_line(device.run("check"), 78, "leave /simple_send/ out")
+        self.one_line(device.run("check"), 78, "leave /simple_send out")
 
     def test_answer_that_cannot_be_written_is_not_called_done(self):
         device = self.device(self.service())
