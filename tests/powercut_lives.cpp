@@ -110,6 +110,12 @@ void operate(World& world, Random& random) {
   } else if (what < 15) {
     if (ledger.messages.empty()) return;
     const Ledger::Message& m = ledger.messages[random.below(static_cast<unsigned>(ledger.messages.size()))];
+    if (!m.gone && !m.missing && m.now().state == State::accepted && random.one_in(2)) {
+      ledger.change(process, m.number, random.one_in(4) ? State::failed : State::delivered, m.now().sends,
+                    random.one_in(3) ? 60 : 0, Queue::Write::with_others);
+      if (random.one_in(4)) process.queue->write_all();
+      return process.poll();
+    }
     const unsigned sends = m.now().sends + random.below(2);
     const unsigned kind = random.below(12);
     const State state = kind < 2    ? State::queued

@@ -297,6 +297,15 @@ TEST(states_cuts_during_recovery_on_bare_flash_three_deep) {
   short_sequences("PESRX", depth_or(1), effort, kFlash);
 }
 
+TEST(states_deliveries_keep_every_promise) { short_sequences("PEDSX", depth_or(3), Effort{}); }
+TEST(states_deliveries_job_by_job_keep_every_promise) { short_sequences("PEDJX", depth_or(3), Effort{}); }
+TEST(states_deliveries_beside_forgetting_keep_every_promise) {
+  short_sequences("PEDZW", depth_or(3), only(Models{true, true, false, false, false}));
+}
+TEST(states_deliveries_on_bare_flash_keep_every_promise) {
+  short_sequences("PEDSX", depth_or(3), only(kInOrder), kFlash);
+}
+
 namespace {
 
 // Later messages come and go until the files have turned over: what had ended by then is let go.

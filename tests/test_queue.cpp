@@ -193,6 +193,91 @@ TEST(queue_records_that_come_together_share_one_sync) {
   CHECK_EQ(run.queue.syncs() - syncs, 1);
 }
 
+// Of a message that had ended: what else is learnt of it costs no sync of its own.
+TEST(queue_records_that_wait_for_others_go_with_the_next_job_or_when_they_are_many) {
+  Disk disk(64);
+  Process run(disk);
+  run.start();
+  std::vector<std::uint32_t> numbers;
+  for (unsigned i = 0; i < 100; ++i) {
+    const auto pushed = run.push(1, "text");
+    CHECK_OK(pushed);
+    numbers.push_back(pushed.value().first_number);
+    CHECK_OK(run.end(numbers.back()));
+    run.settle();
+  }
+  const auto deliver = [&](std::uint32_t number) {
+    MessageState last;
+    last.state = State::delivered;
+    const auto ticket = run.queue.update(number, last, run.clocks(), Queue::Write::with_others);
+    CHECK_OK(ticket);
+    run.queue.poll(run.now);
+    return ticket.value();
+  };
+  const auto syncs = run.queue.syncs();
+  const Queue::Ticket first = deliver(numbers[0]);
+  CHECK(run.queue.idle() && !run.queue.on_medium(first));
+  CHECK(run.queue.newest() == run.queue.safe());  // nobody waits for it
+  CHECK_EQ(run.queue.syncs(), syncs);
+  CHECK(the_index.find(numbers[0])->state == State::delivered);
+  CHECK_OK(run.push(1, "another"));
+  run.settle();
+  CHECK_EQ(run.queue.syncs(), syncs + 1);
+  CHECK(run.queue.on_medium(first));
+
+  CHECK_EQ(run.queue.write_all(), 0);
+  const Queue::Ticket second = deliver(numbers[1]);
+  CHECK_EQ(run.queue.write_all(), second);
+  run.settle();
+  CHECK(run.queue.on_medium(second));
+  CHECK_EQ(run.queue.syncs(), syncs + 2);
+
+  unsigned waited = 0;
+  for (std::size_t i = 2; i < 100; ++i) {
+    deliver(numbers[i]);
+    run.settle();
+    if (run.queue.syncs() == syncs + 2) ++waited;
+  }
+  CHECK(waited > 50 && waited < 98);
+  CHECK_EQ(run.queue.syncs(), syncs + 3);
+  CHECK_OK(run.queue.stop());
+  run.settle();
+  Process next(disk);
+  CHECK_OK(next.load());
+  for (const std::uint32_t number : numbers) CHECK(the_index.find(number)->state == State::delivered);
+}
+
+// The turn may have left out what ended long ago: a record of it would bring back a message without its event.
+TEST(queue_records_that_wait_for_others_are_not_taken_while_the_files_turn) {
+  Disk disk(16);
+  Process run(disk);
+  run.start();
+  const auto old = run.push(1, "old");
+  CHECK_OK(old);
+  CHECK_OK(run.end(old.value().first_number));
+  run.settle();
+  MessageState last;
+  last.state = State::delivered;
+  unsigned refused = 0;
+  for (unsigned i = 0; i < 400 && the_index.find(old.value().first_number) != nullptr; ++i) {
+    const auto pushed = run.push(1, std::string(300, 'x'));
+    if (pushed.ok()) CHECK_OK(run.end(pushed.value().first_number));
+    run.even.delay = run.odd.delay = milliseconds(10);
+    for (int step = 0; step < 40 && !run.queue.idle(); ++step) {
+      run.queue.poll(run.now);
+      if (run.queue.turning()) {
+        const auto taken = run.queue.update(old.value().first_number, last, run.clocks(), Queue::Write::with_others);
+        refused += taken.code() == Code::full ? 1U : 0U;
+        const Entry* entry = the_index.find(old.value().first_number);
+        CHECK(entry == nullptr || entry->state == State::accepted);
+      }
+      run.now = run.now + milliseconds(10);
+    }
+  }
+  CHECK(refused > 0);
+  CHECK(the_index.find(old.value().first_number) == nullptr);
+}
+
 TEST(queue_job_that_takes_only_a_part_leaves_the_rest_for_the_next) {
   Disk disk(32);
   Process run(disk);

@@ -114,7 +114,7 @@ Result<Queue::Pushed> Queue::push(Event event, std::string_view device_name, con
     return Code::full;
   }
   TRY_LET(payload, stage(RecordKind::event, next_number_, count, size, kStagingBytes / 4));
-  const auto at = static_cast<std::uint32_t>(newest()) - staged_space(size);
+  const auto at = static_cast<std::uint32_t>(staged_end()) - staged_space(size);
   encode_event(event, payload);
 
   const std::uint32_t first = next_number_;
@@ -149,7 +149,8 @@ Result<Queue::Pushed> Queue::push(Event event, std::string_view device_name, con
   return Pushed{first, newest()};
 }
 
-Result<Queue::Ticket> Queue::update(std::uint32_t number, const MessageState& state, const Clocks& clocks) {
+Result<Queue::Ticket> Queue::update(std::uint32_t number, const MessageState& state, const Clocks& clocks,
+                                    Write when) {
   Entry* entry = index_.find(number);
   if (entry == nullptr) return Code::not_found;
   // Its event was let go, or could not be read back: it can end, and never wait again.
@@ -157,11 +158,13 @@ Result<Queue::Ticket> Queue::update(std::uint32_t number, const MessageState& st
   // A turn may have passed it by already; it is over in a moment.
   const bool turning = phase_ == Phase::copying || phase_ == Phase::sealing;
   const bool reopens = ended(entry->state) && !ended(state.state);
-  if (reopens && (turning || staged_ + staged_space(kMaxMessageStateBytes) > kStagingBytes)) return Code::full;
+  const bool patient = when == Write::with_others && ended(entry->state) && ended(state.state);
+  const bool has_place = staged_ + staged_space(kMaxMessageStateBytes) <= kStagingBytes;
+  if ((reopens || patient) && (turning || !has_place)) return Code::full;
   if (reopens && number < settled_below_) settled_below_ = number;
   const Mates event = mates(*entry);
   const bool waited = waits(event);
-  const bool ends = ended(state.state) && !ended(entry->state);
+  const bool ends = ended(state.state) && state.state != entry->state;
   entry->state = state.state;
   if (waited != waits(event)) count(event, waited ? -1 : 1);
   entry->sends = state.sends;
@@ -169,12 +172,14 @@ Result<Queue::Ticket> Queue::update(std::uint32_t number, const MessageState& st
 
   std::uint8_t bytes[kMaxMessageStateBytes];
   MessageState stamped = state;
-  stamped.at = stamp(clocks);
+  if (stamped.at.boot == 0) stamped.at = stamp(clocks);
   if (ends) entry->due_ms = stamped.at.on_ms();
   stamped.reopened = entry->reopened;
   const std::size_t size = encode_message_state(stamped, bytes);
   const RecordKind kind = ended(state.state) ? RecordKind::ended : RecordKind::state;
+  const Ticket wanted = wanted_;
   const auto payload = stage(kind, number, 1, size, 0);
+  if (patient && staged_end() - (wanted > released_ ? wanted : released_) <= kMostPatient) wanted_ = wanted;
   if (!payload.ok()) {
     if (kind == RecordKind::ended && !entry->unsaved) {
       entry->unsaved = true;
@@ -184,9 +189,14 @@ Result<Queue::Ticket> Queue::update(std::uint32_t number, const MessageState& st
   }
   copy(payload.value(), Bytes{bytes}.first(size));
   entry->doubt = Doubt::none;
-  entry->state_at = static_cast<std::uint32_t>(newest()) - staged_space(size);
+  entry->state_at = static_cast<std::uint32_t>(staged_end()) - staged_space(size);
   entry->state_staged = true;
-  return newest();
+  return staged_end();
+}
+
+Queue::Ticket Queue::write_all() {
+  if (staged_end() == newest()) return 0;
+  return wanted_ = staged_end();
 }
 
 bool Queue::has_room(std::size_t event_bytes, std::size_t phones, Room leaving) const {
@@ -274,6 +284,7 @@ Result<MutBytes> Queue::stage(RecordKind kind, std::uint32_t number, std::size_t
                staging_ + staged_);
   const MutBytes payload{staging_ + staged_ + kStagedHeadBytes, size};
   staged_ += space;
+  wanted_ = staged_end();
   return payload;
 }
 

@@ -34,7 +34,7 @@ void Queue::poll(Instant now) {
           turn_begin();  // takes along what is in doubt
         } else if (in_doubt()) {
           build(now);
-        } else if (staged_ == 0) {
+        } else if (!has_to_write()) {
           if (!forget_step()) return;
         } else {
           build(now);

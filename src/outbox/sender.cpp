@@ -38,6 +38,7 @@ Sender::State Sender::state() const {
 void Sender::configure(const Settings& settings) {
   settings_ = settings;
   stream_id_ = settings.send_path.empty() ? 0 : name_hash(settings.name);
+  delivery_.configure(stream_id_, settings.receipts_for);
   call_.configure(settings);
 }
 
@@ -55,11 +56,17 @@ void Sender::resume() {
   observer_.stream_changed(settings_.name, "resumed", "it is tried again at once");
 }
 
+void Sender::stop() {
+  stopping_ = true;
+  if (errand_ == Errand::receipts) call_.close();  // asked for again by whoever comes next
+}
+
 void Sender::go_on() {
   TOCSIN_ASSERT(resting());
   stopping_ = false;
   batch_size_ = 0;
   wait_for_ = answered_ = 0;
+  delivery_.begin_anew();
   if (state_ == State::idle) wake_ = Instant{0};
 }
 
@@ -80,6 +87,20 @@ void Sender::poll(const Clocks& clocks, std::uint32_t random) {
         break;
 
       case ServiceCall::State::ready:
+        if (errand_ == Errand::receipts) {
+          const bool overtaken = outbox_.next_due(stream_id_, now) <= now;
+          const Status prepared = overtaken ? Status{Code::empty} : prepare_asking(now);
+          if (prepared.ok()) {
+            call_.send(now);
+            break;
+          }
+          call_.withdraw();
+          if (prepared.code() != Code::empty)
+            no_receipts("the request cannot be written: look at token and address", Millis{0}, clocks, random);
+          if (overtaken) break;
+          wake_ = now;  // the next page, in the next turn of the loop
+          return;
+        }
         if (batch_size_ == 0) {
           const Status prepared = prepare(clocks);
           if (prepared.code() == Code::empty) {  // nothing to send after all
@@ -106,15 +127,30 @@ void Sender::poll(const Clocks& clocks, std::uint32_t random) {
 
       case ServiceCall::State::connecting:
       case ServiceCall::State::sending:
-      case ServiceCall::State::receiving: wake_ = call_.wake(); return;
+      case ServiceCall::State::receiving:
+        if (errand_ == Errand::receipts && gives_way(now, random)) break;
+        wake_ = earlier(call_.wake(), give_way_at_);
+        return;
 
       case ServiceCall::State::answered:
+        if (errand_ == Errand::receipts) {
+          judge_receipts(clocks, random);
+          break;
+        }
         judge_answer(clocks, random);
         outbox_.note(clocks.now);
         answered_ = outbox_.newest();
         break;
 
-      case ServiceCall::State::failed: return give_up(clocks, random);
+      case ServiceCall::State::failed:
+        if (errand_ == Errand::messages) return give_up(clocks, random);
+        {
+          char words[kMaxReason];
+          TextWriter reason(words);
+          call_.write_reason(reason);
+          no_receipts(reason.view(), Millis{0}, clocks, random);
+        }
+        break;
     }
   }
 }
@@ -128,11 +164,18 @@ bool Sender::begin(Instant now) {
     if (now < wake_) return false;
   }
   state_ = State::idle;
-  Instant due = stopping_ ? kNever : outbox_.next_due(stream_id_, now);
-  if (due < pace_.free_at()) due = pace_.free_at();
+  const Instant wanted = stopping_ ? kNever : outbox_.next_due(stream_id_, now);
+  const Instant due = wanted < pace_.free_at() ? pace_.free_at() : wanted;
+  give_way_at_ = kNever;
   if (due > now) {
-    wake_ = earlier(due, call_.wake());
-    return false;
+    // A service that limits the rate has its requests kept for messages, while any waits. What comes is for the medium.
+    Instant asks = stopping_ || wanted <= now || outbox_.stalled(now) ? kNever : delivery_.next(now);
+    if (asks < pace_.free_at()) asks = pace_.free_at();
+    wake_ = earlier(earlier(due, asks), call_.wake());
+    if (asks > now) return false;
+    errand_ = Errand::receipts;
+    call_.open(now, {});
+    return true;
   }
   // Power that goes now brings back what the last answer ended; more than one answer is never at risk.
   if (!outbox_.on_medium(answered_) && !outbox_.stalled(now)) {
@@ -142,6 +185,7 @@ bool Sender::begin(Instant now) {
   const auto before = others_first_ ? Outbox::After::troubled : Outbox::After::others;
   if (call_.idle_for(kAlarmIdle, now) && outbox_.critical_goes_next(stream_id_, now, before)) call_.close();
   batch_size_ = 0;
+  errand_ = Errand::messages;
   call_.open(now, "the medium did not take the record that must precede the request");
   return true;
 }

@@ -19,11 +19,9 @@ constexpr std::uint32_t spread(std::uint32_t random, std::size_t at) {
 
 }  // namespace
 
-void Sender::judge_answer(const Clocks& clocks, std::uint32_t random) {
+Answer Sender::take_answer(const Clocks& clocks) {
   const HttpResponse& response = call_.response();
   if (const auto said = parse_http_date(response.date()); said.ok()) service_time_ = said.value();
-  std::string_view ids[kMaxBatch];
-  for (std::size_t i = 0; i < batch_size_; ++i) ids[i] = ids_[i].view();
   Answer answer;
   answer.status = response.status();
   answer.encoded = response.encoded();
@@ -31,6 +29,13 @@ void Sender::judge_answer(const Clocks& clocks, std::uint32_t random) {
   answer.date = response.date();
   if (clocks.wall_trusted) answer.now = clocks.wall;
   answer.body = response.body();
+  return answer;
+}
+
+void Sender::judge_answer(const Clocks& clocks, std::uint32_t random) {
+  const Answer answer = take_answer(clocks);
+  std::string_view ids[kMaxBatch];
+  for (std::size_t i = 0; i < batch_size_; ++i) ids[i] = ids_[i].view();
   Judgement judgement = judge(answer, Span<const std::string_view>{ids, batch_size_},
                               Span<MessageVerdict>{verdicts_, batch_size_}, arena_, naming_);
   if (call_.settings_changed()) {  // a token that is not known any more may be in its words, and was what it judged
@@ -110,7 +115,9 @@ void Sender::judge_message(std::size_t at, std::string_view whole_reason, const 
   const std::uint32_t number = batch_[at];
   const std::string_view reason = verdict.reason.empty() ? whole_reason : verdict.reason.view();
   switch (verdict.fate) {
-    case Fate::accepted: return outbox_.accepted(number, verdict.uuid.view(), verdict.reason.view(), clocks);
+    case Fate::accepted:
+      delivery_.accepted(clocks.now);
+      return outbox_.accepted(number, verdict.uuid.view(), verdict.reason.view(), clocks);
     case Fate::refused: return outbox_.refused(number, reason, clocks);
     case Fate::later:
       return outbox_.not_sent(number, clocks.now, clocks, reason);  // the stream itself backs off

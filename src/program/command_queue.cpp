@@ -76,9 +76,27 @@ class Reasons {
 
 enum class Where : std::uint8_t { in_files, in_memory };  // of a daemon, and nowhere else
 
-std::string_view reason_of(const Reader::Message& message, Where where, const Reasons& reasons) {
+// Of one that the service has, and of which nothing more came in the time that its stream gives it: its age, as far as
+// the queue tells.
+std::string_view no_receipt(const Config& config, const Reader::Message& message, std::uint64_t on_ms, Span<char> room) {
+  const std::size_t stream = config.find_stream(message.body.event.stream);
+  const Millis most = stream == kNotFound ? Millis{0} : config.streams[stream].status_for;
+  const std::uint64_t since_ms = message.state.at.on_ms();
+  const bool over = on_ms > since_ms && on_ms - since_ms >= static_cast<std::uint64_t>(most.count);
   const std::string_view recorded = message.state.reason;
-  if (ended(message.state.state)) return recorded;
+  if (message.state.state != State::accepted || most.count == 0 || !over) return recorded;
+  TextWriter words(room);
+  write_duration(most, words.text("no receipt within "));
+  if (!recorded.empty()) words.text("; ").text(recorded);
+  return words.view();
+}
+
+std::string_view reason_of(const Call& call, const Reader& reader, const Reader::Message& message, Where where,
+                           const Reasons& reasons) {
+  static char room[kMaxReason + 60];
+  const std::string_view recorded = message.state.reason;
+  if (ended(message.state.state))
+    return no_receipt(call.config, message, reader.queue().on_ms(read_clocks().now), room);
   // What it waits for now comes before what its last record tells.
   if (where == Where::in_files && !reasons.of_files().empty()) return reasons.of_files();
   const Event& event = message.body.event;
@@ -285,7 +303,7 @@ Exit list_queue(const Call& call) {
     empty = false;
     if (!message.ok()) continue;
     const Where place = remembered.where(message.value().id.view());
-    print_line(message.value(), reason_of(message.value(), place, reasons), place, call.arguments.json);
+    print_line(message.value(), reason_of(call, reader, message.value(), place, reasons), place, call.arguments.json);
   }
   MemoryList& memory = in_place<MemoryList>(call.config.device.control, std::string_view{},
                                             gone ? MemoryList::Files::gone : MemoryList::Files::there);
@@ -293,7 +311,7 @@ Exit list_queue(const Call& call) {
     if (!gone && opened == Exit::done && reader.find(held.id.view()) != 0) continue;
     empty = false;
     const Where place = gone ? where(held, reader) : Where::in_memory;
-    print_line(held, reason_of(held, place, reasons), place, call.arguments.json);
+    print_line(held, reason_of(call, reader, held, place, reasons), place, call.arguments.json);
   }
   if (!memory.remark().empty()) complain(memory.remark());
   if (opened != Exit::done) {
@@ -356,7 +374,7 @@ Exit show_message(const Call& call) {
     }
     m = message.value();
   }
-  const std::string_view reason = reason_of(m, place, reasons);
+  const std::string_view reason = reason_of(call, reader, m, place, reasons);
   char sent[kMaxSentText];
   const std::string_view as_sent_now = sent_as(m.body.event, call.config, sent);
   if (call.arguments.json) {

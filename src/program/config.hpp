@@ -58,6 +58,8 @@ struct StreamConfig {
   Service service = Service::sendsms;              // whose paths are used
   RequestKind request = RequestKind::simple_send;  // nothing of the kind for otp
   std::string_view request_body;                   // the file of a form
+  std::string_view status_path = "/messages_status/";  // behind path_prefix; empty: not known
+  Millis status_for = hours(24);                   // so long receipts are asked for; 0: not at all
   std::string_view event;                          // of event_send only
   Places variables = kAllVariables;              // of its template
   std::string_view token_file;

@@ -8,12 +8,12 @@ namespace tocsin {
 namespace {
 
 struct Preset {
-  std::string_view word, host, path_prefix, simple_send, event_send;  // an empty path: not known
+  std::string_view word, host, path_prefix, simple_send, event_send, messages_status;  // an empty path: not known
 };
 constexpr Preset kServices[] = {
-    {"sendsms", "sendsms.commpeak.com", "", "/simple_send/", "/event_send/"},
-    {"streams", "textpeak-streams.commpeak.com", "", "/simple_send/", "/event_send/"},
-    {"gateway", "gw.commpeak.com", "/textpeak", "/streams/simple_send", ""},
+    {"sendsms", "sendsms.commpeak.com", "", "/simple_send/", "/event_send/", "/messages_status/"},
+    {"streams", "textpeak-streams.commpeak.com", "", "/simple_send/", "/event_send/", "/messages_status/"},
+    {"gateway", "gw.commpeak.com", "/textpeak", "/streams/simple_send", "", ""},
 };
 constexpr std::string_view kTypes[] = {"marketing", "two-way", "transactional", "otp", "whatsapp"};
 
@@ -102,6 +102,22 @@ void settle_address(const RequestLines& lines, StreamConfig& stream, ConfigError
   complaint.text(" as the portal shows it").text(of_form ? "" : ", or use service = streams");
 }
 
+// What was accepted is asked for where somebody knows how.
+void settle_status(const RequestLines& lines, StreamConfig& stream, ConfigErrors& errors) {
+  stream.status_path = sends_messages(stream) ? preset_of(stream.service).messages_status : std::string_view{};
+  if (!stream.status_path.empty()) return;
+  if (lines.status_for != 0 && stream.status_for.count != 0) {
+    Complaint complaint{errors, lines.status_for};
+    if (sends_messages(stream)) {
+      complaint.text("how to ask ").text(preset_of(stream.service).host).text(" for receipts is not known: ");
+    } else {
+      complaint.text("a stream of type otp has no messages to ask for: ");
+    }
+    complaint.text("remove status_for");
+  }
+  stream.status_for = Millis{0};
+}
+
 // "marketing, two-way or otp"
 void write_choice(Span<const std::string_view> words, TextWriter& into) {
   for (std::size_t at = 0; at < words.size(); ++at)
@@ -113,6 +129,7 @@ void write_choice(Span<const std::string_view> words, TextWriter& into) {
 void settle_requests(const RequestLines& lines, StreamConfig& stream, ConfigErrors& errors) {
   settle_kind(lines, stream, errors);
   settle_address(lines, stream, errors);
+  settle_status(lines, stream, errors);
 }
 
 void Value::stream_type(StreamType& into) const {

@@ -12,7 +12,7 @@ namespace tocsin {
 // Lines of the keys that somebody wrote; 0: that key is not there.
 struct RequestLines {
   std::uint32_t section, service, base_url, send_path, request, request_body, event, variables, auth_path, verify_path,
-      auth_body, verify_body;
+      auth_body, verify_body, status_for;
 };
 
 // Makes request, service, address and path of what is written, by the rules of README's table of requests. Every

@@ -233,7 +233,8 @@ void ConfigReader::end_section() {
   if (type_is_known_)
     settle_requests({section_line_, line_of("service"), line_of("base_url"), line_of("send_path"), line_of("request"),
                      line_of("request_body"), line_of("event"), line_of("variables"), line_of("auth_path"),
-                     line_of("verify_path"), line_of("auth_body"), line_of("verify_body")},
+                     line_of("verify_path"), line_of("auth_body"), line_of("verify_body"),
+                     line_of("status_for")},
                     stream, errors_);
   if (type_is_known_ && stream.type == StreamType::whatsapp) check_no_sms(stream);
   if (stream.retry_min > stream.retry_max) {
@@ -376,6 +377,7 @@ void ConfigReader::stream_value(const IniItem& item, const Value& value) {
   if (item.word == "timeout") return value.duration(seconds(5), minutes(5), stream.timeout);
   if (item.word == "retry_min") return value.duration(seconds(1), hours(24), stream.retry_min);
   if (item.word == "retry_max") return value.duration(seconds(1), hours(24), stream.retry_max);
+  if (item.word == "status_for") return value.duration_or("off", minutes(1), hours(30 * 24), stream.status_for);
 }
 
 void ConfigReader::alarm_value(const IniItem& item, const Value& value) {

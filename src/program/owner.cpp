@@ -159,6 +159,15 @@ Exit Owner::settle(Queue::Ticket ticket) {
 
 void Owner::message_ended(const MessageId& id, std::uint32_t number, State state, std::string_view reason) {
   ++messages_ended_;
+  tell_end(id, number, state, reason, SelfKind::failed);
+}
+
+void Owner::receipt_came(const MessageId& id, std::uint32_t number, State state, std::string_view reason) {
+  tell_end(id, number, state, reason, SelfKind::undelivered);
+}
+
+void Owner::tell_end(const MessageId& id, std::uint32_t number, State state, std::string_view reason,
+                     SelfKind failed) {
   char text[Log::kMaxLine], masked[kMaxReason];
   TextWriter line(text), words(masked);
   line.text("message ");
@@ -166,9 +175,10 @@ void Owner::message_ended(const MessageId& id, std::uint32_t number, State state
   line.text(" ").text(tocsin::word(state));
   write_without_phones(reason, words);
   if (!reason.empty()) line.text(": ").text(words.view());
-  note_end(number, state, words.view());
+  note_end(number, state, words.view(), failed);
   if (state == State::unknown) line.text(": it may have arrived; nothing more is sent by itself");
-  log_line(state == State::accepted  ? LogLevel::info
+  const bool is_good = state == State::accepted || state == State::delivered;
+  log_line(is_good                   ? LogLevel::info
            : state == State::dropped ? LogLevel::warning  // as somebody asked for it
                                      : LogLevel::error,
            line.view());
@@ -195,6 +205,13 @@ void Owner::stream_changed(std::string_view stream, std::string_view condition, 
            : condition == "working" || condition == "resumed" ? LogLevel::info
                                                               : LogLevel::warning,
            line.view());
+}
+
+void Owner::receipts_changed(std::string_view stream, std::string_view words) {
+  char text[Log::kMaxLine];
+  TextWriter line(text);
+  write_without_phones(words, line.text("stream ").text(stream).text(": delivery status: "));
+  log_line(LogLevel::warning, line.view());
 }
 
 void Owner::budget_spent(Class cls, Instant until) {

@@ -122,6 +122,8 @@ class Owner final : public Observer {
   void message_ended(const MessageId& id, std::uint32_t number, State state,
                      std::string_view reason) override;
   void message_set_aside(const MessageId& id, std::uint32_t number, std::string_view reason) override;
+  void receipt_came(const MessageId& id, std::uint32_t number, State state, std::string_view reason) override;
+  void receipts_changed(std::string_view stream, std::string_view words) override;
   void stream_changed(std::string_view stream, std::string_view condition, std::string_view reason) override;
   void answer_not_understood(const OddAnswer& answer) override;
   void budget_spent(Class cls, Instant until) override;
@@ -188,6 +190,8 @@ class Owner final : public Observer {
   void answer(ControlServer::Client client, Instant now);
   bool crowded() const;
   void look_after(Waiting& waiting, Instant now);
+  Waiting& wait_for(ControlServer::Client client, const Posted& posted);
+  void answer_reasons(ControlServer::Client client, Instant now);
   void reply(ControlServer::Client client, Exit exit, std::string_view out, std::string_view err,
              Instant now);
   Posted post(const ControlRequest& request, TextWriter& why);
@@ -198,7 +202,7 @@ class Owner final : public Observer {
   void forget_damage(Instant now);
   // owner_self.cpp
   void note_self(SelfKind kind, std::string_view words, std::uint32_t times = 1);
-  void note_end(std::uint32_t number, State state, std::string_view reason);
+  void note_end(std::uint32_t number, State state, std::string_view reason, SelfKind failed);
   void note_stream(std::string_view stream, std::string_view condition);
   void begin_self();
   void poll_self(const Clocks& clocks);
@@ -225,6 +229,7 @@ class Owner final : public Observer {
   Exit not_posted(Code code, std::string_view what, TextWriter& why) const;
   void hurry(std::string_view stream, Class cls, Instant now);
   AlarmRule rule(const AlarmConfig& alarm, PhoneList& phones) const;
+  void tell_end(const MessageId& id, std::uint32_t number, State state, std::string_view reason, SelfKind failed);
   void log_line(LogLevel level, std::string_view text);
   void report_medium(Instant now);
   std::uint32_t next_random();

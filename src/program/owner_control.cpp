@@ -7,6 +7,7 @@ namespace tocsin {
 namespace {
 
 constexpr Millis kMediumPatience{Queue::kStall.count + 300};
+constexpr Millis kLookPatience = seconds(1);  // of who looks at a screen
 
 // What has become of an order while the medium fails.
 std::string_view in_memory_words(Ask ask) {
@@ -91,23 +92,16 @@ void Owner::answer(ControlServer::Client client, Instant now) {
       out.text(" ").number(arena_.peak());
       return reply(client, Exit::done, out.view(), {}, now);
     case Ask::reasons:
-      for (std::size_t i = 0; i < stream_count_; ++i) {
-        const bool takes_none = config_->streams[i].type == StreamType::otp;
-        out.text(senders_[i]->name()).text("\t");
-        out.text(takes_none ? "its stream is for one-time codes alone now (type otp)" : senders_[i]->reason()).text("\n");
+      // Somebody looks at the files next: what was learnt of deliveries is to be there.
+      if (const Queue::Ticket learnt = queue_.write_all(); learnt != 0 && medium_works(now)) {
+        Posted posted;
+        posted.pushed.ticket = learnt;
+        Waiting& waiting = wait_for(client, posted);
+        waiting.medium_until = now + kLookPatience;
+        waiting.ask = Ask::reasons;
+        return;
       }
-      for (const Class cls : {Class::critical, Class::warning, Class::info}) {
-        const Millis wait = budget_wait(cls, now);
-        if (wait.count == 0) continue;
-        out.text("[class ").text(tocsin::word(cls)).text("]\t");
-        write_budget_spent(cls, wait, out);
-        out.text("\n");
-      }
-      if (in_memory_) out.text("[files]\tit is in files that the daemon cannot use now: see `tocsin status`\n");
-      if (!medium_works(now))
-        out.text("[medium]\tthe medium fails, and has to have its sending on record first: see `tocsin status`\n");
-      write_segments_spent(now, out);  // last: of many phones it may be cut
-      return reply(client, Exit::done, out.view(), {}, now);
+      return answer_reasons(client, now);
     case Ask::in_memory: {
       const MutBytes into{reinterpret_cast<std::uint8_t*>(reply_), sizeof reply_ - sizeof words};
       const std::size_t size = list_memory(request, into, why);
@@ -154,20 +148,43 @@ void Owner::answer(ControlServer::Client client, Instant now) {
     if (posted.exit == Exit::done) write_unchanged(posted, why);
     return reply(client, posted.exit, {}, why.view(), now);
   }
-  for (Waiting& waiting : waiting_) {
-    if (waiting.used && control_.waits(waiting.client)) continue;
-    waiting = Waiting{};
-    waiting.used = true;
-    waiting.client = client;
-    waiting.posted = posted;
-    waiting.medium_until = now + kMediumPatience;
-    waiting.to_the_end = request.ask == Ask::send && request.wait > milliseconds(0);
-    waiting.until = crowded() ? now : now + request.wait;
-    waiting.ask = request.ask;
-    if (waiting.ask == Ask::purge) waiting.until = now + kPurgePatience;
-    return;
+  Waiting& waiting = wait_for(client, posted);
+  waiting.medium_until = now + kMediumPatience;
+  waiting.to_the_end = request.ask == Ask::send && request.wait > milliseconds(0);
+  waiting.until = crowded() ? now : now + request.wait;
+  waiting.ask = request.ask;
+  if (waiting.ask == Ask::purge) waiting.until = now + kPurgePatience;
+}
+
+Owner::Waiting& Owner::wait_for(ControlServer::Client client, const Posted& posted) {
+  std::size_t at = 0;  // as many places as clients
+  while (waiting_[at].used && control_.waits(waiting_[at].client)) ++at;
+  waiting_[at] = Waiting{};
+  waiting_[at].used = true;
+  waiting_[at].client = client;
+  waiting_[at].posted = posted;
+  return waiting_[at];
+}
+
+void Owner::answer_reasons(ControlServer::Client client, Instant now) {
+  TextWriter out(reply_);
+  for (std::size_t i = 0; i < stream_count_; ++i) {
+    const bool takes_none = config_->streams[i].type == StreamType::otp;
+    out.text(senders_[i]->name()).text("\t");
+    out.text(takes_none ? "its stream is for one-time codes alone now (type otp)" : senders_[i]->reason()).text("\n");
   }
-  TOCSIN_ASSERT(false);  // as many places as clients
+  for (const Class cls : {Class::critical, Class::warning, Class::info}) {
+    const Millis wait = budget_wait(cls, now);
+    if (wait.count == 0) continue;
+    out.text("[class ").text(tocsin::word(cls)).text("]\t");
+    write_budget_spent(cls, wait, out);
+    out.text("\n");
+  }
+  if (in_memory_) out.text("[files]\tit is in files that the daemon cannot use now: see `tocsin status`\n");
+  if (!medium_works(now))
+    out.text("[medium]\tthe medium fails, and has to have its sending on record first: see `tocsin status`\n");
+  write_segments_spent(now, out);  // last: of many phones it may be cut
+  reply(client, Exit::done, out.view(), {}, now);
 }
 
 // Commands that wait for the service may be there for a day. They never take every place, or an alarm would
@@ -191,6 +208,10 @@ void Owner::look_after(Waiting& waiting, Instant now) {
   if (!waiting.acknowledged) {
     if (!queue_.on_medium(waiting.posted.pushed.ticket) && now < waiting.medium_until && !queue_.failing()) return;
     waiting.acknowledged = true;
+  }
+  if (waiting.ask == Ask::reasons) {
+    waiting.used = false;
+    return answer_reasons(waiting.client, now);
   }
   if (waiting.to_the_end) {
     if (!waiting.decided && decided(waiting.posted)) {

@@ -101,13 +101,13 @@ bool Owner::post_self(SelfKind kind, const Clocks& clocks) {
   return true;  // a text that no message can have would not become one later
 }
 
-void Owner::note_end(std::uint32_t number, State state, std::string_view reason) {
+void Owner::note_end(std::uint32_t number, State state, std::string_view reason, SelfKind failed) {
   self_.try_again();
   const Entry* entry = index_.find(number);
   if (entry != nullptr && entry->alarm == name_hash(kSelfAlarm)) return;  // never about itself
   switch (state) {
     case State::unknown: return note_self(SelfKind::unknown, reason);
-    case State::failed: return note_self(SelfKind::failed, reason);
+    case State::failed: return note_self(failed, reason);
     case State::evicted:
     case State::merged: return note_self(SelfKind::given_up, {});
     case State::queued:

@@ -80,6 +80,8 @@ void Owner::configure_sender(std::size_t stream) {
   settings.timeout = from.timeout;
   settings.retry_min = from.retry_min;
   settings.retry_max = from.retry_max;
+  settings.status_path = from.status_path;
+  if (role_ == Role::daemon) settings.receipts_for = from.status_for;  // a command has no time for it
   senders_[stream]->configure(settings);
 }
 

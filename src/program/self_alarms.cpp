@@ -7,11 +7,12 @@ namespace {
 constexpr SelfKind kAll[] = {SelfKind::medium,         SelfKind::works,       SelfKind::given_up, SelfKind::damage,
                              SelfKind::unknown,        SelfKind::failed,      SelfKind::budget_critical,
                              SelfKind::budget_warning, SelfKind::budget_info, SelfKind::held,     SelfKind::aside,
-                             SelfKind::segments};
+                             SelfKind::segments,       SelfKind::undelivered};
 static_assert(sizeof kAll / sizeof kAll[0] == kSelfKinds);
 
 bool counts_messages(SelfKind kind) {
-  return kind == SelfKind::given_up || kind == SelfKind::unknown || kind == SelfKind::failed || kind == SelfKind::aside;
+  return kind == SelfKind::given_up || kind == SelfKind::unknown || kind == SelfKind::failed || kind == SelfKind::aside ||
+         kind == SelfKind::undelivered;
 }
 
 }  // namespace
@@ -30,6 +31,7 @@ std::string_view SelfAlarms::phrase(SelfKind kind) {
     case SelfKind::segments: return "has had its segments of the day";
     case SelfKind::held: return "is held";
     case SelfKind::aside: return "set aside";
+    case SelfKind::undelivered: return "not delivered";
   }
   return {};
 }

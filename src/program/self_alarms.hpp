@@ -24,8 +24,9 @@ enum class SelfKind : std::uint8_t {
   segments,  // a stream, or a phone, has had those of the day
   held,      // a stream
   aside,     // messages that are, since requests with them alone are refused
+  undelivered,  // messages that the service had accepted
 };
-inline constexpr std::size_t kSelfKinds = 12;
+inline constexpr std::size_t kSelfKinds = 13;
 
 class SelfAlarms {
  public:

@@ -11,6 +11,8 @@ struct Counts {
   std::uint32_t ended = 0;
   std::uint32_t unknown = 0;
   std::uint32_t failed = 0;
+  std::uint32_t accepted = 0;
+  std::uint32_t delivered = 0;
   std::uint32_t total() const { return waiting[0] + waiting[1] + waiting[2]; }
 };
 
@@ -25,6 +27,8 @@ Counts count(const Index& index) {
     ++counts.ended;
     counts.unknown += entry.state == State::unknown ? 1U : 0U;
     counts.failed += entry.state == State::failed ? 1U : 0U;
+    counts.accepted += entry.state == State::accepted ? 1U : 0U;
+    counts.delivered += entry.state == State::delivered ? 1U : 0U;
   }
   return counts;
 }
@@ -66,6 +70,8 @@ void write_json(const Config& config, const Queue& queue, const Index& index, co
   json.field("ended", counts.ended);
   json.field("unknown", counts.unknown);
   json.field("failed", counts.failed);
+  json.field("accepted", counts.accepted);
+  json.field("delivered", counts.delivered);
   json.field("waiting_bytes", std::uint64_t{queue.live_bytes()});
   json.field("waiting_bytes_limit", std::uint64_t{queue.live_limit()});
   json.field("damaged_records", found.damaged);
@@ -104,6 +110,7 @@ void write_json(const Config& config, const Queue& queue, const Index& index, co
       const Sender& sender = owner->sender(i);
       json.field("state", Sender::word(sender.state()));
       json.text_or_null("reason", sender.reason());
+      json.text_or_null("status_reason", sender.receipts_reason());
       TextWriter last(number);
       write_rfc3339(sender.last_accepted().wall, last);
       json.text_or_null("last_accepted",
@@ -194,7 +201,8 @@ void write_status(const Config& config, const Queue& queue, const Index& index, 
       .text(" critical, ");
   into.number(counts.waiting[1]).text(" warning, ").number(counts.waiting[2]).text(" info), ");
   into.number(queue.live_bytes() / 1024).text(" of ").number(queue.live_limit() / 1024).text(" KiB; ");
-  into.number(counts.ended).text(" ended and kept");
+  into.number(counts.ended).text(" ended and kept: ").number(counts.accepted).text(" accepted, ");
+  into.number(counts.delivered).text(" delivered");
   if (counts.unknown > 0) into.text(", ").number(counts.unknown).text(" with unknown outcome");
   if (counts.failed > 0) into.text(", ").number(counts.failed).text(" failed");
   into.text("\n");
@@ -229,6 +237,7 @@ void write_status(const Config& config, const Queue& queue, const Index& index, 
         into.text(", ").number(owner->segments_used(config.streams[i].name, clocks.now)).text(" of ").number(most)
             .text(" segments of the day");
       if (!sender.reason().empty()) into.text("\n         ").text(sender.reason());
+      if (!sender.receipts_reason().empty()) into.text("\n         delivery status: ").text(sender.receipts_reason());
     }
     into.text("\n");
   }

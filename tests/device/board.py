@@ -51,6 +51,7 @@ sender     = GLOBAL
 timeout    = 5s
 retry_min  = 1s
 retry_max  = 2s
+status_for = off
 
 [contact anna]
 phone = +44 7700 900123

@@ -148,6 +148,7 @@ class Device:
                     "timeout": "5s",
                     "retry_min": "1s",
                     "retry_max": "1s",
+                    "status_for": "off",  # a test that is about receipts says so
                     **(stream or {}),
                 },
             ),

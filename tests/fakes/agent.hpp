@@ -209,6 +209,11 @@ class Agent final : public tocsin::Observer {
                      std::string_view reason) override {
     over.push_back({std::string(id_.view()), number, state_, std::string(reason), clock});
   }
+  void receipt_came(const tocsin::MessageId& id_, std::uint32_t number, tocsin::State state_,
+                    std::string_view reason) override {
+    receipts.push_back({std::string(id_.view()), number, state_, std::string(reason), clock});
+  }
+  void receipts_changed(std::string_view, std::string_view words) override { told_of_receipts.emplace_back(words); }
   void stream_changed(std::string_view, std::string_view condition, std::string_view reason) override {
     changes.push_back({std::string(condition), std::string(reason), clock});
   }
@@ -244,6 +249,8 @@ class Agent final : public tocsin::Observer {
   std::vector<std::string> segments_said;
 
   std::vector<Ended> over;
+  std::vector<Ended> receipts;
+  std::vector<std::string> told_of_receipts;
   std::vector<Changed> changes;
   tocsin::Queue::Ticket last_ticket = 0;
   std::function<bool()> alive;  // false: the power is gone

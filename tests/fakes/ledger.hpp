@@ -106,7 +106,8 @@ class Ledger {
   }
 
   // Puts a state of a message on record; false: nothing was done.
-  bool change(Process& in, std::uint32_t number, tocsin::State state, unsigned sends, std::size_t words = 0) {
+  bool change(Process& in, std::uint32_t number, tocsin::State state, unsigned sends, std::size_t words = 0,
+              tocsin::Queue::Write when = tocsin::Queue::Write::soon) {
     Message* m = find(number);
     if (m == nullptr || m->gone || m->missing || m->full()) return false;
     char reason[tocsin::kMaxReason];
@@ -116,11 +117,12 @@ class Ledger {
     its.sends = static_cast<std::uint8_t>(sends);
     its.attempts = its.sends;
     its.reason = {reason, words < sizeof reason ? words : sizeof reason};
-    if (state == tocsin::State::accepted) its.uuid = "0562f2aa-5945-4f41-824a-b774fc2e2b2a";
+    if (state == tocsin::State::accepted || state == tocsin::State::delivered) its.uuid = "0562f2aa-5945-4f41-824a-b774fc2e2b2a";
     tocsin::Clocks clocks;
     clocks.now = in.now;
-    const auto ticket = in.queue->update(number, its, clocks);
-    if (!ticket.ok() && ticket.code() != tocsin::Code::full) return false;
+    const auto ticket = in.queue->update(number, its, clocks, when);
+    const bool unchanged = ticket.code() == tocsin::Code::full && when == tocsin::Queue::Write::with_others;
+    if (unchanged || (!ticket.ok() && ticket.code() != tocsin::Code::full)) return false;
     if (!ticket.ok()) m->unsaved = true;
     m->next[m->news++] = {state, its.sends, ticket.ok() ? ticket.value() : kNever, false};
     ++version;

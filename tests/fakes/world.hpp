@@ -42,6 +42,14 @@ class World {
       case 'F':
         if (Ledger::Message* m = newest()) ledger.change(*process, m->number, tocsin::State::failed, 1);
         break;
+      case 'D':  // written with what follows
+        for (std::size_t i = ledger.messages.size(); i > 0; --i) {
+          Ledger::Message& m = ledger.messages[i - 1];
+          if (m.gone || m.missing || m.full() || m.now().state != tocsin::State::accepted) continue;
+          ledger.change(*process, m.number, tocsin::State::delivered, 1, 0, tocsin::Queue::Write::with_others);
+          break;
+        }
+        break;
       case 'J':
         process->step();
         break;

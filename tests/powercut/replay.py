@@ -49,6 +49,7 @@ token_file = {folder}/token
 ca_file    = {ca_file}
 retry_min  = 1h
 retry_max  = 1h
+status_for = off
 """
 
 

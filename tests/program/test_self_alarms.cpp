@@ -114,6 +114,7 @@ TEST(self_alarms_say_what_it_is_and_how_often) {
   CHECK_TEXT(say(SelfKind::works, "", 4), "the medium works again (4 times)");
   CHECK_TEXT(say(SelfKind::unknown, "timed out", 1), "1 message may not have arrived: timed out");
   CHECK_TEXT(say(SelfKind::failed, "barred", 2), "2 messages will not be sent: barred");
+  CHECK_TEXT(say(SelfKind::undelivered, "expired", 1), "1 message not delivered: expired");
   CHECK_TEXT(say(SelfKind::budget_info, "", 1), "class info has sent as many messages as it may");
   CHECK_TEXT(say(SelfKind::held, "stream sms", 2), "stream sms is held (2 times)");
   CHECK_TEXT(say(SelfKind::failed, "a\nb\tc\x7f", 1), "1 message will not be sent: a b c ");

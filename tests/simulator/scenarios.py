@@ -66,8 +66,9 @@ ACTIONS = {
     "swap": ("messages", {}, "the messages of the answer in reverse order"),
     "delivery": (
         "messages",
-        {"word": "delivered", "shape": "messages"},
-        "the status of messages_status; shape: messages, array, items, map or nested",
+        {"word": "delivered", "shape": "messages", "pending": 0, "details": None},
+        "the status of messages_status, behind PENDING answers of `sent` about the same message; shape: messages, array, "
+        "items, data, result, statuses, map, nested, object (the status is one), capitals (of the uuid) or none",
     ),
     "huge": ("messages", {"size": 20000}, "valid JSON of at least SIZE bytes"),
     # The connection and the bytes.
@@ -102,7 +103,19 @@ CHOICES = {
     ("framing", "kind"): ("chunked", "length", "close"),
     ("garbage", "kind"): ("http", "body", "json"),
     ("numeric_ids", "which"): ("both", "internal_id", "message_uuid"),
-    ("delivery", "shape"): ("messages", "array", "items", "map", "nested"),
+    ("delivery", "shape"): (
+        "messages",
+        "array",
+        "items",
+        "data",
+        "result",
+        "statuses",
+        "map",
+        "nested",
+        "object",
+        "capitals",
+        "none",
+    ),
     ("recorded", "name"): ("success", "rate_limit", "not_authenticated"),
 }
 RULE_KEYS = {"match", "count", "skip", "p", "seed", "do"}

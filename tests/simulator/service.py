@@ -123,6 +123,7 @@ class Service:
         self.tokens = set(tokens)
         self.default_sender = default_sender
         self.codes = Codes(journal)
+        self.asked = {}  # how often messages_status named a uuid
 
     def token_ok(self, headers):
         values = [value for name, value in headers if name.lower() == "authorization"]
@@ -384,23 +385,32 @@ class Service:
 
     def statuses(self, uuids, plan):
         """No answer of messages_status is documented; these are the forms that a client may have to read."""
-        rule = plan.edit("delivery")
-        word = rule.parameters["word"] if rule else "delivered"
-        shape = rule.parameters["shape"] if rule else "messages"
         known = [u for u in uuids if self.journal.find(u)]
-        entries = [{"message_uuid": u, "status": word} for u in known]
-        return Answer(
-            200,
-            dump(
-                {
-                    "messages": {"status": True, "messages": entries},
-                    "array": entries,
-                    "items": {"items": entries, "total": len(entries)},
-                    "map": {u: word for u in known},
-                    "nested": {"messages": {u: {"status": word} for u in known}},
-                }[shape]
-            ),
-        )
+        if plan.action("outcome") == "rate_limit":
+            return Answer(200, dump({"status": True, "messages": [{"message_uuid": u, "error": "RATE_LIMIT"} for u in known]}))
+        rule = plan.edit("delivery")
+        value = rule.parameters if rule else {"word": "delivered", "shape": "messages", "pending": 0, "details": None}
+        words = {}
+        for name in known:
+            self.asked[name] = self.asked.get(name, 0) + 1
+            words[name] = "sent" if self.asked[name] <= value["pending"] else value["word"]
+        entries = [{"message_uuid": name, "status": word} for name, word in words.items()]
+        if value["details"] is not None:
+            entries = [{**entry, "details": value["details"]} for entry in entries]
+        shapes = {
+            "messages": {"status": True, "messages": entries},
+            "array": entries,
+            "items": {"items": entries, "total": len(entries)},
+            "data": {"data": entries},
+            "result": {"status": True, "result": entries},
+            "statuses": {"statuses": [{"uuid": e["message_uuid"], "delivery_status": e["status"]} for e in entries]},
+            "map": words,
+            "nested": {"messages": {name: {"status": word} for name, word in words.items()}},
+            "object": [{"id": name, "state": {"id": 4, "name": word}} for name, word in words.items()],
+            "capitals": [{"messageUuid": name.upper(), "dlr": word} for name, word in words.items()],
+            "none": {"status": True, "messages": []},
+        }
+        return Answer(200, dump(shapes[value["shape"]]))
 
     # -- what rules make of it -------------------------------------------------------------------------------
 

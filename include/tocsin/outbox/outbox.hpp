@@ -11,6 +11,7 @@
 //   queued -> merged    the queue is full: a newer one of its alarm takes its place [post]
 //   queued -> evicted   the queue is full: one of a higher class takes its place    [post]
 //   queued -> dropped   by hand                                                     [drop]
+//   accepted -> delivered, failed   the service says so, or that it came to nothing [receipt]
 //   unknown, failed, expired, evicted, dropped -> queued   by hand                  [retry]
 //
 // A full queue makes room in this order: what has expired goes; then older messages of the same alarm to
@@ -30,6 +31,7 @@
 #include "tocsin/outbox/queue.hpp"
 #include "tocsin/outbox/segment_budget.hpp"
 #include "tocsin/outbox/troubled.hpp"
+#include "tocsin/wire/status_reply.hpp"
 
 namespace tocsin {
 
@@ -49,6 +51,10 @@ class Observer {
                              std::string_view reason) = 0;
   // The service refuses requests with this message alone: it waits for an hour or so, the others go on.
   virtual void message_set_aside(const MessageId&, std::uint32_t, std::string_view) {}
+  // Of one that was accepted: delivered or failed, with the service's words.
+  virtual void receipt_came(const MessageId&, std::uint32_t, State, std::string_view) {}
+  // How asking for receipts goes; it never keeps a message back.
+  virtual void receipts_changed(std::string_view, std::string_view) {}
   // A stream's condition changed: "backing off", with the reason in words.
   virtual void stream_changed(std::string_view stream, std::string_view condition,
                               std::string_view reason) = 0;
@@ -176,6 +182,17 @@ class Outbox {
   void outcome_unknown(std::uint32_t number, Instant due, std::string_view reason, const Clocks& clocks);
   void accepted(std::uint32_t number, std::string_view uuid, std::string_view reason, const Clocks& clocks);
   void refused(std::uint32_t number, std::string_view reason, const Clocks& clocks);
+
+  // outbox_receipt.cpp
+  // What became of a message that the service has accepted; of any other, and of one that is being forgotten, it is
+  // nothing new. Its record goes with the next ones (Queue::Write::with_others). `words`: the service's; of `unclear`
+  // they are on record once. Errors: not_found (not accepted, or not any more); full, io, corrupt: nothing changed.
+  Status receipt(std::uint32_t number, Receipt receipt, std::string_view words, const Clocks& clocks);
+  // The first message of a stream, from that number on, that was accepted and of which no more is known; or nullptr.
+  const Entry* next_accepted(std::uint32_t stream, std::uint32_t from) const;
+  // What is on record of it; views point into `scratch` (kBlock bytes). Errors: not_found, io, corrupt.
+  Result<MessageState> read_accepted(std::uint32_t number, MutBytes scratch) const;
+  std::uint64_t on_ms(Instant now) const { return queue_.on_ms(now); }
 
   bool last_copy_is_next(std::uint32_t number) const;  // once the outcome of the one under way is unknown
   const Queue& queue() const { return queue_; }

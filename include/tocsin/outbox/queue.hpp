@@ -125,9 +125,17 @@ class Queue {
   // Messages that may wait. The other places of the index are for those that end while a turn goes on.
   static constexpr std::size_t kMaxWaiting = kMaxMessages - 256;
   // Puts the state of one message on record; an ended() one is not waiting any more. Takes effect in the
-  // index at once. Errors: not_found; full: only the index changed, an ended state is put on record as
-  // soon as there is room, without uuid and reason; one that had ended and is to wait again is as it was.
-  Result<Ticket> update(std::uint32_t number, const MessageState& state, const Clocks& clocks);
+  // index at once. A stamp in `state` is kept, else it gets that of now. Errors: not_found; full: only the index
+  // changed, an ended state is put on record as soon as there is room, without uuid and reason; one that had ended
+  // and is to wait again, or is to be written with others, is as it was.
+  enum class Write : std::uint8_t {
+    soon,         // with the next job
+    with_others,  // of one that had ended: with the next job there is, or when kMostPatient bytes have come together
+  };
+  Result<Ticket> update(std::uint32_t number, const MessageState& state, const Clocks& clocks, Write when = Write::soon);
+  static constexpr std::size_t kMostPatient = kBlock;
+  // What waits to be written with others is written with the next job. Its ticket; 0: nothing waited.
+  Ticket write_all();
   // Somebody looks after an alarm that is raised. Errors: not_found (there is no such alarm); empty (it is not raised, or
   // acknowledged already); full: nothing changed.
   Result<Ticket> acknowledge(std::string_view alarm);
@@ -156,7 +164,8 @@ class Queue {
   // The last record of a run that ends in good order.
   Result<Ticket> stop();
   bool on_medium(Ticket ticket) const { return started_ && released_ >= ticket; }
-  Ticket newest() const { return released_ + staged_; }  // of all that was staged so far
+  // Of all that is to be written by itself.
+  Ticket newest() const { return wanted_ > released_ ? wanted_ : released_; }
   Ticket safe() const { return released_; }              // on the medium up to here
 
   // The message of a whole id, or of the number at its end; nullptr: there is none.
@@ -198,7 +207,8 @@ class Queue {
   // kNever: only when a store is ready, or something was staged. Comes once more when a job takes so long
   // that stalled() changes: the senders have to be asked again then.
   Instant wake() const;
-  bool idle() const { return !job_running_ && staged_ == 0 && phase_ == Phase::working; }  // but for forget()
+  // But for forget(), and for what waits to be written with others.
+  bool idle() const { return !job_running_ && !has_to_write() && phase_ == Phase::working; }
   // The medium has not answered for kStall, fails or is full: what is staged may have to go out from RAM.
   static constexpr Millis kStall = seconds(2);
   bool stalled(Instant now) const;
@@ -304,6 +314,8 @@ class Queue {
   // queue.cpp
   Result<MutBytes> stage(RecordKind kind, std::uint32_t number, std::size_t count, std::size_t size,
                          std::size_t leave);
+  Ticket staged_end() const { return released_ + staged_; }
+  bool has_to_write() const { return wanted_ > released_; }
   Result<Record> read_record(std::uint32_t at, bool staged, MutBytes scratch) const;
   Result<Record> read_event(const Entry& entry, MutBytes scratch) const;
   Result<Ticket> stage_tally(const Tally& tally);
@@ -380,6 +392,7 @@ class Queue {
   std::size_t staged_ = 0;
   std::size_t job_staged_ = 0;  // of these, in the running job
   Ticket released_ = 0;
+  Ticket wanted_ = 0;           // up to here by itself; what is staged behind it waits for others
   alignas(8) std::uint8_t staging_[kStagingBytes];
 
   // The job that is being built or runs.

@@ -15,15 +15,19 @@
 //   backing_off, held -> idle   retry_at passed, or resume(); after trouble that            [begin]
 //                               recipients of their own have: somebody else waits
 //
+// While no message wants to be sent the service is asked for receipts, over the same connection (delivery.hpp): that
+// never holds the stream or makes it back off, and a message that comes meanwhile waits kGiveWayAfter at most.
+//
 // A critical message is not risked on a connection that was idle for kAlarmIdle: what lies between may have forgotten
 // it.
 //
 // How a request is brought there, and its deadlines: service_call.hpp. Which answer means what: judge().
 // Does no I/O but through its call; reads no clock.
-// Memory: about 42 KiB in place: one call, one record, the verdicts. Threads: none.
+// Memory: about 43 KiB in place: one call, one record, the verdicts. Threads: none.
 #pragma once
 
 #include "tocsin/outbox/backoff.hpp"
+#include "tocsin/outbox/delivery.hpp"
 #include "tocsin/outbox/outbox.hpp"
 #include "tocsin/outbox/pace.hpp"
 #include "tocsin/outbox/service_call.hpp"
@@ -46,12 +50,14 @@ class Sender {
     SmsRules sms;             // what is done with a text before it is sent
     Millis retry_min = seconds(5);
     Millis retry_max = minutes(15);
+    std::string_view status_path = "/messages_status/";  // as send_path
+    Millis receipts_for{0};  // so long after it was accepted a message is asked for; 0: not at all
   };
   enum class State : std::uint8_t { idle, connecting, preparing, sending, receiving, backing_off, held };
 
   // `arena` may serve several senders: it is used inside poll() only.
   Sender(Outbox& outbox, Stream& stream, Observer& observer, Arena& arena)
-      : outbox_(outbox), observer_(observer), arena_(arena), call_(stream) {}
+      : outbox_(outbox), observer_(observer), arena_(arena), delivery_(outbox), call_(stream) {}
   Sender(const Sender&) = delete;
   Sender& operator=(const Sender&) = delete;
 
@@ -73,9 +79,10 @@ class Sender {
   static constexpr Millis kUrgentEvery = seconds(10);
   static constexpr Millis kAlarmIdle = seconds(5);
   static constexpr Millis kLastCopyAfter = minutes(2);  // what stumbles in front of the service restarts in less
+  static constexpr Millis kGiveWayAfter = seconds(2);
   void urgent(Instant now);
   // Stops after what has begun; nothing new begins. quiet(): nothing is under way any more.
-  void stop() { stopping_ = true; }
+  void stop();
   bool quiet() const { return stopping_ && resting(); }
   bool resting() const { return call_.state() == ServiceCall::State::idle; }
   // While resting(): the queue behind the outbox is another one now, and no ticket of the old one counts. Ends
@@ -93,6 +100,7 @@ class Sender {
   Millis gap() const { return pace_.gap(); }  // between requests, as the service limits their rate; 0: it does not
   std::uint32_t requests() const { return call_.requests(); }
   std::string_view name() const { return settings_.name; }
+  std::string_view receipts_reason() const { return receipts_reason_.view(); }  // why none can be asked for; or empty
 
  private:
   void enter(State state, Instant wake);
@@ -101,6 +109,7 @@ class Sender {
   bool compose(const Clocks& clocks);
   void take_back(Instant due, const Clocks& clocks, std::string_view reason = {});
   // sender_outcome.cpp
+  Answer take_answer(const Clocks& clocks);
   void judge_answer(const Clocks& clocks, std::uint32_t random);
   void judge_message(std::size_t at, std::string_view whole_reason, const Clocks& clocks,
                      std::uint32_t random);
@@ -114,6 +123,14 @@ class Sender {
   void go_on_with_one(Span<const std::uint32_t> troubled);
   void succeeded(const Clocks& clocks);
   void say(std::string_view condition, std::string_view reason);
+  // sender_receipts.cpp
+  Status prepare_asking(Instant now);
+  bool gives_way(Instant now, std::uint32_t random);
+  void judge_receipts(const Clocks& clocks, std::uint32_t random);
+  bool take_receipts(Span<const StatusVerdict> verdicts, const Clocks& clocks);
+  void no_receipts(std::string_view reason, Millis at_least, const Clocks& clocks, std::uint32_t random);
+  void tell_odd(const Answer& answer);
+  void say_of_receipts(std::string_view words);
 
   Outbox& outbox_;
   Observer& observer_;
@@ -149,6 +166,13 @@ class Sender {
   std::size_t body_size_ = 0;
   Queue::Ticket wait_for_ = 0;   // what must be on the medium before this request leaves
   Queue::Ticket answered_ = 0;   // what the last answer put on record
+
+  enum class Errand : std::uint8_t { messages, receipts };
+  Errand errand_ = Errand::messages;  // of the call
+  Instant give_way_at_ = kNever;      // with receipts: a message waits
+  Delivery delivery_;
+  FixedText<kMaxReason> receipts_reason_;
+  bool odd_told_ = false;
 
   alignas(8) std::uint8_t scratch_[kBlock];
   ServiceCall call_;
