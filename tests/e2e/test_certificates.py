@@ -91,7 +91,7 @@ class Good(Case):
             )
         ]
         for word in ("insecure", "verify", "no-check", "skip"):
-            self.assertNotIn(word, "".join(texts).lower())
+            self.assertNotIn(word, "".join(texts).lower().replace("otp verify", ""))  # which is about codes
         for key in (
             "verify",
             "verify_peer",
