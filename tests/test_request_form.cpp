@@ -54,14 +54,14 @@ TEST(form_as_the_portal_shows_it_is_filled_in) {
   Read seen;
   read("\xEF\xBB\xBF{\r\n  \"event\": \"alarm\",\n  \"recipients\": [{\"internal_id\": \"{{internal_id}}\", \"recipient_phone\": "
        "\"+{{recipient}}\", \"sender\":\"{{ sender }}\",\"template_variables\":{\"text\":\"{{device}}: {{text}} ({{class}})\","
-       "\"alarm\":\"{{alarm}} {{state}}\"}}],\n  \"n\": [-1.5e3, true, false, null, {}, [], \"\", \"\\u00e9\\n\\\"{ {\"]\n}\r\n", seen);
+       "\"alarm\":\"{{alarm}} {{state}}\"}}],\n  \"n\": [-1.5e3, true, false, null, {}, [], \"\", \"\\u00e9\\uD83d\\uDE00\\n\\\"{ {\"]\n}\r\n", seen);
   CHECK_TEXT(seen.problem.words.view(), "");
   CHECK_OK(seen.status);
   CHECK_TEXT(filled(seen.form, sample()),
              "{\r\n  \"event\": \"alarm\",\n  \"recipients\": [{\"internal_id\": \"gw7-x7Qz-17\", \"recipient_phone\": "
              "\"+447700900123\", \"sender\":\"GLOBAL\",\"template_variables\":{\"text\":\"gw7: Pump 3: level high "
              "(critical)\",\"alarm\":\"high-level raised\"}}],\n  \"n\": [-1.5e3, true, false, null, {}, [], \"\", "
-             "\"\\u00e9\\n\\\"{ {\"]\n}");
+             "\"\\u00e9\\uD83d\\uDE00\\n\\\"{ {\"]\n}");
 }
 
 TEST(form_tells_which_places_it_has) {
@@ -216,6 +216,11 @@ TEST(form_that_cannot_be_right_is_refused_in_words) {
       {"{\"to\":\"\\x\"}", 1, "a \\ that means nothing: write \\\\ for the character itself"},
       {"{\"to\":\"\\u12g4\"}", 1, "a \\ that means nothing: write \\\\ for the character itself"},
       {"{\"to\":\"\\u12", 1, "a \\ that means nothing: write \\\\ for the character itself"},
+      {R"({"to":"\ud83d x"})", 1, "half of a character: write both of its \\u, or the character itself"},
+      {R"({"to":"\ud83d\u0041"})", 1, "half of a character: write both of its \\u, or the character itself"},
+      {R"({"to":"\ud83d\ud83d"})", 1, "half of a character: write both of its \\u, or the character itself"},
+      {R"({"to":"\ude00"})", 1, "half of a character: write both of its \\u, or the character itself"},
+      {R"({"to":"\ud83d\ude0"})", 1, "half of a character: write both of its \\u, or the character itself"},
       {"{\"to\":\"\\", 1, "a \\ that means nothing: write \\\\ for the character itself"},
       {"{\"to\":\"{{recipient}}\",\"text\":\"{{text}}\"} x", 1, "something stands behind the } that ends it: leave one body"},
       {"{\"to\":\"{{recipient}}\",\"text\":\"{{text}}\"}\n{}", 2, "something stands behind the } that ends it: leave one body"},

@@ -124,7 +124,7 @@ class FormReader {
         return wrong(at_ < json_.size() ? "a line ends within a text: write \\n, or close the quotes"
                                         : "it ends within a text");
       } else if (byte == '\\') {
-        if (!escape()) return wrong("a \\ that means nothing: write \\\\ for the character itself");
+        if (!escape()) return false;
       } else {
         ++at_;
       }
@@ -133,14 +133,28 @@ class FormReader {
     return true;
   }
 
+  // A unit of UTF-16, or kNoUnit.
+  static constexpr unsigned kNoUnit = 0x10000;
+  static unsigned unit(std::string_view digits) {
+    unsigned value = digits.size() < 4 ? kNoUnit : 0;
+    for (const char c : head(digits, 4)) {
+      const char lower = to_lower(c);
+      if (!is_digit(c) && (lower < 'a' || lower > 'f')) return kNoUnit;
+      value = value * 16 + static_cast<unsigned>(is_digit(c) ? c - '0' : lower - 'a' + 10);
+    }
+    return value;
+  }
+
   bool escape() {
     const std::string_view rest = tail(json_, at_ + 1);
-    if (rest.empty() || find("\"\\/bfnrtu", rest[0]) == kNotFound) return false;
-    const std::size_t digits = rest[0] == 'u' ? 4 : 0;
-    if (rest.size() <= digits) return false;
-    for (std::size_t n = 1; n <= digits; ++n)
-      if (!is_digit(rest[n]) && (to_lower(rest[n]) < 'a' || to_lower(rest[n]) > 'f')) return false;
-    at_ += 2 + digits;
+    const bool is_known = !rest.empty() && find("\"\\/bfnrtu", rest[0]) != kNotFound;
+    const unsigned first = !is_known || rest[0] != 'u' ? 0 : unit(tail(rest, 1));
+    if (!is_known || first >= kNoUnit) return wrong("a \\ that means nothing: write \\\\ for the character itself");
+    const bool is_high = first >= 0xD800 && first < 0xDC00;
+    const unsigned second = is_high && starts_with(tail(rest, 5), "\\u") ? unit(tail(rest, 7)) : 0;
+    if (is_high ? second < 0xDC00 || second > 0xDFFF : first >= 0xDC00 && first < 0xE000)
+      return wrong("half of a character: write both of its \\u, or the character itself");
+    at_ += rest[0] != 'u' ? 2U : is_high ? 12U : 6U;
     return true;
   }
 
