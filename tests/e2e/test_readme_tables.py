@@ -55,6 +55,16 @@ class Tables(Case):
             for name in names:
                 self.assertRegex(source, rf"\b(def |TEST\(){name}\(?", row)
 
+    def test_every_answer_is_held_by_a_vector_or_test_that_is_there(self):
+        rows = README.split("\n| answer | then")[1].split("\n\n")[0].splitlines()[2:]
+        self.assertGreater(len(rows), 8)
+        vectors = {name for file in (ROOT / "tests/vectors/api").glob("*.txt")
+                   for name in re.findall(r"^== (\w+)$", file.read_text(errors="replace"), re.M)}
+        for row in rows:
+            held = re.findall(r"`([^`]+)`", row.rstrip("| ").rsplit(" | ", 1)[1])
+            self.assertTrue(held, row)
+            self.assertEqual([name for name in held if name not in vectors and not (ROOT / name).is_file()], [], row)
+
     def test_addresses_of_services_are_those_of_the_source(self):
         rows = README.split("\n| `service` | address")[1].split("\n\n")[0].splitlines()[2:]
         source = (ROOT / "src/program/config_request.cpp").read_text()
