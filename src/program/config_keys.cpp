@@ -84,6 +84,8 @@ constexpr Key kKeys[kKeyCount] = {
     {Section::webhook, "secret_file", Need::optional, "/etc/tocsin/webhook.secret"},
 };
 
+constexpr std::size_t kMostListed = 16;  // keys that one line has room for
+
 Section find_section(std::string_view kind) {
   for (const SectionWord& known : kSections)
     if (known.kind == kind) return known.section;
@@ -133,6 +135,10 @@ void complain_of_key(Section section, std::string_view name, std::uint32_t line,
   complaint.text("unknown key ").code(name).text(": ");
   if (!near.empty()) {
     complaint.text("did you mean ").code(near).text("?");
+    return;
+  }
+  if (count > kMostListed) {
+    complaint.text("the README lists the keys of ").text(shown(section));
     return;
   }
   complaint.text("the keys of ").text(shown(section)).text(" are ");
