@@ -12,9 +12,9 @@ namespace tocsin {
 void OddAnswers::keep(std::string_view directory, std::size_t stream, const OddAnswer& answer, std::string_view token,
                       const Clocks& clocks) {
   const bool whole = answer.of == OddAnswer::Of::whole;
-  const auto bit = static_cast<std::uint8_t>(1U << (2 * stream + (whole ? 0 : 1)));
+  const auto bit = static_cast<std::uint16_t>(1U << (2 * stream + (whole ? 0 : 1)));
   if (under_way_ || (begun_ & bit) != 0) return;
-  begun_ = static_cast<std::uint8_t>(begun_ | bit);
+  begun_ = static_cast<std::uint16_t>(begun_ | bit);
   char scratch[kMost];
   TextWriter path(scratch);
   path.text(directory).text("/answer.").text(answer.stream).text(whole ? ".whole" : ".part");

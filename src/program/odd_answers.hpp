@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Answers that could not be understood, as they came but for token and numbers, for who supports the service or this program:
 // STATE/answer.STREAM.whole (all of it) and STATE/answer.STREAM.part (what it says of single messages). The first of each is
-// kept, 4 KiB of it at most; a file that is there stays, so that nothing is written again and again.
+// kept, 4 KiB of it at most; a file that is there stays, so that nothing is written again and again. STATE/answer.webhook.whole
+// is what the service called this device with.
 //
 // Memory: 4.5 KiB in place. Threads: the loop; the storage worker writes.
 #pragma once
@@ -20,6 +21,8 @@ class OddAnswers final : private StorageJob {
 
   explicit OddAnswers(StorageWorker& worker) : StorageJob(worker, carry_out) {}
 
+  static constexpr std::size_t kWebhook = kMaxStreams;  // in the place of a stream
+
   // Begins to write one, unless one of the kind was begun in this run or a file is under way. Nothing is told of a
   // failure: it is about what somebody might read one day.
   void keep(std::string_view directory, std::size_t stream, const OddAnswer& answer, std::string_view token,
@@ -32,8 +35,8 @@ class OddAnswers final : private StorageJob {
   static Status carry_out(StorageJob& self);
 
   bool under_way_ = false;
-  std::uint8_t begun_ = 0;  // a bit for each stream and kind
-  static_assert(kMaxStreams * 2 <= 8);
+  std::uint16_t begun_ = 0;  // a bit for each stream and kind, and for webhooks
+  static_assert((kMaxStreams + 1) * 2 <= 16);
   FixedText<kMaxPath + 48> path_;
   std::size_t size_ = 0;
   char text_[kMost];

@@ -320,6 +320,7 @@ class Owner final : public Observer {
   Instant tell_refused_;
   Replied replied_[kMostReplied];
   char hook_secret_[kMaxHookSecret];
+  std::size_t hook_secret_size_ = 0;
 
   char reply_[kMaxControlReply - 64];
   std::uint64_t random_state_ = 1;

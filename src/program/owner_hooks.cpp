@@ -4,6 +4,7 @@
 #include "port/linux/secret_file.hpp"
 #include "src/program/owner.hpp"
 #include "tocsin/wire/instruction.hpp"
+#include "tocsin/wire/secret.hpp"
 #include "tocsin/wire/webhook.hpp"
 
 namespace tocsin {
@@ -45,8 +46,9 @@ void Owner::look_at_hooks(Instant now) {
   Result<std::size_t> secret = std::size_t{0};
   if (!hook.secret_file.empty()) secret = read_hook_secret(hook.secret_file, hook_secret_, line);
   Status opened = secret.status();
+  hook_secret_size_ = secret.ok() ? secret.value() : 0;
   if (opened.ok())
-    opened = hooks_.open({hook.host, hook.port, hook.path, hook.header, {hook_secret_, secret.value()}}, line);
+    opened = hooks_.open({hook.host, hook.port, hook.path, hook.header, {hook_secret_, hook_secret_size_}}, line);
   if (opened.ok()) return;
   look_at_hooks_ = now + kOpenAgain;
   log_line(LogLevel::error, line.text(": no webhook is taken until that is mended").view());
@@ -68,15 +70,24 @@ void Owner::poll_hooks(Instant now) {
 }
 
 HookServer::Taken Owner::take_hook(const HookServer::Hook& hook) {
+  // As it came; reading it changes it.
+  const Bytes came = hook.body.empty() ? Bytes{hook.query} : Bytes{hook.body};
+  std::uint8_t kept[OddAnswers::kMost];
+  const Bytes raw = Bytes{kept}.first(came.size());
+  copy(kept, came.first(raw.size()));
   arena_.reset();
   const Webhook read = read_webhook(hook.query, hook.body, arena_);
-  char text[Log::kMaxLine];
-  TextWriter line(text);
+  char text[Log::kMaxLine], shown[200];
+  TextWriter line(text), plain(shown);
   switch (read.kind) {
     case Webhook::Kind::incoming: take_answer(read); break;
     case Webhook::Kind::receipt: break;
     case Webhook::Kind::unknown:
-      write_words_of_others(as_text(hook.body.empty() ? hook.query : hook.body), line.text("webhook not understood: "));
+      write_without({hook_secret_, hook_secret_size_}, as_text(raw.first(sizeof shown)), plain);
+      write_words_of_others(plain.view(), line.text("webhook not understood: "));
+      odd_answers_.keep(config_->device.state, OddAnswers::kWebhook,
+                        {"webhook", OddAnswer::Of::whole, "a webhook of an unknown form", raw}, {hook_secret_, hook_secret_size_},
+                        read_clocks());
       log_line(LogLevel::warning, line.view());
       break;
   }

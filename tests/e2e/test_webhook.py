@@ -159,6 +159,12 @@ class Webhook(Case):
         device.log.wait("answer from 44*******100: `please call 44*******555`, not understood: ignored")
         self.assertEqual(self.call(colour="blue")[0], 200)
         device.log.wait("webhook not understood: `{\"colour\": \"blue\"}`")
+        kept = device.state / "answer.webhook.whole"
+        device.log.wait(f"is in {kept}, without token and numbers: send it to support")
+        self.assertTrue(kept.read_text().endswith("\nbytes 18\n\n{\"colour\": \"blue\"}"), kept.read_text())
+        self.assertEqual(self.call("form", colour=f"100% {SECRET} 447700900123")[0], 200)
+        device.log.wait("webhook not understood: `colour=100%25+***+44*******123`")
+        self.assertNotIn("100", kept.read_text())  # the first stays
         self.assertEqual(self.call("query", status="teleported", message_uuid="x")[0], 200)
         self.assertFalse(self.alarm(device)["acknowledged"])
         device.send("the last")
