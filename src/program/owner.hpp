@@ -212,6 +212,8 @@ class Owner final : public Observer {
   void poll_hooks(Instant now);
   HookServer::Taken take_hook(const HookServer::Hook& hook);
   void take_answer(const struct Webhook& hook);
+  HookServer::Taken take_receipt(const struct Webhook& hook);
+  const Entry* find_accepted(const struct Webhook& hook) const;
   void obey(const struct Instruction& instruction, const Phone& from, TextWriter& reply);
   void acknowledge_by_code(std::string_view code, std::string_view who, TextWriter& reply);
   void stop_or_start(const Phone& phone, Transition to, TextWriter& reply);

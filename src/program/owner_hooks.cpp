@@ -5,6 +5,7 @@
 #include "src/program/owner.hpp"
 #include "tocsin/wire/instruction.hpp"
 #include "tocsin/wire/secret.hpp"
+#include "tocsin/wire/status_reply.hpp"
 #include "tocsin/wire/webhook.hpp"
 
 namespace tocsin {
@@ -13,6 +14,7 @@ namespace {
 constexpr Millis kOpenAgain = seconds(10);
 constexpr Millis kTellRefused = minutes(1);
 constexpr std::size_t kMostNamed = 4;  // alarms in an answer to STATUS
+constexpr std::size_t kMostLookedAt = 64;  // messages, for a uuid
 
 FixedText<kMaxName> mark_of(const Phone& phone) {
   char text[kMaxName];
@@ -79,9 +81,10 @@ HookServer::Taken Owner::take_hook(const HookServer::Hook& hook) {
   const Webhook read = read_webhook(hook.query, hook.body, arena_);
   char text[Log::kMaxLine], shown[200];
   TextWriter line(text), plain(shown);
+  auto taken = HookServer::Taken::yes;
   switch (read.kind) {
     case Webhook::Kind::incoming: take_answer(read); break;
-    case Webhook::Kind::receipt: break;
+    case Webhook::Kind::receipt: taken = take_receipt(read); break;
     case Webhook::Kind::unknown:
       write_without({hook_secret_, hook_secret_size_}, as_text(raw.first(sizeof shown)), plain);
       write_words_of_others(plain.view(), line.text("webhook not understood: "));
@@ -92,7 +95,37 @@ HookServer::Taken Owner::take_hook(const HookServer::Hook& hook) {
       break;
   }
   arena_.reset();
-  return HookServer::Taken::yes;
+  return taken;
+}
+
+// By the whole id that was sent with it, else by the service's uuid, which is looked for among the newest alone: each
+// look reads a record.
+const Entry* Owner::find_accepted(const Webhook& hook) const {
+  const Entry* entry = find(hook.own_id, '-') != kNotFound ? queue_.find(hook.own_id) : nullptr;
+  if (entry != nullptr || hook.uuid.empty()) return entry;
+  std::size_t looks = 0;
+  alignas(8) std::uint8_t scratch[kBlock];
+  for (std::size_t at = index_.size(); at > 0 && looks < kMostLookedAt; --at) {
+    if (index_[at - 1].state != State::accepted) continue;
+    ++looks;
+    const auto state = queue_.read_state(index_[at - 1], scratch);
+    if (state.ok() && same_ignoring_case(state.value().uuid, hook.uuid)) return &index_[at - 1];
+  }
+  return nullptr;
+}
+
+// The same as an answer of messages_status says of it.
+HookServer::Taken Owner::take_receipt(const Webhook& hook) {
+  const Entry* entry = find_accepted(hook);
+  if (entry == nullptr) return HookServer::Taken::yes;  // of another device, or forgotten
+  StatusVerdict verdict;
+  verdict.receipt = receipt_of(hook.status);
+  verdict.word = hook.status;
+  char text[kMaxReason];
+  TextWriter words(text);
+  write_receipt(verdict, words);
+  const Status noted = outbox_.receipt(entry->number, verdict.receipt, words.view(), read_clocks());
+  return noted.code() == Code::full ? HookServer::Taken::not_now : HookServer::Taken::yes;
 }
 
 // The sender of a text can be forged: only what a contact may want is done, and nothing that an alarm would be lost by.

@@ -27,19 +27,7 @@ bool has_word(std::string_view list, std::string_view word) {
   return false;
 }
 
-Receipt class_of(std::string_view word) {
-  char same[kMostOfAWord];
-  if (word.empty() || word.size() > sizeof same) return Receipt::unclear;
-  for (std::size_t i = 0; i < word.size(); ++i)
-    same[i] = word[i] == '-' || word[i] == ' ' ? '_' : to_lower(word[i]);
-  const std::string_view normal{same, word.size()};
-  return has_word(kDelivered, normal) ? Receipt::delivered
-         : has_word(kFailed, normal)  ? Receipt::failed
-         : has_word(kPending, normal) ? Receipt::pending
-                                      : Receipt::unclear;
-}
-
-StatusVerdict of_word(std::string_view word) { return {class_of(word), word, {}}; }
+StatusVerdict of_word(std::string_view word) { return {receipt_of(word), word, {}}; }
 
 // Empty: there is none. A text of blanks is none either.
 std::string_view text_of(JsonValue value) { return trim(value.text()); }
@@ -59,7 +47,7 @@ StatusVerdict read_entry(JsonValue entry) {
     const std::string_view text = status_text(entry.member(key));
     if (text.empty()) continue;
     if (said.word.empty()) said = of_word(text);
-    const Receipt also = class_of(text);
+    const Receipt also = receipt_of(text);
     const bool ends = also == Receipt::delivered || also == Receipt::failed;
     const bool ended = said.receipt == Receipt::delivered || said.receipt == Receipt::failed;
     if (ends && ended && also != said.receipt) return contradictory("contradictory: two results"sv);
@@ -146,6 +134,18 @@ bool says_no(JsonValue root) {
 }
 
 }  // namespace
+
+Receipt receipt_of(std::string_view word) {
+  char same[kMostOfAWord];
+  if (word.empty() || word.size() > sizeof same) return Receipt::unclear;
+  for (std::size_t i = 0; i < word.size(); ++i)
+    same[i] = word[i] == '-' || word[i] == ' ' ? '_' : to_lower(word[i]);
+  const std::string_view normal{same, word.size()};
+  return has_word(kDelivered, normal) ? Receipt::delivered
+         : has_word(kFailed, normal)  ? Receipt::failed
+         : has_word(kPending, normal) ? Receipt::pending
+                                      : Receipt::unclear;
+}
 
 void open_messages_status(JsonWriter& json) {
   json.open_object();

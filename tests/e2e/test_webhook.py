@@ -171,6 +171,50 @@ class Webhook(Case):
         device.wait_ended()
         self.assertEqual(len(service.messages()), before + 1, "nobody was answered")
 
+    # -- what became of messages ------------------------------------------------------------------------------
+
+    def accepted(self, device, text):
+        """A message that the service has; its row."""
+        return device.wait_state(device.send(text)[0], "accepted")
+
+    def test_a_delivery_is_told_in_every_form_by_either_id(self):
+        device = self.hooked()
+        for form in FORMS:
+            for by in ("id", "uuid"):
+                message = self.accepted(device, f"{form} {by}")
+                name = {"id": "internal_id", "uuid": "message_uuid"}[by]
+                value = message[by] if by == "id" else message[by].upper()
+                self.assertEqual(self.call(form, **{name: value, "status": "delivered", "text": "Sump"})[0], 200)
+                self.assertEqual(device.message(message["id"])["state"], "delivered")
+                device.log.wait(f"message {message['id']} delivered")
+
+    def test_only_a_known_word_ends_a_message(self):
+        device = self.hooked()
+        message = self.accepted(device, "first")
+        told = {"internal_id": message["id"]}
+        for word in ("sent", "teleported", "true", "1", "delivered or so"):
+            self.assertEqual(self.call(status=word, **told)[0], 200)
+            self.assertEqual(device.message(message["id"])["state"], "accepted", word)
+        self.assertEqual(device.message(message["id"])["reason"], "not a known status: delivered or so")
+        self.assertEqual(self.call(status="Undelivered", **told)[0], 200)
+        after = device.message(message["id"])
+        self.assertEqual((after["state"], after["reason"]), ("failed", "Undelivered"))
+        self.assertEqual(self.call(status="delivered", **told)[0], 200)  # too late
+        self.assertEqual(device.message(message["id"])["state"], "failed")
+
+    def test_a_delivery_of_what_is_not_accepted_changes_nothing(self):
+        service = self.service()
+        device = self.hooked(service)
+        message = self.accepted(device, "first")
+        number = message["id"].rsplit("-", 1)[1]
+        for told in ({"internal_id": number}, {"internal_id": "other-abcd-" + number}, {"internal_id": "x"},
+                     {"message_uuid": "x"}, {"message_uuid": message["uuid"][:-1]}, {"internal_id": message["id"] + "1"}):
+            self.assertEqual(self.call(status="delivered", **told)[0], 200)
+        service.rule("status", code=503, retry_after=60)
+        [waiting] = device.send("waits")
+        self.assertEqual(self.call(status="delivered", internal_id=waiting)[0], 200)
+        self.assertEqual([m["state"] for m in device.queue()], ["accepted", "queued"])
+
     # -- what is refused -------------------------------------------------------------------------------------
 
     def test_without_the_secret_there_is_one_answer(self):

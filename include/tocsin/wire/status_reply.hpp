@@ -34,6 +34,8 @@ enum class Receipt : std::uint8_t {
   failed,        // final
 };
 
+Receipt receipt_of(std::string_view word);  // of a status word alone; unclear: none that is known
+
 struct StatusVerdict {
   Receipt receipt = Receipt::not_reported;
   std::string_view word;   // the service's own, as it came; empty: none
