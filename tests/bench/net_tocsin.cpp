@@ -101,7 +101,7 @@ MEASURED void measured_alarm() {
   }
   const HttpResponse& response = exchange.response();
   static MessageVerdict verdicts[kMaxBatch];
-  const Answer whole{response.status(), response.encoded(), response.retry_after(), response.body()};
+  const Answer whole{response.status(), response.encoded(), response.retry_after(), response.date(), {}, response.body()};
   judge(whole, Span<const std::string_view>{ids, task.batch()}, Span<MessageVerdict>{verdicts, task.batch()},
         client->arena);
   for (unsigned i = 0; i < task.batch(); ++i)
