@@ -12,7 +12,10 @@ namespace {
 constexpr std::size_t kDigits = 43;  // 32 bytes, and one "=" behind them
 
 bool parse_pin(std::string_view text, Pin& into) {
-  if (starts_with(text, "sha256/")) text = tail(text, text.size() > 7 && text[7] == '/' ? 8 : 7);
+  if (starts_with(text, "sha256/")) {
+    text = tail(text, 7);
+    if (text.size() == kDigits + 2 && text[0] == '/') text = tail(text, 1);  // else it is the first digit
+  }
   if (text.size() != kDigits + 1 || text[kDigits] != '=') return false;
   std::uint32_t bits = 0;
   unsigned count = 0;

@@ -52,6 +52,21 @@ TEST(pin_is_never_instead_of_verification) {
   check_fails("uri", "root", "not for sms.test", with_pins(pin("uri")));
 }
 
+// One key in 64 has such a pin: behind "sha256/" its first digit was taken for the second slash.
+TEST(pin_that_begins_with_a_slash_is_read_with_either_prefix) {
+  const std::string slashes = std::string(42, '/') + "8=";  // 32 bytes of ones
+  for (const char* prefix : {"", "sha256/", "sha256//"}) {
+    check::at("prefix=%s", prefix);
+    Pins pins;
+    CHECK_OK(parse_pins(prefix + slashes, pins));
+    CHECK_EQ(pins.count, 1);
+    for (const std::uint8_t byte : pins.list[0].sha256) CHECK_EQ(byte, 0xFF);
+  }
+  Pins none;
+  CHECK_CODE(parse_pins("/" + slashes, none), Code::bad_value);
+  CHECK_CODE(parse_pins("sha256///" + slashes, none), Code::bad_value);
+}
+
 TEST(pin_is_written_as_it_is_read) {
   for (const char* name : {"root", "good", "twin"}) {
     Pins pins;
