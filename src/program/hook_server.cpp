@@ -118,7 +118,8 @@ bool HookServer::accept_one(Instant now) {
   slot.ending = slot.told_to_continue = false;
   slot.drained = 0;
   slot.peer = peer;
-  new (slot.request) HttpIncoming(slot.buffer, settings_.secret_name);
+  slot.memory = &memory_[&slot - slots_];
+  new (slot.memory->request) HttpIncoming(slot.memory->buffer, settings_.secret_name);
   read(slot, now);
   return true;
 }
@@ -229,7 +230,7 @@ void HookServer::say(Slot& slot, unsigned status, Instant now) {
 
 void HookServer::drain(Slot& slot) {
   for (;;) {
-    const ssize_t n = ::recv(slot.fd.number(), slot.buffer, sizeof slot.buffer, MSG_DONTWAIT);
+    const ssize_t n = ::recv(slot.fd.number(), slot.memory->buffer, sizeof slot.memory->buffer, MSG_DONTWAIT);
     if (n < 0 && errno == EINTR) continue;
     if (n > 0) slot.drained += static_cast<std::size_t>(n);
     if (n == 0 || (n < 0 && errno != EAGAIN) || slot.drained > kMostDrained) return slot.fd.reset();

@@ -68,6 +68,10 @@ class HookServer {
   static constexpr unsigned kAtOnce = 16;
   static constexpr std::size_t kMostDrained = 65'536;
 
+  struct Memory {  // beside the slots, so that those of nobody are not touched
+    alignas(HttpIncoming) unsigned char request[sizeof(HttpIncoming)];
+    std::uint8_t buffer[kHookHeadBytes + kHookBodyBytes];
+  };
   struct Slot {
     Fd fd;
     Instant since, until;
@@ -75,10 +79,9 @@ class HookServer {
     bool told_to_continue = false;
     std::size_t drained = 0;
     Address peer;
-    alignas(HttpIncoming) unsigned char request[sizeof(HttpIncoming)];
-    std::uint8_t buffer[kHookHeadBytes + kHookBodyBytes];
+    Memory* memory = nullptr;  // while it is open
 
-    HttpIncoming& incoming() { return *std::launder(reinterpret_cast<HttpIncoming*>(request)); }
+    HttpIncoming& incoming() { return *std::launder(reinterpret_cast<HttpIncoming*>(memory->request)); }
   };
 
   bool accept_one(Instant now);
@@ -100,6 +103,7 @@ class HookServer {
   std::uint32_t refused_ = 0;
   FixedText<160> refusal_;
   Slot slots_[kMaxHooks];
+  Memory memory_[kMaxHooks];
 };
 
 }  // namespace tocsin
