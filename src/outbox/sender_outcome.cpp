@@ -120,7 +120,7 @@ void Sender::judge_message(std::size_t at, std::string_view whole_reason, const 
       return outbox_.accepted(number, verdict.uuid.view(), verdict.reason.view(), clocks);
     case Fate::refused: return outbox_.refused(number, reason, clocks);
     case Fate::later:
-      return outbox_.not_sent(number, clocks.now, clocks, reason);  // the stream itself backs off
+      return outbox_.not_sent(number, clocks.now, clocks, reason);  // the stream itself backs off, or keeps its pace
     case Fate::unknown:
       outbox_.in_trouble(number, Trouble::unanswered, clocks.now);
       return outcome_unknown(number, reason, clocks, random);

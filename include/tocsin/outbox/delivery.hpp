@@ -2,8 +2,8 @@
 // When the service is asked what became of the messages of one stream that it has accepted, and of which of them.
 //
 // A message is asked for 5, 20 and 80 s after it was accepted, then after 6 and 21 minutes, then every hour, the last
-// time when its time is over; each time up to 5 s later, so that several go together. What is due goes in rounds: those of one round are asked for in pages of kMaxAsked, in
-// the order of their numbers. No more than kMostAtOnce requests follow one another, and one every kEvery after that:
+// time when its time is over; each time up to 5 s later, so that several go together. What is due goes in rounds: those
+// of one round are asked for in pages of kMaxAsked, in the order of their numbers. No more than kMostAtOnce requests follow one another, and one every kEvery after that:
 // at most 150 in any hour, however many messages there are. After a failure the wait grows from a minute to an hour.
 //
 // Nothing is kept of a message: when it was accepted is in the index, when it was asked for last is when its round was.

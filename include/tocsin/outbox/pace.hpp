@@ -7,8 +7,7 @@
 //   no               it grows: to the double where it was halved, else by a quarter
 //
 // So one request of ten or so is refused, where every second one would be. What is refused message by message goes one
-// by one: a request of several would be refused in part again. A gap that nobody
-// would notice is none.
+// by one: a request of several would be refused in part again. A gap that nobody would notice is none.
 //
 // Pure: time comes as an argument. Memory: 40 bytes. Threads: none.
 #pragma once

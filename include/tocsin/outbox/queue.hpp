@@ -49,10 +49,10 @@ class Queue {
     Transition safe_last = Transition::none;  // as it is on the medium
     Stamp safe_since;
     AlarmCode safe_code;
-
-    bool is_mark() const { return starts_with(name.view(), "+"); }
-    bool is_active() const { return last == Transition::raised || last == Transition::acknowledged; }
     Lsn lsn = 0;
+
+    bool is_mark() const { return starts_with(name.view(), "+"); }  // of a phone that answered STOP or START
+    bool is_active() const { return last == Transition::raised || last == Transition::acknowledged; }
   };
   // Of a file that something had been written to.
   enum class Heads : std::uint8_t {

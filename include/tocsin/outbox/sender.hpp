@@ -2,13 +2,14 @@
 // Brings the messages of one stream to the service, one request at a time: chooses them, and what an answer, or none,
 // makes of them.
 //
-//   idle -> a call              a message may be sent, and what the answer before said is   [poll]
-//                               on the medium
+//   idle -> a call              a message may be sent, its pace (pace.hpp) lets it, and     [begin]
+//                               what the answer before said is on the medium
 //   preparing -> sending        every record that must precede the request is on the        [poll]
 //                               medium; connecting, sending, receiving are the call's
 //   a call -> idle              an answer came and was judged                               [judge_answer]
 //          -> backing_off       it failed; unknown once a byte may have left                [give_up]
-//          -> backing_off       the service said later, or nobody knows                     [judge_answer]
+//          -> backing_off       the service said later, or nobody knows; idle where it      [judge_answer]
+//                               only limits the rate, and the pace is known
 //          -> held              the whole request was refused (token, address): all         [judge_answer]
 //                               messages stay, the report names the reason, slow retry
 //          -> held              the same of the proxy's user and password                   [give_up]
