@@ -183,6 +183,7 @@ class Owner final : public Observer {
   void begin_ballast();
   void learn_time_from_record();
   void learn_time_from_services();
+  Clocks vouched_for(Clocks clocks, std::size_t stream) const;
   void look_at_ballast(Instant now);
   void carry_on();
   // owner_control.cpp

@@ -7,7 +7,8 @@ import subprocess
 import tempfile
 import unittest
 
-from device import Case, Runner, wait_until
+from device import Case, Runner, free_port, wait_until
+from webhook import call  # of tests/simulator
 
 # The wall clock of the program and its children: the right one and the seconds in the file.
 SHIM = r"""
@@ -123,6 +124,28 @@ class Clock(Case):
         device = self.start(device, datetime.datetime.now(UTC))
         self.assertIsNone(self.judged_as_of(device))
         device.wait_state(device.send("second")[0], "accepted")
+
+    def test_a_clock_that_is_set_wrong_meanwhile_leaves_nothing_behind(self):
+        """On a connection that is kept nobody looks at the certificate again, and a webhook comes without one."""
+        port = free_port()
+        hook = f"[webhook]\nlisten = 127.0.0.1:{port}\n"
+        service = self.service()
+        service.rule("delivery", shape="none", count=1)
+        device = self.device(service, stream={"status_for": "1h"}, more=hook)
+        self.start(device, datetime.datetime.now(UTC))
+        [asked_for] = device.send("first")
+        device.wait_state(asked_for, "accepted")
+        self.set_clock(datetime.datetime(2099, 1, 1, 12, tzinfo=UTC))
+        [identifier] = device.send("second")
+        device.wait_state(identifier, "accepted")
+        call(f"http://127.0.0.1:{port}/", {"internal_id": identifier, "status": "delivered"})
+        self.assertEqual(device.message(identifier)["state"], "delivered")
+        self.assertIsNone(device.message(identifier)["ended_at"])
+        self.assertIsNone(device.wait_state(asked_for, "delivered")["ended_at"])
+        device.stop()
+        self.start(device, datetime.datetime.now(UTC))
+        self.assertIsNone(self.judged_as_of(device))
+        device.wait_state(device.send("third")[0], "accepted")
 
     def test_a_record_of_a_fast_clock_is_taken_back_by_the_service(self):
         service = self.service()

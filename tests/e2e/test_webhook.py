@@ -6,18 +6,12 @@ import signal
 import socket
 import unittest
 
-from device import PHONES, Case, Runner, wait_until
+from device import PHONES, Case, Runner, free_port, wait_until
 
 from webhook import FORMS, call  # of tests/simulator
 
 SECRET = "wh-5ecret-0123456789abcdef"
 HEADER = "X-Webhook-Secret"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Webhook(Case):
