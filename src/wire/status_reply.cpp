@@ -39,6 +39,12 @@ std::string_view status_text(JsonValue value) {
   return {};
 }
 
+// An error in whatever form; 0, false and what is empty are none.
+bool says_error(JsonValue error) {
+  if (error.is(Kind::number)) return error.number() < 0 || error.number() > 0;
+  return error.truth() || !error.first().absent() || !text_of(error).empty();
+}
+
 StatusVerdict read_entry(JsonValue entry) {
   StatusVerdict said{Receipt::unclear, {}, {}};
   for (const std::string_view key :
@@ -52,9 +58,9 @@ StatusVerdict read_entry(JsonValue entry) {
     const bool ended = said.receipt == Receipt::delivered || said.receipt == Receipt::failed;
     if (ends && ended && also != said.receipt) return contradictory("contradictory: two results"sv);
   }
-  const bool refused = !text_of(entry.member("error"sv)).empty();
-  if (refused && said.receipt == Receipt::delivered) return contradictory("contradictory: delivered and error"sv);
-  if (refused && said.word.empty() && !names_rate_limit(entry)) said.receipt = Receipt::failed;
+  const JsonValue error = entry.member("error"sv);
+  if (said.receipt == Receipt::delivered && says_error(error)) return contradictory("contradictory: delivered and error"sv);
+  if (!text_of(error).empty() && said.word.empty() && !names_rate_limit(entry)) said.receipt = Receipt::failed;
   for (const std::string_view key : {"details"sv, "error"sv, "error_description"sv, "reason"sv, "message"sv}) {
     said.error = text_of(entry.member(key));
     if (!said.error.empty()) break;
