@@ -78,6 +78,30 @@ Problem read(std::string_view written, std::string_view country_code, Phone& pho
   return Problem::none;
 }
 
+constexpr std::size_t kFront = 2, kBack = 3;  // digits that a masked number shows
+
+std::size_t count_digits(std::string_view text) {
+  std::size_t count = 0;
+  for (const char c : text) count += is_digit(c) ? 1U : 0U;
+  return count;
+}
+
+// Of the digits at this place that may be a phone, to the last one. People set blanks between them, and behind a + or a 0
+// in front more; with a hyphen, a dot or a stroke before it that 0 is part of a date or an address.
+std::size_t run_length(std::string_view words, std::size_t at) {
+  const bool inside = at > 0 && find("-./", words[at - 1]) != kNotFound;
+  const bool spread = words[at] == '+' || (words[at] == '0' && !inside);
+  std::size_t end = words[at] == '+' ? at + 1 : at;
+  if (end == words.size() || !is_digit(words[end])) return 0;
+  for (;;) {
+    while (end < words.size() && is_digit(words[end])) ++end;
+    std::size_t next = end;
+    while (next < words.size() && next < end + 2 && (spread ? separates(words[next]) : words[next] == ' ')) ++next;
+    if (next == words.size() || next == end || !is_digit(words[next])) return end - at;
+    end = next;
+  }
+}
+
 }  // namespace
 
 Result<Phone> parse_phone(std::string_view written, std::string_view country_code) {
@@ -119,24 +143,23 @@ bool is_country_code(std::string_view digits) {
 }
 
 void write_masked(std::string_view digits, TextWriter& into) {
-  constexpr std::size_t kFront = 2, kBack = 3;
-  const bool whole = digits.size() > kFront + kBack;  // else what is shown would be the number
-  const std::size_t hidden = whole ? digits.size() - kFront - kBack : digits.size();
-  if (whole) into.text(head(digits, kFront));
-  for (std::size_t at = 0; at < hidden; ++at) into.character('*');
-  if (whole) into.text(tail(digits, digits.size() - kBack));
+  // Else what is shown would be the number.
+  const std::size_t count = count_digits(digits), hides_from = count > kFront + kBack ? kFront : 0;
+  const std::size_t hides_to = hides_from == 0 ? count : count - kBack;
+  std::size_t seen = 0;
+  for (const char c : digits) {
+    const bool hidden = is_digit(c) && seen >= hides_from && seen < hides_to;
+    seen += is_digit(c) ? 1U : 0U;
+    into.character(hidden ? '*' : c);
+  }
 }
 
 void write_without_phones(std::string_view words, TextWriter& into) {
   constexpr std::size_t kLeastDigits = 7;
   for (std::size_t at = 0, end = 0; at < words.size(); at = end) {
-    while (end < words.size() && is_digit(words[end])) ++end;
-    if (end - at >= kLeastDigits) {
-      write_masked(tail(head(words, end), at), into);
-    } else {
-      end = end == at ? end + 1 : end;
-      into.text(tail(head(words, end), at));
-    }
+    const std::string_view run = head(tail(words, at), run_length(words, at));
+    end = at + (run.empty() ? 1 : run.size());
+    count_digits(run) >= kLeastDigits ? write_masked(run, into) : static_cast<void>(into.text(tail(head(words, end), at)));
   }
 }
 

@@ -7,12 +7,18 @@ void write_without(std::string_view secret, std::string_view words, TextWriter& 
   constexpr std::size_t kTelling = 4, kPart = 8;
   for (std::size_t at = 0; at < words.size();) {
     const std::string_view rest = tail(words, at);
-    std::size_t same = 0;
-    while (same < rest.size() && same < secret.size() && rest[same] == secret[same]) ++same;
-    const bool whole = same == rest.size() || same == secret.size();
+    std::size_t same = 0, end = 0;
+    for (; end < rest.size() && same < secret.size(); ++end) {
+      if (rest[end] == secret[same]) {
+        ++same;
+      } else if (rest[end] != '\\' || same == 0) {
+        break;
+      }
+    }
+    const bool whole = end == rest.size() || same == secret.size();
     const bool found = same >= (whole ? kTelling : kPart);
     into.text(found ? "***" : head(rest, 1));
-    at += found ? same : 1;
+    at += found ? end : 1;
   }
 }
 

@@ -10,6 +10,7 @@ namespace tocsin {
 
 // Writes `words` with *** in the place of `secret`. Words may have been cut: 8 characters of its beginning are enough,
 // at their end 4.
+// It may stand in JSON, with \ before its / or ".
 void write_without(std::string_view secret, std::string_view words, TextWriter& into);
 
 template <std::size_t N>
