@@ -12,20 +12,27 @@ namespace {
 
 std::uint8_t arena_memory[32'768];
 
-// All that was found, in words.
-std::string read(std::string query, std::string body) {
+MutBytes bytes_of(std::string& text) { return {reinterpret_cast<std::uint8_t*>(text.data()), text.size()}; }
+
+// All that was found, in words; several with " | " between them, and how many there were where not all are there.
+std::string read(std::string query, std::string body, std::size_t room = 8) {
   Arena arena({arena_memory, sizeof arena_memory});
-  const Webhook hook = read_webhook({reinterpret_cast<std::uint8_t*>(query.data()), query.size()},
-                                    {reinterpret_cast<std::uint8_t*>(body.data()), body.size()}, arena);
-  std::string text = hook.kind == Webhook::Kind::incoming  ? "incoming"
-                     : hook.kind == Webhook::Kind::receipt ? "receipt"
-                                                           : "unknown";
-  const auto add = [&text](const char* name, std::string_view value) {
-    if (!value.empty()) text.append(" ").append(name).append("=").append(value);
-  };
-  add("uuid", hook.uuid), add("id", hook.own_id), add("status", hook.status), add("text", hook.text);
-  add("from", hook.from), add("to", hook.to), add("time", hook.time);
-  return text;
+  Webhook hooks[8];
+  const std::size_t count = read_webhooks(bytes_of(query), bytes_of(body), arena, Span<Webhook>{hooks}.first(room));
+  std::string text;
+  for (std::size_t at = 0; at < count && at < room; ++at) {
+    const Webhook& hook = hooks[at];
+    text += at > 0 ? " | " : "";
+    text += hook.kind == Webhook::Kind::incoming  ? "incoming"
+            : hook.kind == Webhook::Kind::receipt ? "receipt"
+                                                  : "unknown";
+    const auto add = [&text](const char* name, std::string_view value) {
+      if (!value.empty()) text.append(" ").append(name).append("=").append(value);
+    };
+    add("uuid", hook.uuid), add("id", hook.own_id), add("status", hook.status), add("text", hook.text);
+    add("from", hook.from), add("to", hook.to), add("time", hook.time);
+  }
+  return count <= room ? text : text + " of " + std::to_string(count);
 }
 
 }  // namespace
@@ -75,7 +82,6 @@ TEST(webhook_kind_follows_from_what_is_there) {
   CHECK_TEXT(read("status=delivered&text=a", ""), "unknown status=delivered text=a");
   CHECK_TEXT(read("uuid=a", ""), "unknown uuid=a");
   CHECK_TEXT(read("from=1", ""), "unknown from=1");
-  CHECK_TEXT(read("", "[{\"text\":\"a\"}]"), "unknown");
   CHECK_TEXT(read("", "{\"text\":\"a\"} x"), "unknown");
 }
 
@@ -112,13 +118,35 @@ TEST(webhook_of_many_pairs_is_read_as_far_as_there_is_room) {
   CHECK_TEXT(read(pairs + "x=y&text=out", ""), "unknown");
 }
 
+TEST(webhook_of_a_list_tells_of_each_element_by_itself) {
+  const std::string list = R"([{"from":"1","text":"a"},{"id":"b","status":"sent"},{"x":1},{"from":"2","text":"c"}])";
+  const std::string expect = "incoming text=a from=1 | receipt uuid=b status=sent | unknown | incoming text=c from=2";
+  CHECK_TEXT(read("", list), expect);
+  CHECK_TEXT(read("", R"({"messages":)" + list + "}"), expect);
+  CHECK_TEXT(read("", R"({"status":"ok","n":[1],"e":[],"data":{"x":{},"items":)" + list + "}}"), expect);
+  CHECK_TEXT(read("to=3", R"([{"text":"a"},{"text":"b"}])"), "incoming text=a to=3 | incoming text=b to=3");
+  // Which of several counts; what tells of something by itself is one.
+  CHECK_TEXT(read("", R"({"in":{"l":[{"text":"in"}]},"l":[{"text":"out"}],"m":[{"text":"more"}]})"), "incoming text=out");
+  CHECK_TEXT(read("", R"({"text":"a","l":[{"text":"b"},{"text":"c"}]})"), "incoming text=a");
+  // What is no list of objects is none.
+  for (const char* none : {"[]", "[1]", R"(["text"])", R"([[{"text":"a"}]])", R"({"l":[[{"text":"a"}]]})", R"([null,{"text":"a"}])"})
+    CHECK_TEXT(read("", none), "unknown");
+  CHECK_TEXT(read("", R"([{"text":"a"},null,7,"text"])"), "incoming text=a | unknown | unknown | unknown");
+}
+
+TEST(webhook_of_more_than_there_is_room_for_says_how_many) {
+  CHECK_TEXT(read("", R"([{"text":"a"},{"text":"b"},{"text":"c"}])", 3), "incoming text=a | incoming text=b | incoming text=c");
+  CHECK_TEXT(read("", R"([{"text":"a"},{"text":"b"},{"text":"c"}])", 2), "incoming text=a | incoming text=b of 3");
+}
+
 // An arena too small for the JSON, or for the digits: absent, never something else.
 TEST(webhook_without_memory_finds_nothing_wrong) {
   std::uint8_t body[] = R"({"text":"ACK K7QP","from":447700900123,"to":447700900999})";
   for (std::size_t size = 0; size < 2048; size += 8) {
     check::at("size=%zu", size);
     Arena arena({arena_memory, size});
-    const Webhook hook = read_webhook({}, {body, sizeof body - 1}, arena);
+    Webhook hook;
+    CHECK_EQ(read_webhooks({}, {body, sizeof body - 1}, arena, {&hook, 1}), 1);
     CHECK(hook.text.empty() || hook.text == "ACK K7QP");
     CHECK(hook.from.empty() || hook.from == "447700900123");
     CHECK(hook.to.empty() || hook.to == "447700900999");

@@ -54,6 +54,7 @@ inline constexpr std::size_t kMaxProxyLogin = 256;   // bytes of user:password f
 inline constexpr std::size_t kHookHeadBytes = 4'096; // head of one, chunk sizes and trailers included
 inline constexpr std::size_t kHookLineBytes = 2'048; // one line of it: a GET has everything in its first
 inline constexpr std::size_t kHookBodyBytes = 8'192; // body
+inline constexpr std::size_t kMaxHookEvents = 32;    // that one tells of: 120 B of stack each
 inline constexpr std::size_t kMaxHooks = 8;          // at once, 12 KiB each, touched only as far as used
 inline constexpr std::size_t kMaxHookSecret = 128;   // bytes of the shared secret
 

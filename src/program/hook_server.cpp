@@ -78,7 +78,7 @@ void HookServer::close() {
 std::size_t HookServer::handles(Span<int> into, Instant now) const {
   std::size_t count = 0;
   for (const Slot& slot : slots_)
-    if (slot.fd.is_open()) into[count++] = slot.fd.number();
+    if (slot.fd.is_open() && slot.stage != Slot::Stage::kept) into[count++] = slot.fd.number();
   if (listener_.is_open() && now >= accept_again_) into[count++] = listener_.number();
   return count;
 }
@@ -115,7 +115,8 @@ bool HookServer::accept_one(Instant now) {
   slot.fd.reset(fd);
   slot.since = now;
   slot.until = now + kPatience;
-  slot.ending = slot.told_to_continue = false;
+  slot.stage = Slot::Stage::reading;
+  slot.told_to_continue = false;
   slot.drained = 0;
   slot.peer = peer;
   slot.memory = &memory_[&slot - slots_];
@@ -124,21 +125,22 @@ bool HookServer::accept_one(Instant now) {
   return true;
 }
 
-// A free one; else the oldest of those that are ending, else the oldest.
+// A free one; else the oldest of those that give way first.
 HookServer::Slot& HookServer::place() {
   Slot* found = &slots_[0];
   for (Slot& slot : slots_) {
     if (!slot.fd.is_open()) return slot;
-    if (slot.ending != found->ending ? slot.ending : slot.since < found->since) found = &slot;
+    if (slot.stage != found->stage ? slot.stage < found->stage : slot.since < found->since) found = &slot;
   }
   return *found;
 }
 
 // Whether it has a request for the owner now.
 bool HookServer::read(Slot& slot, Instant now) {
-  if (slot.ending) drain(slot);
+  if (slot.stage == Slot::Stage::kept) return false;
+  if (slot.stage == Slot::Stage::ending) drain(slot);
   HttpIncoming& incoming = slot.incoming();
-  while (slot.fd.is_open() && !slot.ending) {
+  while (slot.fd.is_open() && slot.stage == Slot::Stage::reading) {
     const MutBytes into = incoming.to_fill();
     const ssize_t n = ::recv(slot.fd.number(), into.data(), into.size(), MSG_DONTWAIT);
     if (n < 0 && errno == EINTR) continue;
@@ -194,8 +196,25 @@ bool HookServer::has_room(Instant now) {
 
 void HookServer::answer(Taken taken, Instant now) {
   TOCSIN_ASSERT(current_ != nullptr);
-  say(*current_, taken == Taken::yes ? 200 : 503, now);
+  taken == Taken::too_many ? refuse(*current_, 413, "it tells of too much at once", now)
+                           : say(*current_, taken == Taken::yes ? 200 : 503, now);
   current_ = nullptr;
+}
+
+void HookServer::keep(std::uint64_t ticket, Instant now) {
+  TOCSIN_ASSERT(current_ != nullptr);
+  current_->stage = Slot::Stage::kept;
+  current_->ticket = ticket;
+  current_->until = now + kMedium;
+  current_ = nullptr;
+}
+
+void HookServer::settle(std::uint64_t safe, Medium medium, Instant now) {
+  for (Slot& slot : slots_) {
+    if (!slot.fd.is_open() || slot.stage != Slot::Stage::kept) continue;
+    if (slot.ticket <= safe) say(slot, 200, now);
+    else if (medium == Medium::fails || now >= slot.until) refuse(slot, 503, "the medium does not take it", now);
+  }
 }
 
 void HookServer::refuse(Slot& slot, unsigned status, std::string_view why, Instant now) {
@@ -223,7 +242,7 @@ void HookServer::say(Slot& slot, unsigned status, Instant now) {
   send_text(slot.fd.number(), answer.view());
   // Closed at once, with bytes of the request unread, it could take the answer away from the peer again.
   ::shutdown(slot.fd.number(), SHUT_WR);
-  slot.ending = true;
+  slot.stage = Slot::Stage::ending;
   slot.until = now + kEnding;
   drain(slot);
 }

@@ -2,12 +2,13 @@
 // Where the service calls this device: small HTTP requests at one address, one path, with a shared secret in a field.
 //
 //   free --accept--> reading --whole and right--> with the owner --answer()--> ending --peer closes, or 2 s--> free
-//                       '------refused here: 400 to 505, 403, 404, 405, 503--------^
+//                       |                            '--keep()--> kept --settle()--^
+//                       '------refused here: 400 to 505, 403, 404, 405, 503--------'
 //
 // What it gives a peer is bounded: kMaxHooks connections, one request each, kPatience for all of it, kPerSecond of
 // those that had the secret (503 beyond, and again a second later). Who connects while all places are taken has the
-// place of the oldest that is ending, else of the oldest: a thousand slow ones keep nobody else out, as one that sends
-// its request at once is answered before the next is accepted.
+// place of the oldest that is ending, else that is read, else that is kept: a thousand slow ones keep nobody else out,
+// as one that sends its request at once is taken before the next is accepted.
 // The secret is compared in a time that does not depend on how much of it is right, before path and method are looked
 // at: without it there is one answer, 403.
 //
@@ -27,6 +28,7 @@ class HookServer {
  public:
   static constexpr Millis kPatience = seconds(10);  // for a whole request
   static constexpr Millis kEnding = seconds(2);     // for the peer to read the answer
+  static constexpr Millis kMedium = milliseconds(2'300);  // for what it changed to be safe
   static constexpr unsigned kPerSecond = 10;
   static constexpr std::size_t kMaxHandles = kMaxHooks + 1;
 
@@ -51,14 +53,20 @@ class HookServer {
 
   // Descriptors to wait for, all of them for reading; returns how many. `into` has kMaxHandles.
   std::size_t handles(Span<int> into, Instant now) const;
-  // The next request that is right in form and secret: its query and body are the caller's until answer(), which
-  // comes before the next call. Never waits; a call looks at each place once and accepts kAtOnce at most. Errors: again.
+  // The next request that is right in form and secret: its query and body are the caller's until answer() or keep(), one
+  // of which comes before the next call. Never waits; a call looks at each place once and accepts kAtOnce at most.
+  // Errors: again.
   struct Hook {
     MutBytes query, body;
   };
   Result<Hook> next(Instant now);
-  enum class Taken : std::uint8_t { yes, not_now };  // 200 or 503
+  enum class Taken : std::uint8_t { yes, not_now, too_many };  // 200, 503, 413
   void answer(Taken taken, Instant now);
+  // What it changed is not safe before `ticket` is: it is answered by settle(), with 200 when `safe` has come that far,
+  // with 503 after kMedium, or at once when the medium fails. Who is sent away sends it again.
+  void keep(std::uint64_t ticket, Instant now);
+  enum class Medium : std::uint8_t { works, fails };
+  void settle(std::uint64_t safe, Medium medium, Instant now);
   // Why requests were refused here, since it was asked last, and how many; false: none was.
   bool write_refused(TextWriter& into);
 
@@ -73,10 +81,12 @@ class HookServer {
     std::uint8_t buffer[kHookHeadBytes + kHookBodyBytes];
   };
   struct Slot {
+    enum class Stage : std::uint8_t { ending, reading, kept };  // in the order in which they give way
     Fd fd;
     Instant since, until;
-    bool ending = false;  // answered
+    Stage stage = Stage::reading;
     bool told_to_continue = false;
+    std::uint64_t ticket = 0;  // that it is kept for
     std::size_t drained = 0;
     Address peer;
     Memory* memory = nullptr;  // while it is open

@@ -93,6 +93,7 @@ void Owner::poll() {
   learn_time_from_services();
   for (Waiting& waiting : waiting_)
     if (waiting.used) look_after(waiting, clocks.now);
+  hooks_.settle(queue_.safe(), queue_.failing() ? HookServer::Medium::fails : HookServer::Medium::works, clocks.now);
   look_at_state(clocks.now);
   look_at_files(clocks.now);
   look_at_ballast(clocks.now);

@@ -19,6 +19,7 @@
 #include "port/linux/state_dir.hpp"
 #include "port/linux/storage_worker.hpp"
 #include "port/linux/tls_stream.hpp"
+#include "src/program/answerers.hpp"
 #include "src/program/carried.hpp"
 #include "src/program/config.hpp"
 #include "src/program/control.hpp"
@@ -211,18 +212,20 @@ class Owner final : public Observer {
   // owner_hooks.cpp
   void look_at_hooks(Instant now);
   void poll_hooks(Instant now);
-  HookServer::Taken take_hook(const HookServer::Hook& hook);
-  void take_answer(const struct Webhook& hook);
-  HookServer::Taken take_receipt(const struct Webhook& hook);
+  void take_hook(const HookServer::Hook& hook, Instant now);
+  Result<Queue::Ticket> take_event(const struct Webhook& event, Bytes raw);
+  Result<Queue::Ticket> take_incoming(std::string_view sender, std::string_view words);
+  Status take_receipt(const struct Webhook& hook);
   const Entry* find_accepted(const struct Webhook& hook) const;
-  void obey(const struct Instruction& instruction, const Phone& from, TextWriter& reply);
-  void acknowledge_by_code(std::string_view code, std::string_view who, TextWriter& reply);
-  void stop_or_start(const Phone& phone, Transition to, TextWriter& reply);
+  Result<Queue::Ticket> obey(const struct Instruction& instruction, const Phone& from, TextWriter& reply);
+  Result<Queue::Ticket> acknowledge_by_code(std::string_view code, const Phone& from, TextWriter& reply);
+  void wrong_code(std::string_view code, const Phone& from, TextWriter& reply);
+  Result<Queue::Ticket> stop_or_start(const Phone& phone, Transition to, TextWriter& reply);
   void write_alarms(TextWriter& into) const;
   bool is_known(const Phone& phone) const;
   bool is_stopped(const Phone& phone) const;
   void leave_out_stopped(PhoneList& phones) const;
-  void reply_to(const Phone& phone, std::string_view text, Instant now);
+  void reply_to(const Phone& phone, std::string_view text);
   // owner_lines.cpp
   Posted change(std::string_view alarm, Transition to, TextWriter& why, Instant edge = Instant{0});
   std::size_t find_alarm(std::string_view name, TextWriter& why) const;
@@ -311,17 +314,10 @@ class Owner final : public Observer {
   Instant input_at_[kMaxAlarms];  // its edge
   bool input_pending_[kMaxAlarms] = {};  // changed, and not yet a transition on record
   Instant retry_lines_ = kNever;
-  // Of the last answer to each phone.
-  struct Replied {
-    Phone phone;
-    Instant at;
-  };
-  static constexpr std::size_t kMostReplied = 16;
-  static constexpr Millis kReplyEvery = minutes(1);
   HookServer hooks_;
   Instant look_at_hooks_ = kNever;  // when to try to open it
   Instant tell_refused_;
-  Replied replied_[kMostReplied];
+  Answerers answerers_;
   char hook_secret_[kMaxHookSecret];
   std::size_t hook_secret_size_ = 0;
 

@@ -62,7 +62,7 @@ void Owner::poll_hooks(Instant now) {
   for (;;) {
     const auto hook = hooks_.next(now);
     if (!hook.ok()) break;
-    hooks_.answer(take_hook(hook.value()), now);
+    take_hook(hook.value(), now);
   }
   char text[Log::kMaxLine];
   TextWriter line(text);
@@ -71,20 +71,33 @@ void Owner::poll_hooks(Instant now) {
   log_line(LogLevel::warning, line.view());
 }
 
-HookServer::Taken Owner::take_hook(const HookServer::Hook& hook) {
+// All that it tells of, or nothing: who is sent away sends all of it again, and what counted counts once.
+void Owner::take_hook(const HookServer::Hook& hook, Instant now) {
   // As it came; reading it changes it.
   const Bytes came = hook.body.empty() ? Bytes{hook.query} : Bytes{hook.body};
   std::uint8_t kept[OddAnswers::kMost];
   const Bytes raw = Bytes{kept}.first(came.size());
   copy(kept, came.first(raw.size()));
   arena_.reset();
-  const Webhook read = read_webhook(hook.query, hook.body, arena_);
+  Webhook events[kMaxHookEvents];
+  const std::size_t count = read_webhooks(hook.query, hook.body, arena_, events);
+  Queue::Ticket safe_at = 0;
+  auto taken = count > kMaxHookEvents ? HookServer::Taken::too_many : HookServer::Taken::yes;
+  for (std::size_t at = 0; at < count && taken != HookServer::Taken::too_many; ++at) {
+    const auto changed = take_event(events[at], raw);
+    if (!changed.ok()) taken = HookServer::Taken::not_now;
+    else if (changed.value() > safe_at) safe_at = changed.value();
+  }
+  arena_.reset();
+  taken == HookServer::Taken::yes && !queue_.on_medium(safe_at) ? hooks_.keep(safe_at, now) : hooks_.answer(taken, now);
+}
+
+Result<Queue::Ticket> Owner::take_event(const Webhook& event, Bytes raw) {
   char text[Log::kMaxLine], shown[200];
   TextWriter line(text), plain(shown);
-  auto taken = HookServer::Taken::yes;
-  switch (read.kind) {
-    case Webhook::Kind::incoming: take_answer(read); break;
-    case Webhook::Kind::receipt: taken = take_receipt(read); break;
+  switch (event.kind) {
+    case Webhook::Kind::incoming: return take_incoming(event.from, event.text);
+    case Webhook::Kind::receipt: TRY(take_receipt(event)); break;
     case Webhook::Kind::unknown:
       write_without({hook_secret_, hook_secret_size_}, as_text(raw.first(sizeof shown)), plain);
       write_words_of_others(plain.view(), line.text("webhook not understood: "));
@@ -94,8 +107,7 @@ HookServer::Taken Owner::take_hook(const HookServer::Hook& hook) {
       log_line(LogLevel::warning, line.view());
       break;
   }
-  arena_.reset();
-  return taken;
+  return Queue::Ticket{0};
 }
 
 // By the whole id that was sent with it, else by the service's uuid, which is looked for among the newest alone: each
@@ -114,10 +126,10 @@ const Entry* Owner::find_accepted(const Webhook& hook) const {
   return nullptr;
 }
 
-// The same as an answer of messages_status says of it.
-HookServer::Taken Owner::take_receipt(const Webhook& hook) {
+// The same as an answer of messages_status says of it. Errors: full.
+Status Owner::take_receipt(const Webhook& hook) {
   const Entry* entry = find_accepted(hook);
-  if (entry == nullptr) return HookServer::Taken::yes;  // of another device, or forgotten
+  if (entry == nullptr) return {};  // of another device, or forgotten
   StatusVerdict verdict;
   verdict.receipt = receipt_of(hook.status);
   verdict.word = hook.status;
@@ -128,59 +140,95 @@ HookServer::Taken Owner::take_receipt(const Webhook& hook) {
   for (std::size_t i = 0; i < stream_count_; ++i)
     if (name_hash(senders_[i]->name()) == entry->stream) clocks = vouched_for(clocks, i);
   const Status noted = outbox_.receipt(entry->number, verdict.receipt, words.view(), clocks);
-  return noted.code() == Code::full ? HookServer::Taken::not_now : HookServer::Taken::yes;
+  return noted.code() == Code::full ? noted : Status{};
 }
 
+// What somebody wrote, however it came here. The ticket of what it changed: who brought it may forget it when that is on
+// the medium; 0: it changed nothing. The same once more is harmless. Errors: full: nothing changed, bring it again.
 // The sender of a text can be forged: only what a contact may want is done, and nothing that an alarm would be lost by.
-void Owner::take_answer(const Webhook& hook) {
+Result<Queue::Ticket> Owner::take_incoming(std::string_view sender, std::string_view words) {
   char text[Log::kMaxLine], answer[kMaxText];
   TextWriter line(text), reply(answer);
-  const auto from = parse_phone(hook.from, config_->device.country_code);
-  const Instruction instruction = read_instruction(hook.text);
-  const bool obeyed = from.ok() && is_known(from.value()) && instruction.kind != Instruction::Kind::none;
+  const Instant now = read_clocks().now;
+  const auto from = parse_phone(sender, config_->device.country_code);
+  const Instruction instruction = read_instruction(words);
   line.text("answer from ");
   from.ok() ? write_masked(from.value().view(), line) : static_cast<void>(line.text("nobody"));
   line.text(": ");
-  write_words_of_others(hook.text, line);
-  if (!from.ok()) line.text(", no number: ignored");
-  else if (!is_known(from.value())) line.text(", no contact: ignored");
-  else if (!obeyed) line.text(", not understood: ignored");
-  log_line(obeyed ? LogLevel::info : LogLevel::warning, line.view());
-  if (!obeyed) return;
+  write_words_of_others(words, line);
+  const std::string_view ignored = !from.ok()                                       ? ", no number: ignored"
+                                   : !is_known(from.value())                        ? ", no contact: ignored"
+                                   : answerers_.is_ignored(from.value(), now)       ? ", too many wrong codes: ignored"
+                                   : instruction.kind == Instruction::Kind::none ? ", not understood: ignored"
+                                                                                    : "";
+  log_line(ignored.empty() ? LogLevel::info : LogLevel::warning, line.text(ignored).view());
+  if (!ignored.empty()) return Queue::Ticket{0};
   reply.text(config_->device.name).text(": ");
-  obey(instruction, from.value(), reply);
-  reply_to(from.value(), reply.view(), read_clocks().now);
+  TRY_LET(changed, obey(instruction, from.value(), reply));
+  // That it is ignored from now on is told, whatever it was told before.
+  if (answerers_.may_reply(from.value(), now) || answerers_.is_ignored(from.value(), now))
+    reply_to(from.value(), reply.view());
+  return changed;
 }
 
-void Owner::obey(const Instruction& instruction, const Phone& from, TextWriter& reply) {
-  char text[40];
-  TextWriter who(text);
+Result<Queue::Ticket> Owner::obey(const Instruction& instruction, const Phone& from, TextWriter& reply) {
   switch (instruction.kind) {
-    case Instruction::Kind::none: return;
-    case Instruction::Kind::acknowledge:
-      write_masked(from.view(), who.text("by "));
-      return acknowledge_by_code(instruction.code, who.view(), reply);
-    case Instruction::Kind::status: return write_alarms(reply);
+    case Instruction::Kind::none: break;
+    case Instruction::Kind::acknowledge: return acknowledge_by_code(instruction.code, from, reply);
+    case Instruction::Kind::status: write_alarms(reply); break;
     case Instruction::Kind::stop: return stop_or_start(from, Transition::raised, reply);
     case Instruction::Kind::start: return stop_or_start(from, Transition::cleared, reply);
   }
+  return Queue::Ticket{0};
 }
 
-void Owner::acknowledge_by_code(std::string_view code, std::string_view who, TextWriter& reply) {
+Result<Queue::Ticket> Owner::acknowledge_by_code(std::string_view code, const Phone& from, TextWriter& reply) {
+  const Instant now = read_clocks().now;
+  if (!answerers_.takes_codes(now)) {
+    reply.text("too many wrong codes came, none is taken for up to an hour");
+    return Queue::Ticket{0};
+  }
   const Queue::Alarm* found = nullptr;
   for (const Queue::Alarm& alarm : queue_.alarms())
     if (alarm.is_active() && !alarm.code.empty() && same_ignoring_case(alarm.code.view(), code)) found = &alarm;
   if (found == nullptr) {
-    reply.text("no active alarm has the code ").text(head(code, 2 * kCodeSize)).text(", send ACK and the code in the alarm's text");
-    return;
+    wrong_code(code, from, reply);
+    return Queue::Ticket{0};
   }
-  char words[200];
-  TextWriter why(words);
+  char text[40], words[200];
+  TextWriter who(text), why(words);
   const std::string_view name = found->name.view();
-  const Posted posted = acknowledge(name, who, why);
+  write_masked(from.view(), who.text("by "));
+  const Posted posted = acknowledge(name, who.view(), why);
+  if (posted.exit != Exit::done && posted.exit != Exit::bad_data) return Code::full;
   reply.text(name);
-  if (posted.exit != Exit::done) reply.text(" could not be acknowledged, try again");
+  if (posted.exit != Exit::done) reply.text(" is not in the configuration any more");
   else reply.text(posted.unchanged == kNotFound ? " acknowledged" : " is acknowledged already");
+  return posted.pushed.ticket;
+}
+
+void Owner::wrong_code(std::string_view code, const Phone& from, TextWriter& reply) {
+  reply.text("no active alarm has the code ").text(head(code, 2 * kCodeSize));
+  AlarmCode guess;
+  using Wrong = Answerers::Wrong;
+  const Wrong wrong = code.size() != kCodeSize ? Wrong::told_before  // as "ACK please": it could not be right
+                                               : (guess.assign_cut(code), answerers_.wrong(from, guess, read_clocks().now));
+  char text[Log::kMaxLine];
+  TextWriter line(text);
+  switch (wrong) {
+    case Wrong::told_before:
+    case Wrong::counted: reply.text(", send ACK and the code in the alarm's text"); return;
+    case Wrong::last_of_phone:
+      reply.text(": too many wrong codes, what comes from this number is ignored for up to an hour");
+      write_masked(from.view(), line);
+      line.text(" has sent too many wrong codes: it is ignored until their hour is over");
+      break;
+    case Wrong::last_of_all:
+      reply.text(": too many wrong codes came, none is taken for up to an hour");
+      line.text("too many wrong codes came: no ACK is taken until their hour is over; is a sender forged?");
+      break;
+  }
+  log_line(LogLevel::error, line.view());
 }
 
 void Owner::write_alarms(TextWriter& into) const {
@@ -202,23 +250,26 @@ void Owner::write_alarms(TextWriter& into) const {
 }
 
 // A mark is an alarm of its own: it is kept as they are.
-void Owner::stop_or_start(const Phone& phone, Transition to, TextWriter& reply) {
+Result<Queue::Ticket> Owner::stop_or_start(const Phone& phone, Transition to, TextWriter& reply) {
   const auto mark = mark_of(phone);
   const bool stop = to == Transition::raised;
+  Queue::Ticket changed = is_safe(mark.view()) ? 0 : queue_.newest();
   if (is_stopped(phone) != stop && queue_.has_place(mark.view())) {
     Event event;
     event.transition = to;
     event.stream = config_->streams[0].name;
     event.alarm = mark.view();
-    outbox_.post(event, config_->device.name, read_clocks()).status().ignore();  // what came of it is told
+    TRY_LET(pushed, outbox_.post(event, config_->device.name, read_clocks()));
+    changed = pushed.ticket;
   }
   if (is_stopped(phone) != stop) {
-    reply.text("that could not be noted, try again later");
+    reply.text("that could not be noted, too many have sent STOP");
   } else if (stop) {
     reply.text("from now on you are told of critical alarms only, send START to be told of all");
   } else {
     reply.text("you are told of all alarms");
   }
+  return changed;
 }
 
 bool Owner::is_known(const Phone& phone) const {
@@ -245,19 +296,9 @@ void Owner::leave_out_stopped(PhoneList& phones) const {
   if (told.count > 0) phones = told;
 }
 
-// One a minute to each, so that nobody can have this device send to somebody whose number he writes as his own.
-void Owner::reply_to(const Phone& phone, std::string_view text, Instant now) {
-  Replied* place = &replied_[0];
-  for (Replied& one : replied_) {
-    if (one.at < place->at) place = &one;
-    if (one.phone.view() != phone.view()) continue;
-    place = &one;
-    break;
-  }
+void Owner::reply_to(const Phone& phone, std::string_view text) {
   const std::size_t stream = config_->first_stream();
-  if (stream == kNotFound || (place->at.ms != 0 && now < place->at + kReplyEvery)) return;
-  place->phone = phone;
-  place->at = now;
+  if (stream == kNotFound) return;
   Event event;
   event.cls = Class::info;
   event.stream = config_->streams[stream].name;

@@ -128,17 +128,42 @@ void look_up(const Source& source, Webhook& into) {
   look_up(source, kTime, plain, into.time);
 }
 
-}  // namespace
-
-Webhook read_webhook(MutBytes query, MutBytes body, Arena& arena) {
+// The body's own source before the query.
+template <typename Source>
+Webhook read(const Source& body, const Form& query) {
   Webhook hook;
-  const JsonValue object = read_object(body, arena);
-  object.absent() ? look_up(Form(body), hook) : look_up(Json(object, arena), hook);
-  look_up(Form(query), hook);
+  look_up(body, hook);
+  look_up(query, hook);
   const bool tells_of_one = !hook.uuid.empty() || !hook.own_id.empty();
   if (!hook.status.empty() && tells_of_one) hook.kind = Webhook::Kind::receipt;
   if (hook.status.empty() && !hook.text.empty()) hook.kind = Webhook::Kind::incoming;
   return hook;
+}
+
+JsonValue list_in(JsonValue value) {
+  if (value.is(JsonValue::Kind::array)) return value.first().is(JsonValue::Kind::object) ? value : JsonValue{};
+  if (!value.is(JsonValue::Kind::object)) return {};
+  for (const auto kind : {JsonValue::Kind::array, JsonValue::Kind::object})
+    for (JsonValue one = value.first(); !one.absent(); one = one.next()) {
+      const JsonValue list = one.is(kind) ? list_in(one) : JsonValue{};
+      if (!list.absent()) return list;
+    }
+  return {};
+}
+
+}  // namespace
+
+std::size_t read_webhooks(MutBytes query, MutBytes body, Arena& arena, Span<Webhook> into) {
+  const JsonValue root = read_object_or_array(body, arena);
+  const JsonValue object = root.is(JsonValue::Kind::object) ? root : JsonValue{};
+  const Form names(query);
+  into[0] = root.absent() ? read(Form(body), names) : read(Json(object, arena), names);
+  const bool is_one = !object.absent() && into[0].kind != Webhook::Kind::unknown;
+  const JsonValue list = is_one ? JsonValue{} : list_in(root);
+  std::size_t count = 0;
+  for (JsonValue one = list.first(); !one.absent(); one = one.next(), ++count)
+    if (count < into.size()) into[count] = read(Json(one, arena), names);
+  return count == 0 ? 1 : count;
 }
 
 }  // namespace tocsin

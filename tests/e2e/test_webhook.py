@@ -6,7 +6,8 @@ import signal
 import socket
 import unittest
 
-from device import PHONES, Case, Runner, free_port, wait_until
+from device import PHONES, Runner, free_port, wait_until
+from medium import MediumCase, sh
 
 from webhook import FORMS, call  # of tests/simulator
 
@@ -14,11 +15,11 @@ SECRET = "wh-5ecret-0123456789abcdef"
 HEADER = "X-Webhook-Secret"
 
 
-class Webhook(Case):
-    def hooked(self, service=None, more="", listen=None, secret=SECRET, **config):
+class Webhook(MediumCase):
+    def hooked(self, service=None, more="", listen=None, secret=SECRET, state=None, **config):
         """A running device that takes webhooks."""
         self.port = free_port()
-        device = self.device(service or self.service(), **config)
+        device = self.device(service or self.service(), state=state, **config)
         secret_file = device.folder / "hook.secret"
         secret_file.write_text(secret + "\n")
         secret_file.chmod(0o600)
@@ -103,6 +104,41 @@ class Webhook(Case):
         self.assertEqual(device.ok("ack", "high-level"), (0, "", ""))
         self.one_line(device.run("ack", "low-level"), 65, "no [alarm low-level]")
 
+    def test_an_acknowledgement_that_the_medium_does_not_take_is_sent_again_by_the_service(self):
+        mount = self.medium()
+        device = self.hooked(state=mount / "state")
+        code = self.raised(device)
+        given = {"from": PHONES["anna"], "text": f"ACK {code}"}
+        self.assertEqual(sh("fsfreeze", "-f", str(mount)).returncode, 0)
+        for _ in range(2):
+            self.assertEqual(self.call(**given), (503, b""))
+        self.assertTrue(self.alarm(device)["acknowledged"])  # in memory
+        device.log.wait("the medium does not take it (503)")
+        self.assertEqual(self.call(**{"from": PHONES["anna"], "text": "hello"})[0], 200)  # that changes nothing
+        self.assertEqual(sh("fsfreeze", "-u", str(mount)).returncode, 0)
+        wait_until(lambda: self.call(**given)[0] == 200, "the medium")
+        device.kill()
+        device.start()
+        self.assertEqual((self.alarm(device)["code"], self.alarm(device)["acknowledged"]), (code, True))
+
+    def test_who_guesses_codes_is_told_once_and_ignored(self):
+        service = self.service()
+        device = self.hooked(service)
+        code = self.raised(device)
+        for guess in ("AAAA", "CCCC", "DDDD", "EEEE", "FFFF"):
+            self.answers(f"ACK {guess}")
+        device.log.wait("44*******100 has sent too many wrong codes: it is ignored until their hour is over")
+        for text in (f"ACK {code}", "STATUS", "STOP"):
+            self.answers(text)
+        device.log.wait(f"answer from 44*******100: `ACK {code}`, too many wrong codes: ignored")
+        self.assertEqual((self.alarm(device)["acknowledged"], device.status()["stopped"]), (False, []))
+        wait_until(lambda: len(self.texts_to(service, "anna")) == 3, "alarm, first reply, last reply")
+        replies = [text for text in self.texts_to(service, "anna") if "wrong codes" in text]
+        self.assertEqual(replies, ["dev: no active alarm has the code FFFF: too many wrong codes, what comes from this "
+                                   "number is ignored for up to an hour"])
+        self.answers(f"ACK {code}", "ben")
+        self.assertTrue(self.alarm(device)["acknowledged"])
+
     def test_status_is_answered_and_at_most_once_a_minute(self):
         service = self.service()
         device = self.hooked(service)
@@ -181,6 +217,18 @@ class Webhook(Case):
                 self.assertEqual(self.call(form, **{name: value, "status": "delivered", "text": "Sump"})[0], 200)
                 self.assertEqual(device.message(message["id"])["state"], "delivered")
                 device.log.wait(f"message {message['id']} delivered")
+
+    def test_a_list_tells_of_several_and_is_refused_as_a_whole_when_it_is_too_long(self):
+        device = self.hooked()
+        messages = [self.accepted(device, f"message {n}") for n in range(3)]
+        code = self.raised(device)
+        events = [{"message_uuid": m["uuid"], "status": "delivered"} for m in messages]
+        events.append({"from": PHONES["anna"], "text": f"ACK {code}"})
+        self.assertEqual(call(self.url, {"events": events * 9}, headers={HEADER: SECRET})[0], 413)
+        self.assertEqual(device.message(messages[0]["id"])["state"], "accepted")
+        self.assertEqual(call(self.url, events, headers={HEADER: SECRET})[0], 200)
+        self.assertEqual({device.message(m["id"])["state"] for m in messages}, {"delivered"})
+        self.assertTrue(self.alarm(device)["acknowledged"])
 
     def test_only_a_known_word_ends_a_message(self):
         device = self.hooked()

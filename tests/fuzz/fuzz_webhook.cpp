@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Whatever is sent to the listener: read whole, and in two pieces with a guard behind the first, it is the same
-// request; and what its webhook says is made of what came. The first byte says where the pieces are cut.
+// request; and what its webhooks say is made of what came. The first byte says where the pieces are cut.
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -9,6 +9,7 @@
 #include "tocsin/base/text.hpp"
 #include "tocsin/wire/instruction.hpp"
 #include "tocsin/wire/phone.hpp"
+#include "tocsin/wire/status_reply.hpp"
 #include "tocsin/wire/webhook.hpp"
 
 void tocsin::panic(const char* place) {
@@ -26,11 +27,7 @@ bool is_plain(std::string_view text) {
   return is_utf8(text);
 }
 
-void look_at(HttpIncoming& incoming) {
-  alignas(16) static std::uint8_t memory[kReplyArenaBytes];
-  Arena arena(memory);
-  const std::size_t room = incoming.query().size() + incoming.body().size();
-  const Webhook hook = read_webhook(incoming.query(), incoming.body(), arena);
+void look_at(const Webhook& hook, std::size_t room) {
   for (const std::string_view value : {hook.uuid, hook.own_id, hook.status, hook.from, hook.to, hook.time})
     if (!is_plain(value) || value.size() > room) std::abort();
   const bool told = !hook.uuid.empty() || !hook.own_id.empty();
@@ -44,6 +41,17 @@ void look_at(HttpIncoming& incoming) {
   TextWriter masked(words);
   write_without_phones(hook.text, masked);
   static_cast<void>(parse_phone(hook.from).ok());
+  static_cast<void>(receipt_of(hook.status));
+}
+
+void look_at(HttpIncoming& incoming) {
+  alignas(16) static std::uint8_t memory[kReplyArenaBytes];
+  Arena arena(memory);
+  const std::size_t room = incoming.query().size() + incoming.body().size();
+  Webhook events[kMaxHookEvents];
+  const std::size_t count = read_webhooks(incoming.query(), incoming.body(), arena, events);
+  if (count == 0 || count > kHookBodyBytes) std::abort();
+  for (std::size_t at = 0; at < count && at < kMaxHookEvents; ++at) look_at(events[at], room);
 }
 
 }  // namespace

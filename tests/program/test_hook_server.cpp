@@ -86,6 +86,7 @@ TEST(hook_server_answers_what_is_right_and_refuses_the_rest) {
   CHECK_TEXT(asked(at, get()), "200");
   CHECK_TEXT(at.said, "a=b");
   CHECK_TEXT(asked(at, get(), HookServer::Taken::not_now), "503");
+  CHECK_TEXT(asked(at, get(), HookServer::Taken::too_many), "413");
   CHECK_TEXT(asked(at, get(kSecret, "GET /other HTTP/1.1")), "404");
   CHECK_TEXT(asked(at, get(kSecret, "PUT /hook HTTP/1.1")), "405");
   CHECK_TEXT(asked(at, get(kSecret, "GET /hook HTTP/2.0")), "505");
@@ -136,6 +137,64 @@ TEST(hook_server_takes_ten_in_a_second_of_those_who_know_the_secret) {
   CHECK_TEXT(asked(at, get()), "503");
   at.now = at.now + milliseconds(1);
   CHECK_TEXT(asked(at, get()), "200");
+}
+
+// It has its answer when what it changed is safe, and is not read meanwhile.
+TEST(hook_server_answers_who_is_kept_when_it_is_safe) {
+  Listening at;
+  using Medium = HookServer::Medium;
+  const Peer first(at), second(at), third(at), fourth(at);
+  std::uint64_t ticket = 100;
+  for (const Peer* peer : {&first, &second, &third, &fourth}) {
+    peer->send(get() + "more");
+    CHECK_OK(at.server.next(at.now).status());
+    at.server.keep(++ticket, at.now);
+  }
+  int handles[HookServer::kMaxHandles];
+  CHECK_EQ(at.server.handles(handles, at.now), 1);
+  at.now = at.now + milliseconds(10);
+  at.server.settle(100, Medium::works, at.now);
+  CHECK_TEXT(first.outcome(), "open");
+  at.server.settle(101, Medium::works, at.now);
+  CHECK_TEXT(first.outcome(), "200");
+  CHECK_TEXT(second.outcome(), "open");
+  at.server.settle(102, Medium::fails, at.now);
+  CHECK_TEXT(second.outcome(), "200");
+  CHECK_TEXT(third.outcome(), "503");
+  CHECK_TEXT(fourth.outcome(), "503");
+  // The next one waits as long as a medium may take.
+  const Instant kept_at = at.now;
+  const Peer late(at);
+  late.send(get());
+  CHECK_OK(at.server.next(at.now).status());
+  at.server.keep(103, at.now);
+  at.now = at.now + HookServer::kEnding;
+  at.turn();  // the others are gone
+  const Instant until = kept_at + HookServer::kMedium;
+  CHECK(at.server.due() == until);
+  at.now = Instant{until.ms - 1};
+  at.server.settle(102, Medium::works, at.now);
+  CHECK_TEXT(late.outcome(), "open");
+  at.now = until;
+  at.server.settle(102, Medium::works, at.now);
+  CHECK_TEXT(late.outcome(), "503");
+}
+
+TEST(hook_server_that_is_full_takes_the_place_of_who_is_kept_last) {
+  Listening at;
+  const Peer kept(at);
+  kept.send(get());
+  CHECK_OK(at.server.next(at.now).status());
+  at.server.keep(1, at.now);
+  std::vector<Peer> slow;
+  for (std::size_t n = 0; n < 3 * kMaxHooks; ++n) {
+    at.now = at.now + milliseconds(1);
+    slow.emplace_back(at);
+    slow.back().send("G");
+    at.turn();
+  }
+  at.server.settle(1, HookServer::Medium::works, at.now);
+  CHECK_TEXT(kept.outcome(), "200");
 }
 
 // However it keeps on sending: the time is that of the whole request.

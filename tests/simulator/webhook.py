@@ -25,7 +25,7 @@ def call(url, values, form="json", headers=None, timeout=10):
     """One call; returns (status, body) of the answer."""
     place = urllib.parse.urlsplit(url)
     target, body, headers = place.path or "/", None, dict(headers or {})
-    encoded = urllib.parse.urlencode(values)
+    encoded = urllib.parse.urlencode(values) if form != "json" else ""
     if form == "query":
         target += "?" + encoded
     elif form == "form":

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+// The phones that answered lately: when each had its last reply, and how many wrong codes it sent.
+//
+// The sender of a text can be forged, so a code is all that an acknowledgement shows. Who guesses has kWrongOfOne codes
+// in an hour that begins with the first wrong one, then nothing of that phone is taken until it is over; and all phones
+// together have kWrongOfAll, then no code is. The same wrong code again is the same message again: it is not counted.
+//
+// Memory: 60 bytes a phone, of which the kMost that were heard last are known. Threads: none.
+#pragma once
+
+#include "tocsin/base/time.hpp"
+#include "tocsin/wire/alarm_code.hpp"
+#include "tocsin/wire/phone.hpp"
+
+namespace tocsin {
+
+class Answerers {
+ public:
+  static constexpr std::size_t kMost = 16;
+  static constexpr Millis kReplyEvery = minutes(1);
+  static constexpr Millis kWindow = hours(1);
+  static constexpr unsigned kWrongOfOne = 5, kWrongOfAll = 20;
+
+  // It sent too many wrong codes: nothing that comes from it counts.
+  bool is_ignored(const Phone& phone, Instant now);
+  // All of them together did: no code counts, right or wrong.
+  bool takes_codes(Instant now) const { return all_.count < kWrongOfAll || now >= all_.until; }
+  enum class Wrong : std::uint8_t { told_before, counted, last_of_phone, last_of_all };
+  Wrong wrong(const Phone& phone, const AlarmCode& code, Instant now);
+  // Once in kReplyEvery for each phone, so that nobody can have this device send to somebody whose number he writes as
+  // his own. What says yes counts as a reply.
+  bool may_reply(const Phone& phone, Instant now);
+
+ private:
+  struct Window {
+    Instant until;
+    unsigned count = 0;
+    unsigned add(Instant now);  // how many they are with it
+  };
+  struct One {
+    Phone phone;
+    AlarmCode last;
+    Instant heard, reply_at;
+    Window wrong;
+  };
+  One& of(const Phone& phone, Instant now);
+
+  One known_[kMost];
+  Window all_;
+};
+
+}  // namespace tocsin

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+#include "src/program/answerers.hpp"
+
+#include "check.hpp"
+
+using namespace tocsin;
+
+namespace {
+
+using Wrong = Answerers::Wrong;
+
+Phone phone(unsigned number) {
+  char text[16];
+  TextWriter digits(text);
+  Phone made;
+  made.assign_cut(digits.text("4477009001").number(10 + number).view());
+  return made;
+}
+
+AlarmCode code(unsigned number) { return alarm_code(1, number); }
+
+}  // namespace
+
+TEST(answerers_ignore_a_phone_after_its_wrong_codes_until_its_hour_is_over) {
+  Answerers at;
+  const Instant begin{5'000};
+  Instant now = begin;
+  for (unsigned n = 1; n <= Answerers::kWrongOfOne; ++n) {
+    CHECK(!at.is_ignored(phone(0), now));
+    CHECK(at.wrong(phone(0), code(n), now) == (n < Answerers::kWrongOfOne ? Wrong::counted : Wrong::last_of_phone));
+    now = now + minutes(1);
+  }
+  CHECK(at.is_ignored(phone(0), Instant{(begin + Answerers::kWindow).ms - 1}));
+  CHECK(!at.is_ignored(phone(1), now));
+  CHECK(!at.is_ignored(phone(0), begin + Answerers::kWindow));
+  CHECK(at.wrong(phone(0), code(9), begin + Answerers::kWindow) == Wrong::counted);  // an hour of its own
+  CHECK(!at.is_ignored(phone(0), begin + Answerers::kWindow));
+}
+
+// Who brings it again because nobody answered guesses nothing.
+TEST(answerers_count_the_same_wrong_code_once) {
+  Answerers at;
+  const Instant now{5'000};
+  CHECK(at.wrong(phone(0), code(1), now) == Wrong::counted);
+  for (unsigned n = 0; n < 100; ++n) CHECK(at.wrong(phone(0), code(1), now) == Wrong::told_before);
+  CHECK(!at.is_ignored(phone(0), now));
+  CHECK(at.wrong(phone(1), code(1), now) == Wrong::counted);
+}
+
+// However many phones a forger writes as his: with what he may guess of one, one after the other.
+TEST(answerers_take_no_codes_after_the_wrong_ones_of_all_phones) {
+  Answerers at;
+  const Instant now{5'000};
+  for (unsigned n = 1; n <= Answerers::kWrongOfAll; ++n) {
+    CHECK(at.takes_codes(now));
+    CHECK(at.wrong(phone(n), code(n), now) == (n < Answerers::kWrongOfAll ? Wrong::counted : Wrong::last_of_all));
+  }
+  CHECK(!at.takes_codes(Instant{(now + Answerers::kWindow).ms - 1}));
+  CHECK(at.takes_codes(now + Answerers::kWindow));
+}
+
+TEST(answerers_let_a_phone_have_one_reply_a_minute) {
+  Answerers at;
+  const Instant now{5'000};
+  CHECK(at.may_reply(phone(0), now));
+  CHECK(!at.may_reply(phone(0), now));
+  CHECK(at.may_reply(phone(1), now));
+  CHECK(!at.may_reply(phone(0), Instant{(now + Answerers::kReplyEvery).ms - 1}));
+  CHECK(at.may_reply(phone(0), now + Answerers::kReplyEvery));
+}
+
+TEST(answerers_forget_who_was_heard_longest_ago) {
+  Answerers at;
+  Instant now{5'000};
+  for (unsigned n = 0; n < Answerers::kMost; ++n, now = now + seconds(1)) CHECK(at.may_reply(phone(n), now));
+  CHECK(!at.is_ignored(phone(0), now));  // heard again
+  CHECK(at.may_reply(phone(50), now));
+  CHECK(!at.may_reply(phone(0), now));
+  CHECK(at.may_reply(phone(1), now));
+}
