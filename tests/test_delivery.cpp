@@ -155,9 +155,9 @@ TEST(delivery_of_an_unknown_word_stays_accepted_and_shows_it) {
   CHECK_EQ(b->record(number).at.on_ms(), accepted_at);
   CHECK_EQ(b.asked_at.size(), 4);
   CHECK(b->receipts.empty());
-  unsigned odd = 0;
-  for (const auto& told : b->told_of_receipts) odd += has(told, "Teleported") ? 1U : 0U;
-  CHECK_EQ(odd, 1);
+  CHECK(b->told_of_receipts.empty());
+  CHECK_EQ(b->odd_of_receipts.size(), 4);
+  CHECK(has(b->odd_of_receipts[0], "Teleported"));
   b.post();
   b.restart();
   CHECK_TEXT(b.reason(number), "not a known status: Teleported");
@@ -165,6 +165,28 @@ TEST(delivery_of_an_unknown_word_stays_accepted_and_shows_it) {
   CHECK(b->run(hours(2)));
   CHECK(b->state(number) == State::delivered);
   CHECK_TEXT(b.reason(number), "");
+}
+
+// For support: what tells nothing of any message, or not what it says, in an answer of 2xx.
+TEST(delivery_answers_that_are_not_understood_are_told_and_others_are_not) {
+  const std::tuple<unsigned, const char*, bool> said[] = {
+      {200, "<html>", true},        {200, R"({"status":true,"messages":[]})", true},
+      {200, "[7]", true},           {200, R"({"status":false,"message":"disabled"})", false},
+      {200, R"([{"uuid":"@","dlr":"???"}])", true}, {200, R"([{"uuid":"@","dlr":"sent"}])", false},
+      {200, "", false},             {200, R"({"error":"RATE_LIMIT"})", false},
+      {500, "<html>", false},       {401, "<html>", false}};
+  for (const auto& [status, body, odd] : said) {
+    check::at("%u %s", status, body);
+    Bench b;
+    const auto number = b.post();
+    std::string text = body;
+    if (const std::size_t at = text.find('@'); at != std::string::npos) text.replace(at, 1, b.uuid(number));
+    b.asked_instead = [&text, status = status](const Request&) { return answer(status, text); };
+    CHECK(b->run(seconds(10)));
+    CHECK_EQ(b.asked_at.size(), 1);
+    CHECK_EQ(b->odd_of_receipts.size(), odd ? 1 : 0);
+    if (odd) CHECK_TEXT(b->odd_of_receipts[0], text);
+  }
 }
 
 TEST(delivery_after_a_restart_asks_once_for_all_that_are_not_too_old) {

@@ -53,6 +53,7 @@ TEST(otp_answer_of_every_form_has_the_expected_fate) {
     const OtpVerdict got = judge_guarded(answer, v.bytes);
     CHECK_TEXT(kFates[static_cast<int>(got.fate)], v.at("fate"));
     CHECK_EQ(got.retry_after_s, v.has("retry") ? std::stoul(v.at("retry")) : 0);
+    CHECK_EQ(got.odd, got.fate == OtpFate::unknown && answer.status / 100 == 2 && !v.bytes.empty());
     if (v.has("reason")) CHECK_TEXT(got.reason.view(), v.at("reason"));
     CHECK(got.fate == OtpFate::done || !got.reason.view().empty());
   }

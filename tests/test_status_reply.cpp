@@ -66,6 +66,10 @@ TEST(status_reply_of_every_shape_has_the_expected_receipts) {
     CHECK_TEXT(seen(verdicts[1]), v.at("two"));
     CHECK_EQ(got.rate_limited, v.has("rate-limited"));
     CHECK_EQ(got.retry_after_s, v.has("retry") ? std::stoul(v.at("retry")) : 0);
+    const bool none = !v.has("one") && !v.has("two");
+    const bool unclear = starts_with(v.at("one"), "unclear") || starts_with(v.at("two"), "unclear");
+    const bool judged = got.whole == Whole::judged && (none || unclear);
+    CHECK_EQ(got.odd, (judged || got.whole == Whole::unknown) && answer.status / 100 == 2 && !v.bytes.empty());
     CHECK_EQ(got.reported, (v.has("one") ? 1U : 0U) + (v.has("two") ? 1U : 0U));
     if (v.has("reason")) CHECK_TEXT(got.reason.view(), v.at("reason"));
     CHECK(!got.reason.view().empty());

@@ -62,6 +62,7 @@ void Sender::judge_receipts(const Clocks& clocks, std::uint32_t random) {
   if (call_.settings_changed()) return delivery_.failed(Millis{0}, clocks.now, random);  // as in judge_answer()
   hide(settings_.token, judgement.reason);
   const std::string_view reason = judgement.reason.view();
+  if (judgement.odd) observer_.answer_not_understood({settings_.name, OddAnswer::Of::status, reason, answer.body});
   const Millis at_least = seconds(judgement.retry_after_s);
   switch (judgement.whole) {
     case Whole::held:
@@ -79,9 +80,6 @@ void Sender::judge_receipts(const Clocks& clocks, std::uint32_t random) {
     case Whole::unknown: return no_receipts(reason, at_least, clocks, random);
     case Whole::judged: break;
   }
-  bool clear = judgement.reported > 0 || judgement.rate_limited;
-  for (std::size_t i = 0; i < asked.size(); ++i) clear = clear && verdicts[i].receipt != Receipt::unclear;
-  if (!clear) tell_odd(answer);
   // The files turn, or the medium does not answer: those that are left are asked for once more.
   if (!take_receipts(Span<const StatusVerdict>{verdicts, asked.size()}, clocks))
     return delivery_.wait(clocks.now + kMediumBehind);
@@ -114,18 +112,6 @@ bool Sender::take_receipts(Span<const StatusVerdict> verdicts, const Clocks& clo
 void Sender::no_receipts(std::string_view reason, Millis at_least, const Clocks& clocks, std::uint32_t random) {
   delivery_.failed(at_least, clocks.now, random);
   say_of_receipts(reason);
-}
-
-// Nobody has published such an answer: what it looks like is worth a line, once.
-void Sender::tell_odd(const Answer& answer) {
-  if (odd_told_) return;
-  odd_told_ = true;
-  FixedText<160> begin;
-  begin.assign_cut(as_text(answer.body.first(answer.body.size() < 160 ? answer.body.size() : 160)));
-  hide(settings_.token, begin);
-  char text[240];
-  TextWriter words(text);
-  observer_.receipts_changed(settings_.name, words.text("an answer is not clear (support may want it): ").text(begin.view()).view());
 }
 
 // Once, until they are told again.

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 // Answers that could not be understood, as they came but for token and numbers, for who supports the service or this program:
-// STATE/answer.STREAM.whole (all of it) and STATE/answer.STREAM.part (what it says of single messages). The first of each is
-// kept, 4 KiB of it at most; a file that is there stays, so that nothing is written again and again. STATE/answer.webhook.whole
-// is what the service called this device with.
+// STATE/answer.STREAM.whole (all of it), .part (what it says of single messages) and .status (one about receipts). The first
+// of each is kept, 4 KiB of it at most; a file that is there stays, so that nothing is written again and again.
+// STATE/answer.webhook.whole is what the service called this device with.
 //
 // Memory: 4.5 KiB in place. Threads: the loop; the storage worker writes.
 #pragma once
 
 #include "port/linux/storage_worker.hpp"
 #include "port/linux/system.hpp"
+#include "src/program/config.hpp"
 #include "tocsin/base/time.hpp"
 #include "tocsin/limits.hpp"
 #include "tocsin/outbox/outbox.hpp"
@@ -27,16 +28,26 @@ class OddAnswers final : private StorageJob {
   // failure: it is about what somebody might read one day.
   void keep(std::string_view directory, std::size_t stream, const OddAnswer& answer, std::string_view token,
             const Clocks& clocks);
+  // The same at once, for who has no loop and no worker; true for a file that was made, whose name is written then.
+  bool keep_now(std::string_view directory, const OddAnswer& answer, std::string_view token, const Clocks& clocks,
+                TextWriter& name);
+  // Begins to remove them, those of streams that the configuration has no more excepted; the next is kept again. It outlives
+  // the job.
+  void forget(const Config& config);
   // Looks after the job; true once for a file that was made, whose name is written then. Call it when the worker's handle
   // is readable.
   bool poll(TextWriter& name);
 
  private:
   static Status carry_out(StorageJob& self);
+  bool prepare(std::string_view directory, const OddAnswer& answer, std::string_view token, const Clocks& clocks);
+  Status write() const;
 
   bool under_way_ = false;
-  std::uint16_t begun_ = 0;  // a bit for each stream and kind, and for webhooks
-  static_assert((kMaxStreams + 1) * 2 <= 16);
+  const Config* forget_ = nullptr;  // those of this one are removed; null: one is written
+  bool forgets_ = false;            // that is what is under way
+  std::uint16_t begun_ = 0;         // a bit for each stream and kind, and for webhooks
+  static_assert((kMaxStreams + 1) * 3 <= 16);
   FixedText<kMaxPath + 48> path_;
   std::size_t size_ = 0;
   char text_[kMost];

@@ -182,7 +182,6 @@ class Owner final : public Observer {
   void move_to_state(Instant now);
   void renew_queue();
   void begin_ballast();
-  void learn_time_from_record();
   void learn_time_from_services();
   Clocks vouched_for(Clocks clocks, std::size_t stream) const;
   void look_at_ballast(Instant now);

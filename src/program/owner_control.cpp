@@ -83,7 +83,7 @@ void Owner::answer(ControlServer::Client client, Instant now) {
   TextWriter why(words);
   TextWriter out(reply_);
   switch (request.ask) {
-    case Ask::ping: return reply(client, Exit::done, {}, {}, now);
+    case Ask::ping: return reply(client, Exit::done, out.signed_number(clock_floor().at.ms).view(), {}, now);
     case Ask::status:
       write_status(*config_, queue_, index_, found_, this, read_clocks(), request.json, out);
       return reply(client, Exit::done, out.view(), {}, now);

@@ -6,6 +6,7 @@
 #include "port/linux/clock.hpp"
 #include "port/linux/entropy.hpp"
 #include "port/linux/file_lock.hpp"
+#include "src/program/known_time.hpp"
 #include "src/program/owner.hpp"
 #include "tocsin/base/crc32.hpp"
 
@@ -183,7 +184,7 @@ void Owner::begin_outbox() {
                  stream.critical_reserve, stream.sms};
   }
   outbox_.limit_segments({limits, config_->stream_count});
-  if (!in_memory_) learn_time_from_record();
+  if (!in_memory_) learn_time_from_record(queue_, index_);
   outbox_.load(read_clocks());
 }
 

@@ -79,6 +79,7 @@ Owner::Posted Owner::purge(TextWriter& why) {
   for (std::size_t at = 0; at < index_.size(); ++at) posted.count += ended(index_[at].state) ? 1U : 0U;
   const Status begun = outbox_.purge(read_clocks());
   if (!begun.ok()) posted.exit = not_posted(begun.code(), "not purged", why);
+  if (begun.ok() && !in_memory_) odd_answers_.forget(*config_);  // done before the queue's own jobs
   posted.pushed.ticket = queue_.newest();
   return posted;
 }

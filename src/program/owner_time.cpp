@@ -1,24 +1,8 @@
 // SPDX-License-Identifier: MIT
-// What the owner learns of the time beside the wall clock: a device without a battery starts in 1970.
+// What the owner learns of the time from the service's answers.
 #include "src/program/owner.hpp"
 
 namespace tocsin {
-
-// An accepted message has a moment that a certificate was good at: where the wall clock counted as set then, the
-// service's certificate had been judged by it. So a clock that once ran in 2099 leaves no such record.
-void Owner::learn_time_from_record() {
-  const Entry* newest = nullptr;
-  for (std::size_t at = 0; at < index_.size(); ++at) {
-    const Entry& entry = index_[at];
-    if (entry.state != State::accepted && entry.state != State::delivered) continue;
-    if (newest == nullptr || entry.due_ms > newest->due_ms) newest = &entry;
-  }
-  if (newest == nullptr) return;
-  alignas(8) std::uint8_t scratch[kBlock];
-  const auto state = queue_.read_state(*newest, scratch);
-  if (state.ok() && state.value().at.clocks.wall_trusted)
-    raise_clock_floor(state.value().at.clocks.wall, FloorFrom::record);
-}
 
 // The next run believes what stands beside an accepted message: so the clock counts as set there only where the stream's
 // certificate is good at that moment. On a connection that is kept, and for what a webhook tells, nobody else looks.

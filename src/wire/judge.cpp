@@ -163,9 +163,7 @@ Whole judge_readable(JsonValue root, const Answer& answer, Naming naming, Span<c
     reason.number(answer.status).text(": no list of messages"sv);
     return Whole::unknown;
   }
-  rate_limited = names_rate_limit(root);
-  for (JsonValue entry = messages.first(); !entry.absent(); entry = entry.next())
-    rate_limited = rate_limited || names_rate_limit(entry);
+  rate_limited = is_rate_limited(root);
   Sums sums = judge_messages(is_entry ? root : messages.first(), naming, ids, rate_limited ? Fate::later : Fate::unknown,
                              verdicts);
   if (is_entry && verdicts[0].fate == Fate::accepted && (says_no(root) || root.has_twice("status"sv))) {
@@ -201,26 +199,17 @@ Judgement judge(const Answer& answer, Span<const std::string_view> ids, Span<Mes
   Judgement judgement;
   char line[kMaxReason];
   TextWriter reason(line);
-  const std::string_view retry_after = trim(answer.retry_after);
-  judgement.retry_after_s = retry_seconds(retry_after, answer);
-  judgement.whole = whole_of(answer.status, !retry_after.empty());
-
-  arena.reset();
-  const JsonValue root = answer.encoded ? JsonValue{} : read_object(answer.body, arena);
-  const bool readable = judgement.whole == Whole::judged && !root.absent();
-  if (judgement.whole == Whole::judged && !readable) judgement.whole = Whole::unknown;
-  const bool later = judgement.whole != Whole::unknown;
-  if (!readable) set_all(verdicts, later ? Fate::later : Fate::unknown);
-  if (readable) {
+  const JsonValue root = begin_judgement(answer, read_object, arena, judgement);
+  if (judgement.whole == Whole::judged) {
     judgement.whole = judge_readable(root, answer, naming, ids, verdicts, judgement.rate_limited, reason);
     if (judgement.whole == Whole::unknown)
       for (MessageVerdict& one : verdicts) one.fate = Fate::unknown;
     if (judgement.whole == Whole::held || judgement.whole == Whole::halve) set_all(verdicts, Fate::later);
   } else {
+    set_all(verdicts, judgement.whole == Whole::unknown ? Fate::unknown : Fate::later);
     write_reason(answer, root, reason);
   }
-  for (const MessageVerdict& one : verdicts)
-    judgement.odd |= answer.status / 100 == 2 && !answer.body.empty() && one.fate == Fate::unknown;
+  for (const MessageVerdict& one : verdicts) judgement.odd |= one.fate == Fate::unknown && is_readable_answer(answer);
   judgement.reason.assign_cut(reason.view());
   arena.reset();
   return judgement;

@@ -21,17 +21,10 @@ JsonValue find_doubt(JsonValue value) {
   return {};
 }
 
-bool is_limited(JsonValue root) {
-  if (names_rate_limit(root)) return true;
-  for (JsonValue entry = root.member("messages"sv).first(); !entry.absent(); entry = entry.next())
-    if (names_rate_limit(entry)) return true;
-  return false;
-}
-
 OtpFate judge_readable(JsonValue root, const Answer& answer, TextWriter& reason) {
   const JsonValue status = root.member("status"sv);
   const bool plain = status.is(Kind::boolean) && !root.has_twice("status"sv);
-  if (is_limited(root)) {
+  if (is_rate_limited(root)) {
     reason.number(answer.status).text(": RATE_LIMIT"sv);
     return OtpFate::later;
   }
@@ -100,17 +93,14 @@ OtpVerdict judge_otp(const Answer& answer, Arena& arena) {
   OtpVerdict verdict;
   char line[kMaxReason];
   TextWriter reason(line);
-  const std::string_view retry_after = trim(answer.retry_after);
-  verdict.retry_after_s = retry_seconds(retry_after, answer);
-  const Whole whole = whole_of(answer.status, !retry_after.empty());
-  arena.reset();
-  const JsonValue root = answer.encoded ? JsonValue{} : read_object(answer.body, arena);
-  if (whole == Whole::judged && !root.absent()) {
+  const JsonValue root = begin_judgement(answer, read_object, arena, verdict);
+  if (verdict.whole == Whole::judged) {
     verdict.fate = judge_readable(root, answer, reason);
   } else {
-    verdict.fate = fate_of(whole, answer.status);
+    verdict.fate = fate_of(verdict.whole, answer.status);
     write_reason(answer, root, reason);
   }
+  verdict.odd = verdict.fate == OtpFate::unknown && is_readable_answer(answer);
   verdict.reason.assign_cut(reason.view());
   arena.reset();
   return verdict;

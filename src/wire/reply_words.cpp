@@ -63,6 +63,39 @@ std::uint64_t seconds_until(UnixMillis until, const Answer& answer) {
   return now.ms > 0 && until.ms > now.ms ? (static_cast<std::uint64_t>(until.ms - now.ms) + 999) / 1000 : 0;
 }
 
+std::uint32_t retry_seconds(std::string_view field, const Answer& answer) {
+  std::uint64_t value = 0;
+  if (const auto date = parse_http_date(field); date.ok()) {
+    value = seconds_until(date.value(), answer);
+    field = {};
+  }
+  for (const char c : field) {
+    if (!is_digit(c)) return 0;
+    value = value * 10 + static_cast<std::uint64_t>(c - '0');
+    if (value > kMaxRetryAfter) value = kMaxRetryAfter;
+  }
+  return static_cast<std::uint32_t>(value < kMaxRetryAfter ? value : kMaxRetryAfter);
+}
+
+Whole whole_of(std::uint16_t status, bool retry_after) {
+  if (status == 204 || status == 205 || status < 200 || status > 599) return Whole::unknown;
+  if (status < 300) return Whole::judged;
+  switch (status) {
+    case 400:
+    case 413:
+    case 422: return Whole::halve;
+    case 408:
+    case 425:
+    case 429:
+    case 521:
+    case 523:
+    case 525:
+    case 526: return Whole::later;
+    case 503: return retry_after ? Whole::later : Whole::unknown;
+    default: return status < 500 ? Whole::held : Whole::unknown;
+  }
+}
+
 }  // namespace
 
 void write_clean(std::string_view text, TextWriter& into) {
@@ -126,37 +159,21 @@ bool names_rate_limit(JsonValue object) {
   return false;
 }
 
-Whole whole_of(std::uint16_t status, bool retry_after) {
-  if (status == 204 || status == 205 || status < 200 || status > 599) return Whole::unknown;
-  if (status < 300) return Whole::judged;
-  switch (status) {
-    case 400:
-    case 413:
-    case 422: return Whole::halve;
-    case 408:
-    case 425:
-    case 429:
-    case 521:
-    case 523:
-    case 525:
-    case 526: return Whole::later;
-    case 503: return retry_after ? Whole::later : Whole::unknown;
-    default: return status < 500 ? Whole::held : Whole::unknown;
-  }
+bool is_rate_limited(JsonValue root) {
+  bool limited = names_rate_limit(root);
+  for (JsonValue entry = root.member("messages"sv).first(); !entry.absent(); entry = entry.next())
+    limited = limited || names_rate_limit(entry);
+  return limited;
 }
 
-std::uint32_t retry_seconds(std::string_view field, const Answer& answer) {
-  std::uint64_t value = 0;
-  if (const auto date = parse_http_date(field); date.ok()) {
-    value = seconds_until(date.value(), answer);
-    field = {};
-  }
-  for (const char c : field) {
-    if (!is_digit(c)) return 0;
-    value = value * 10 + static_cast<std::uint64_t>(c - '0');
-    if (value > kMaxRetryAfter) value = kMaxRetryAfter;
-  }
-  return static_cast<std::uint32_t>(value < kMaxRetryAfter ? value : kMaxRetryAfter);
+JsonValue begin_judgement(const Answer& answer, JsonValue (*read)(Bytes, Arena&), Arena& arena, Judgement& into) {
+  const std::string_view retry_after = trim(answer.retry_after);
+  into.retry_after_s = retry_seconds(retry_after, answer);
+  into.whole = whole_of(answer.status, !retry_after.empty());
+  arena.reset();
+  const JsonValue root = answer.encoded ? JsonValue{} : read(answer.body, arena);
+  if (into.whole == Whole::judged && root.absent()) into.whole = Whole::unknown;
+  return root;
 }
 
 }  // namespace tocsin

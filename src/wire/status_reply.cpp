@@ -189,18 +189,17 @@ StatusJudgement judge_status(const Answer& answer, Span<const std::string_view> 
   StatusJudgement judgement;
   char line[kMaxReason];
   TextWriter reason(line);
-  const std::string_view retry_after = trim(answer.retry_after);
-  judgement.retry_after_s = retry_seconds(retry_after, answer);
-  judgement.whole = whole_of(answer.status, !retry_after.empty());
-  arena.reset();
-  const JsonValue root = answer.encoded ? JsonValue{} : read_object_or_array(answer.body, arena);
-  if (judgement.whole != Whole::judged || root.absent()) {
-    if (judgement.whole == Whole::judged) judgement.whole = Whole::unknown;
+  const JsonValue root = begin_judgement(answer, read_object_or_array, arena, judgement);
+  bool unclear = judgement.whole == Whole::unknown;
+  if (judgement.whole != Whole::judged) {
     write_reason(answer, root, reason);
   } else {
     Reading reading(uuids, verdicts);
     reading.look(root);
-    for (const StatusVerdict& one : verdicts) judgement.reported += one.receipt != Receipt::not_reported ? 1U : 0U;
+    for (const StatusVerdict& one : verdicts) {
+      judgement.reported += one.receipt != Receipt::not_reported ? 1U : 0U;
+      unclear = unclear || one.receipt == Receipt::unclear;
+    }
     judgement.rate_limited = reading.rate_limited();
     if (judgement.reported == 0 && judgement.rate_limited) {
       judgement.whole = Whole::later;
@@ -211,8 +210,10 @@ StatusJudgement judge_status(const Answer& answer, Span<const std::string_view> 
     } else {
       reason.number(answer.status).text(": "sv).number(judgement.reported).text(" of "sv).number(uuids.size());
       reason.text(" reported"sv);
+      unclear = unclear || judgement.reported == 0;
     }
   }
+  judgement.odd = unclear && is_readable_answer(answer);
   judgement.reason.assign_cut(reason.view());
   return judgement;
 }

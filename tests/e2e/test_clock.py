@@ -108,6 +108,27 @@ class Clock(Case):
         device = self.start(device, datetime.datetime(1970, 1, 1, 0, 1, tzinfo=UTC))
         self.assertTrue(self.judged_as_of(device).startswith(f"{NOW:%Y-%m-}"))
 
+    def test_codes_are_asked_for_by_the_same_time(self):
+        """Of a service whose certificate is younger than the program: by what is on record, or the daemon knows."""
+        service = self.service(cert="young")
+        device = self.device(service)
+        codes = f"type = otp\nbase_url = {device.url}\ntoken_file = {device.token_file}\nca_file = {device.ca_file}\n"
+        device.write_config(more=f"[stream codes]\n{codes}")
+        shim = ["env", f"LD_PRELOAD={self.library}", f"CLOCK_SHIFT={self.shift}"]
+        self.set_clock(datetime.datetime(1970, 1, 1, 0, 1, tzinfo=UTC))
+        self.one_line(device.run("otp", "send", "anna", program=shim), 69, "the clock is wrong (1970-01-01)")
+        self.start(device, datetime.datetime(2034, 6, 1, tzinfo=UTC))
+        device.wait_state(device.send("first")[0], "accepted")
+        device.stop()
+        self.set_clock(datetime.datetime(1970, 1, 1, 0, 1, tzinfo=UTC))
+        device.ok("otp", "send", "anna", program=shim)  # nobody else is there
+        self.start(device, datetime.datetime(1970, 1, 1, 0, 1, tzinfo=UTC))
+        elsewhere = {"state": device.folder / "nothing is here"}
+        device.write_config(device=elsewhere, more=f"[stream codes]\n{codes}")
+        device.ok("otp", "send", "anna", program=shim)  # asks the daemon
+        device.stop()
+        self.one_line(device.run("otp", "send", "anna", program=shim), 69, "the clock is wrong (1970-01-01)")
+
     def test_a_clock_that_ran_too_fast_leaves_nothing_behind(self):
         service = self.service()
         device = self.start(self.device(service), datetime.datetime(2099, 1, 1, 12, tzinfo=UTC))

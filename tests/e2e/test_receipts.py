@@ -63,7 +63,7 @@ class Receipts(Case):
         shown = wait_until(lambda: (m := device.message(identifier)) and m["reason"] and m, "the word is shown")
         self.assertEqual((shown["state"], shown["reason"]), ("accepted", "not a known status: Teleported"))
         self.assertIn("not a known status: Teleported", device.ok("queue", "list").out)
-        self.assertIn("an answer is not clear", device.log.wait("delivery status"))
+        device.log.wait("answer.sms.status, without token and numbers")
         device.restart()
         service.clear()
         device.log.wait(f"message {identifier} delivered")

@@ -214,6 +214,9 @@ class Agent final : public tocsin::Observer {
     receipts.push_back({std::string(id_.view()), number, state_, std::string(reason), clock});
   }
   void receipts_changed(std::string_view, std::string_view words) override { told_of_receipts.emplace_back(words); }
+  void answer_not_understood(const tocsin::OddAnswer& answer) override {
+    if (answer.of == tocsin::OddAnswer::Of::status) odd_of_receipts.emplace_back(tocsin::as_text(answer.body));
+  }
   void stream_changed(std::string_view, std::string_view condition, std::string_view reason) override {
     changes.push_back({std::string(condition), std::string(reason), clock});
   }
@@ -251,6 +254,7 @@ class Agent final : public tocsin::Observer {
   std::vector<Ended> over;
   std::vector<Ended> receipts;
   std::vector<std::string> told_of_receipts;
+  std::vector<std::string> odd_of_receipts;  // answers about receipts that could not be understood
   std::vector<Changed> changes;
   tocsin::Queue::Ticket last_ticket = 0;
   std::function<bool()> alive;  // false: the power is gone

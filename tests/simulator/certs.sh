@@ -7,7 +7,7 @@
 # ca.pem (+ ca.key)  the authority that a client under test trusts
 # ec, rsa            good leaves for localhost, 127.0.0.1 and sms.test
 # chain, nochain     signed by an intermediate authority; sent with it, and without it
-# expired, future    good but for their dates
+# expired, future    good but for their dates; young: good from 2034 to 2035
 # wronghost          good, but for other.test only
 # unknownca          signed by an authority that ca.pem does not hold
 # selfsigned         signed by itself
@@ -20,10 +20,10 @@ set -eu
 DIR=$1
 mkdir -p "$DIR"
 DIR=$(cd "$DIR" && pwd)
-[ -f "$DIR/ca.pem" ] && exit 0
+[ -f "$DIR/ca.pem" ] && [ -f "$DIR/young.pem" ] && exit 0
 exec 9>"$DIR/.lock"
 flock 9
-[ -f "$DIR/ca.pem" ] && exit 0
+[ -f "$DIR/ca.pem" ] && [ -f "$DIR/young.pem" ] && exit 0
 
 umask 077
 new="$DIR/.new.$$"
@@ -80,7 +80,7 @@ extendedKeyUsage = serverAuth
 subjectAltName = ${3:-$GOOD_NAMES}" "${4:-$GOOD_FROM}" "${5:-$GOOD_UNTIL}"
 }
 
-for name in ca otherca intermediate ec chain expired future wronghost unknownca selfsigned; do ec_key $name; done
+for name in ca otherca intermediate ec chain expired future young wronghost unknownca selfsigned; do ec_key $name; done
 quiet openssl genrsa -out rsa.key 2048
 
 sign ca ca "$AUTHORITY" $GOOD_FROM $GOOD_UNTIL
@@ -91,6 +91,7 @@ leaf ca rsa
 leaf intermediate chain
 leaf ca expired "$GOOD_NAMES" 20200101000000Z 20200201000000Z
 leaf ca future "$GOOD_NAMES" 20370101000000Z 20371231000000Z
+leaf ca young "$GOOD_NAMES" 20340101000000Z 20351231000000Z
 leaf ca wronghost "DNS:other.test"
 leaf otherca unknownca
 leaf selfsigned selfsigned
@@ -100,7 +101,7 @@ cat intermediate.pem >>chain.pem
 cat otherca.pem >>unknownca.pem
 
 chmod 644 ./*.pem
-for name in ec rsa chain nochain expired future wronghost unknownca selfsigned; do
+for name in ec rsa chain nochain expired future young wronghost unknownca selfsigned; do
   mv "$name.pem" "$name.key" "$DIR/"
 done
 mv ca.key "$DIR/"

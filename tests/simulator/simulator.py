@@ -33,7 +33,7 @@ def arguments():
     parser.add_argument(
         "--cert",
         default="ec",
-        help="ec, rsa, chain, nochain, expired, future, wronghost, unknownca, selfsigned",
+        help="ec, rsa, chain, nochain, expired, future, young, wronghost, unknownca, selfsigned",
     )
     parser.add_argument("--tls", choices=sorted(VERSIONS), default="any")
     parser.add_argument("--token", action="append", help="a valid token (default: test-token)")

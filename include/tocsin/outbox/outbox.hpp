@@ -35,9 +35,10 @@
 
 namespace tocsin {
 
-// An answer of 2xx that could not be understood, or not what it says of some message. Views end with the call.
+// An answer of 2xx that could not be understood, or not what it says of some message; `status`: one about receipts. Views
+// end with the call.
 struct OddAnswer {
-  enum class Of : std::uint8_t { whole, part };
+  enum class Of : std::uint8_t { whole, part, status };
   std::string_view stream;
   Of of;
   std::string_view reason;

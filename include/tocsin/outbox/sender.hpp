@@ -130,7 +130,6 @@ class Sender {
   void judge_receipts(const Clocks& clocks, std::uint32_t random);
   bool take_receipts(Span<const StatusVerdict> verdicts, const Clocks& clocks);
   void no_receipts(std::string_view reason, Millis at_least, const Clocks& clocks, std::uint32_t random);
-  void tell_odd(const Answer& answer);
   void say_of_receipts(std::string_view words);
 
   Outbox& outbox_;
@@ -173,7 +172,6 @@ class Sender {
   Instant give_way_at_ = kNever;      // with receipts: a message waits
   Delivery delivery_;
   FixedText<kMaxReason> receipts_reason_;
-  bool odd_told_ = false;
 
   alignas(8) std::uint8_t scratch_[kBlock];
   ServiceCall call_;

@@ -28,10 +28,9 @@ void write_otp_verify(std::string_view phone, std::string_view code, JsonWriter&
 
 enum class OtpFate : std::uint8_t { done, refused, token, address, later, unknown };
 
-struct OtpVerdict {
+// The reason is empty when done: its words may have the code.
+struct OtpVerdict : Judgement {
   OtpFate fate = OtpFate::unknown;
-  std::uint32_t retry_after_s = 0;  // as Judgement
-  FixedText<kMaxReason> reason;     // one line for a technician; empty when done: its words may have the code
 };
 OtpVerdict judge_otp(const Answer& answer, Arena& arena);
 

@@ -44,13 +44,10 @@ struct StatusVerdict {
 // "undelivered: absent subscriber", "not a known status: teleported": fit for a terminal.
 void write_receipt(const StatusVerdict& verdict, TextWriter& into);
 
-struct StatusJudgement {
-  // judged: see the receipts; else nothing is known of any message. `halve`: fewer uuids.
-  Whole whole = Whole::unknown;
-  bool rate_limited = false;
-  std::uint32_t retry_after_s = 0;
-  std::size_t reported = 0;      // uuids of which something is said
-  FixedText<kMaxReason> reason;  // one line for a technician
+// `judged`: see the receipts; else nothing is known of any message. `halve`: fewer uuids. `odd`: also a 2xx that tells
+// nothing of any message.
+struct StatusJudgement : Judgement {
+  std::size_t reported = 0;  // uuids of which something is said
 };
 // verdicts[i] belongs to uuids[i] and is set in every case.
 StatusJudgement judge_status(const Answer& answer, Span<const std::string_view> uuids, Span<StatusVerdict> verdicts,
