@@ -182,7 +182,7 @@ Exit judge_failure(const Question& question, const ServiceCall& call, TextWriter
 // For support, without what could be a code: no digit of it is kept.
 void keep_odd(const Question& question, const Answer& answer, std::string_view reason, std::string_view token,
               TextWriter& why) {
-  static StorageWorker nobody;
+  StorageWorker nobody;
   static char without[OddAnswers::kMost], room[OddAnswers::kMost];
   TextWriter plain(room), first(without);
   write_without(token, as_text(answer.body), first);
