@@ -253,6 +253,23 @@ TEST(segments_that_were_spent_before_a_power_cut_are_known_behind_it) {
   CHECK_EQ(total_copies(b.service), 5);
 }
 
+TEST(segments_of_a_message_that_waited_for_a_start_are_counted_once) {
+  Bench b;
+  b.of_sms.per_day = 6;
+  b.begin();
+  b->stream.refuse = Code::io;
+  for (unsigned i = 0; i < 4; ++i) CHECK(b->post(Class::warning, 1, "x") != 0);
+  CHECK(b->run(minutes(1)));
+  CHECK_EQ(total_copies(b.service), 0);
+  b.cut_power();
+  CHECK(b->run(minutes(10)));
+  CHECK_EQ(total_copies(b.service), 4);
+  b.cut_power();
+  for (unsigned i = 0; i < 4; ++i) CHECK(b->post(Class::warning, 1, "y") != 0);
+  CHECK(b->run(minutes(10)));
+  CHECK_EQ(total_copies(b.service), 6);
+}
+
 TEST(segments_are_those_of_the_text_as_it_is_sent) {
   Bench b;
   b.of_sms.per_day = 6;

@@ -59,13 +59,15 @@ void Outbox::load_segments(const Clocks& clocks) {
   for (std::size_t at = 0; at < index_.size(); ++at) {
     Entry& entry = index_[at];
     const SegmentLimits* limits = segments_.find(entry.stream);
-    if (limits == nullptr || entry.sends == 0) continue;
+    // A start counts a copy that is on no record (load): as a rule there was none.
+    const std::uint32_t copies = entry.sends < entry.attempts ? entry.sends : entry.attempts;
+    if (limits == nullptr || copies == 0) continue;
     const std::uint64_t at_ms = ended(entry.state) ? entry.due_ms : now_ms;
     if (at_ms > now_ms || now_ms - at_ms >= kDayMs) continue;
     const auto body = queue_.read_body(entry, scratch);
     if (!body.ok()) continue;
     const SentText sent = as_sent(body.value().event.text, limits->sms, Copy::first, memory);
-    const std::uint32_t segments = measure_sms(sent.text, limits->sms.reference).segments * entry.sends;
+    const std::uint32_t segments = measure_sms(sent.text, limits->sms.reference).segments * copies;
     segments_.spent_before(entry.stream, entry.recipient, segments, static_cast<std::uint32_t>(at_ms / 1000),
                            on_s(clocks.now));
   }
