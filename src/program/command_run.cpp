@@ -11,6 +11,7 @@
 #include "src/program/commands.hpp"
 #include "src/program/in_place.hpp"
 #include "src/program/owner.hpp"
+#include "tocsin/wire/phone.hpp"
 
 namespace tocsin {
 namespace {
@@ -89,9 +90,11 @@ bool may_reload(const Call& call, const Owner& owner, Log& log) {
     log.line(read_clocks().now, LogLevel::error, why.view());
   }
   for (std::size_t at = 0; at < errors.kept(); ++at) {
-    TextWriter line(text);
+    char masked[Log::kMaxLine];
+    TextWriter line(text), words(masked);
     errors.write(at, line);
-    log.line(read_clocks().now, level_of(errors.entry(at)), line.view());
+    write_without_phones(line.view(), words);
+    log.line(read_clocks().now, level_of(errors.entry(at)), words.view());
   }
   log.line(read_clocks().now, LogLevel::error, "not reloaded: the configuration in force stays");
   return false;

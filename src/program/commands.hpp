@@ -44,7 +44,8 @@ void print(std::string_view text);
 // How the program ends, said and changed to `medium` when print() failed.
 Exit printed(Exit exit);
 void complain(std::string_view line);
-void complain_to_syslog();  // from here on; without a syslog daemon it stays with stderr
+// From here on complaints are kept by somebody: without phones. Without a syslog daemon they stay with stderr.
+void complain_into_log(bool to_syslog);
 // "mistakes":[...],"warnings":[...] of what was said about a configuration.
 void write_remarks(const ConfigErrors& remarks, JsonWriter& json);
 // The finished text of `json`, which was given all of `text` but its last byte, as one line.

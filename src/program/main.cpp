@@ -254,7 +254,7 @@ int run_program(int argc, char** argv) {
     complain(why.view());
     return number(parsed);
   }
-  if (arguments.to_syslog) complain_to_syslog();
+  if (arguments.to_syslog || arguments.command == Command::run) complain_into_log(arguments.to_syslog);
   if (arguments.command == Command::help) {
     print(help_text(arguments.subject));
     return number(printed(Exit::done));

@@ -4,11 +4,13 @@
 #include "port/linux/system.hpp"
 #include "src/program/commands.hpp"
 #include "src/program/in_place.hpp"
+#include "tocsin/wire/phone.hpp"
 
 namespace tocsin {
 namespace {
 
 Log* syslog_ = nullptr;
+bool is_logged_ = false;
 int lost_ = 0;  // errno of an answer that could not be written
 
 }  // namespace
@@ -35,7 +37,9 @@ void print_json(JsonWriter& json, Span<char> text) {
   print({text.data(), whole.value().size() + 1});
 }
 
-void complain_to_syslog() {
+void complain_into_log(bool to_syslog) {
+  is_logged_ = true;
+  if (!to_syslog) return;
   Log& log = in_place<Log>();
   if (log.to_syslog().ok()) {
     syslog_ = &log;
@@ -45,10 +49,11 @@ void complain_to_syslog() {
 }
 
 void complain(std::string_view line) {
-  if (syslog_ != nullptr) return syslog_->line(read_clocks().now, LogLevel::error, line);
   char text[600];
   TextWriter writer({text, sizeof text - 1});
-  writer.text("tocsin: ").text(line);
+  if (syslog_ == nullptr) writer.text("tocsin: ");
+  is_logged_ ? write_without_phones(line, writer) : static_cast<void>(writer.text(line));
+  if (syslog_ != nullptr) return syslog_->line(read_clocks().now, LogLevel::error, writer.view());
   text[writer.size()] = '\n';
   write_whole(2, as_bytes({text, writer.size() + 1})).ignore();
 }

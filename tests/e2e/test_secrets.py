@@ -127,6 +127,22 @@ class Phones(Case):
             for number in PHONES.values():
                 self.assertNotIn(number, line)
 
+    def test_no_phone_of_a_configuration_with_mistakes_is_in_the_log(self):
+        device = self.device().start()
+        written = "07700900123", "+44 7700 900124x"
+        device.write_config(more="".join(f"[contact {n}]\nphone = {p}\n" for n, p in zip("xy", written)))
+        device.hang_up()
+        device.log.wait("not reloaded")
+        device.stop()
+        device.launch()
+        self.assertEqual(device.gone(), 78)
+        said = "\n".join(device.log.lines)
+        self.assertIn("`07******123` is not a phone number", said)
+        self.assertIn("`+44 **** ***124x` is not a phone number", said)
+        self.assertEqual([p for p in written if p[-7:] in said], [])
+        for phone in written:  # whoever sits before it sees what is meant
+            self.assertIn(phone, device.run("check").err)
+
 
 if __name__ == "__main__":
     unittest.main(testRunner=Runner)
