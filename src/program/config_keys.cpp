@@ -60,7 +60,7 @@ constexpr Key kKeys[kKeyCount] = {
     {Section::stream, "segments_per_day", Need::optional, "300, or none"},
     {Section::stream, "recipient_segments_per_day", Need::optional, "60, or none"},
     {Section::stream, "critical_reserve", Need::optional, "20%"},
-    {Section::contact, "phone", Need::required, "+44 7700 900123"},
+    {Section::contact, "phone", Need::required, "+44..."},
     {Section::group, "members", Need::required, "anna, ben"},
     {Section::alarm, "gpio", Need::optional, "gpiochip0:17"},
     {Section::alarm, "active", Need::optional, "low"},
