@@ -344,7 +344,7 @@ $(SHIP)/netem: $(SHIP)/tests/device/netem.o
 	$(call say,LINK,$@)
 	$(Q)$(LINK) -s -o $@ $<
 
-.PHONY: device-selftest device-lines device-network demo-device bench-board
+.PHONY: device-selftest device-lines device-network device-webhook demo-device bench-board
 ON_BOARD = DEPS=$(BUILD)/deps GPIO_EVENTS=$(BUILD)/aarch64/gpio_events TOCSIN=$(BUILD)/aarch64/tocsin.stripped \
            OUT=$(BUILD)/board python3
 device-selftest: $(BOARD)              ## shows that the emulated ARM board does what the device tests rely on; device-lines
@@ -357,6 +357,9 @@ device-lines: $(BOARD)                 ## the program's input lines on the emula
 device-network: $(BOARD)               ## the program on the emulated ARM board through delay, loss, reordering, duplicates and a black hole [CASE=pattern]
 	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=aarch64 $(BUILD)/aarch64/tocsin.stripped $(BUILD)/aarch64/netem
 	$(Q)NETEM=$(BUILD)/aarch64/netem $(ON_BOARD) tests/device/test_network.py $(if $(CASE),-k '$(CASE)')
+device-webhook: $(BOARD)               ## edges on the emulated ARM board while 1,000 slow ones hold its webhook [SLOW=1000] [EDGES=240]
+	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=aarch64 $(BUILD)/aarch64/tocsin.stripped
+	$(Q)SLOW=$(SLOW) EDGES=$(EDGES) $(ON_BOARD) tests/device/test_webhook.py
 demo-device: $(BOARD)                  ## the program on the emulated ARM board: edge to message, power cut, delivery
 	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=aarch64 $(BUILD)/aarch64/tocsin.stripped
 	$(Q)$(ON_BOARD) tests/device/demo_device.py

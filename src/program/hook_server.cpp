@@ -4,6 +4,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tocsin/wire/secret.hpp"
+
 namespace tocsin {
 namespace {
 
@@ -166,24 +168,13 @@ bool HookServer::read(Slot& slot, Instant now) {
 
 bool HookServer::is_right(Slot& slot, Instant now) {
   const HttpIncoming& incoming = slot.incoming();
-  if (!knows_secret(incoming.secret())) return refuse(slot, 403, "its secret is missing or wrong", now), false;
+  if (!settings_.secret_name.empty() && !is_secret(settings_.secret, incoming.secret()))
+    return refuse(slot, 403, "its secret is missing or wrong", now), false;
   if (incoming.path() != settings_.path) return refuse(slot, 404, "it asks for another path", now), false;
   if (incoming.method() != "GET" && incoming.method() != "POST")
     return refuse(slot, 405, "its method is neither GET nor POST", now), false;
   if (!has_room(now)) return refuse(slot, 503, "more than 10 in a second", now), false;
   return true;
-}
-
-bool HookServer::knows_secret(std::string_view given) const {
-  if (settings_.secret_name.empty()) return true;
-  char mine[kMaxHookSecret] = {}, its[kMaxHookSecret] = {};
-  std::memcpy(mine, settings_.secret.data(), settings_.secret.size());
-  const std::string_view part = head(given, sizeof its);
-  if (!part.empty()) std::memcpy(its, part.data(), part.size());
-  volatile unsigned differs = given.size() != settings_.secret.size() ? 1U : 0U;
-  for (std::size_t at = 0; at < sizeof mine; ++at)
-    differs = differs | (static_cast<unsigned char>(mine[at]) ^ static_cast<unsigned char>(its[at]));
-  return differs == 0;
 }
 
 bool HookServer::has_room(Instant now) {

@@ -98,7 +98,6 @@ class HookServer {
   Slot& place();
   bool read(Slot& slot, Instant now);
   bool is_right(Slot& slot, Instant now);
-  bool knows_secret(std::string_view given) const;
   bool has_room(Instant now);
   void refuse(Slot& slot, unsigned status, std::string_view why, Instant now);
   void say(Slot& slot, unsigned status, Instant now);

@@ -22,4 +22,11 @@ void write_without(std::string_view secret, std::string_view words, TextWriter& 
   }
 }
 
+bool is_secret(std::string_view mine, std::string_view given) {
+  volatile unsigned char differs = mine.size() != given.size() ? 1 : 0;  // volatile: no compiler ends the loop early
+  for (std::size_t at = 0; at < given.size(); ++at)
+    differs = static_cast<unsigned char>(differs | (mine[at < mine.size() ? at : 0] ^ given[at]));
+  return differs == 0;
+}
+
 }  // namespace tocsin

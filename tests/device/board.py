@@ -82,10 +82,11 @@ class BoardError(Exception):
 
 
 class Board:
-    def __init__(self, folder, files=None, line_names=()):
+    def __init__(self, folder, files=None, line_names=(), forward=None):
         """`files`: path on the board -> path here (becomes executable), or bytes (become a file of mode 600).
 
         `line_names`: of lines 0, 1, ...; "" for one without a name.
+        `forward`: a port of this machine's loopback -> a port of the board, 10.0.2.15 from inside.
         """
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -103,6 +104,7 @@ class Board:
         mkfs = shutil.which("mkfs.ext4", path=os.environ["PATH"] + ":/usr/sbin:/sbin")
         subprocess.run([mkfs, "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0", str(image)], check=True)
         self.disk = Disk(image, str(self.sockets / "disk"))
+        self.network = "".join(f",hostfwd=tcp:127.0.0.1:{here}-:{there}" for here, there in (forward or {}).items())
         self.machine = MACHINE
         if line_names:
             tree = self.folder / "board.dtb"
@@ -139,7 +141,7 @@ class Board:
              "-drive", f"if=none,id=disk,format=raw,cache=none,file.driver=nbd,file.server.type=unix,"
                        f"file.server.path={self.sockets}/disk",
              "-device", "virtio-blk-device,drive=disk",
-             "-netdev", "user,id=net", "-device", "virtio-net-device,netdev=net",
+             "-netdev", "user,id=net" + self.network, "-device", "virtio-net-device,netdev=net",
              "-qmp", f"unix:{self.sockets}/qmp,server=on,wait=off",
              "-qtest", f"unix:{self.sockets}/qtest,server=on,wait=off", "-qtest-log", "/dev/null"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "src/program/hook_server.hpp"
 
+#include <csignal>
 #include <poll.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <string>
 #include <vector>
 
 #include "check.hpp"
+#include "tocsin/wire/secret.hpp"
 
 using namespace tocsin;
 
@@ -121,6 +125,45 @@ TEST(hook_server_with_the_longest_secret_looks_at_all_of_it) {
   CHECK_TEXT(asked(at, get(secret)), "200");
   CHECK_TEXT(asked(at, get(secret + "s")), "403");
   CHECK_TEXT(asked(at, get(secret.substr(1) + "t")), "403");
+}
+
+// Of a process of its own that compares: instructions from one stop to the next. 0: it cannot be counted here.
+unsigned long steps_of(std::string_view mine, std::string_view given) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
+    ::raise(SIGSTOP);
+    const volatile bool same = is_secret(mine, given);
+    ::raise(SIGSTOP);
+    ::_exit(same ? 1 : 0);
+  }
+  int status = 0;
+  unsigned long steps = 0;
+  CHECK(::waitpid(child, &status, 0) == child);
+  for (; WIFSTOPPED(status); ++steps) {
+    if (steps > 0 && WSTOPSIG(status) == SIGSTOP) break;
+    if (::ptrace(PTRACE_SINGLESTEP, child, nullptr, nullptr) != 0) break;
+    CHECK(::waitpid(child, &status, 0) == child);
+  }
+  const bool counted = WIFSTOPPED(status) && steps > 1;
+  ::kill(child, SIGKILL);
+  ::waitpid(child, &status, 0);
+  return counted ? steps : 0;
+}
+
+// Right in its first character or in all but the last: as many instructions.
+TEST(hook_server_looks_at_every_character_of_a_wrong_secret) {
+  const std::string secret(kMaxHookSecret, 's');
+  const unsigned long right = steps_of(secret, secret);
+  if (right == 0) _skip(__FILE__, __LINE__);  // no ptrace here
+  CHECK(right > kMaxHookSecret);
+  CHECK_EQ(steps_of(secret.substr(0, 16), secret), right);
+  for (const std::size_t wrong : {std::size_t{0}, std::size_t{1}, kMaxHookSecret / 2, kMaxHookSecret - 1}) {
+    std::string given = secret;
+    given[wrong] = 't';
+    check::at("wrong=%zu", wrong);
+    CHECK_EQ(steps_of(secret, given), right);
+  }
 }
 
 TEST(hook_server_without_a_secret_asks_for_none) {

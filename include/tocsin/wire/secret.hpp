@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What somebody else said, without a secret of ours in it.
+// Secrets: what somebody else said without one of ours in it, and whether he knows it.
 //
 // Memory: none. Threads: any.
 #pragma once
@@ -12,6 +12,10 @@ namespace tocsin {
 // at their end 4.
 // It may stand in JSON, with \ before its / or ".
 void write_without(std::string_view secret, std::string_view words, TextWriter& into);
+
+// Whether `given` is `mine`, which is not empty, in a time that depends on the length of `given` alone: nobody finds out one
+// character after another.
+bool is_secret(std::string_view mine, std::string_view given);
 
 template <std::size_t N>
 void hide(std::string_view secret, FixedText<N>& words) {
