@@ -181,11 +181,12 @@ class WebhookUnderLoad(unittest.TestCase):
             time.sleep(0.1)
         loaded = self.edges(EDGES, call_until_answered)
         after, opens = self.kib(), self.passive_opens() - opens
-        took = time.monotonic() - begin
+        took, held = time.monotonic() - begin, len(slow.open)
         slow.ending.set()
         slow.join()
         log = self.board.run("tail -n 3 /run/log")[0].strip()
-        print(f"  {SLOW} slow ones for {took:.0f} s: {opens} connections at the board, {slow.drops} closed and back again")
+        print(f"  {SLOW} slow ones for {took:.0f} s: {opens} connections at the board, {slow.drops} closed and back again, "
+              f"{held} open at the end")
         for name, delays in (("alone", quiet), ("beside them", loaded)):
             print(f"  {len(delays)} edges {name}, {len(delays)} messages: median {delays[len(delays) // 2]:.0f} ms, "
                   f"longest {delays[-1]:.0f} ms")
