@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: MIT
 """The service calls the device: answers of people, what is refused, and a thousand who are slow."""
+import http.client
+import json
 import os
 import pathlib
+import re
 import signal
 import socket
+import ssl
+import subprocess
 import unittest
 
-from device import PHONES, Runner, free_port, wait_until
+from device import CERTS, PHONES, ROOT, Runner, free_port, wait_until
 from medium import MediumCase, sh
 
 from webhook import FORMS, call  # of tests/simulator
@@ -300,6 +305,45 @@ class Webhook(MediumCase):
             self.assertEqual(channel.recv(4096), b"HTTP/1.1 100 Continue\r\n\r\n")
             channel.sendall(b"{}")
             self.assertTrue(channel.recv(4096).startswith(b"HTTP/1.1 200 OK\r\n"))
+
+    def test_behind_the_front_end_of_the_readme_it_is_reached_by_tls(self):
+        nginx = "/usr/sbin/nginx"
+        if not os.path.exists(nginx):
+            self.skipTest("no nginx (Debian: nginx-light)")
+        device = self.hooked()
+        code = self.raised(device)
+        port = free_port()
+        [block] = re.findall(r"```nginx\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+        for old, new in (("443", f"127.0.0.1:{port}"), ("127.0.0.1:8080", f"127.0.0.1:{self.port}"),
+                         ("/etc/nginx/webhook.", f"{CERTS}/ec.")):
+            self.assertIn(old, block)
+            block = block.replace(old, new)
+        paths = "".join(f"{p}_temp_path {device.folder}/{p}; " for p in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        user = "user root; " if os.geteuid() == 0 else ""
+        front = device.folder / "nginx.conf"
+        front.write_text(f"{user}daemon off; pid {device.folder}/nginx.pid; error_log {device.folder}/nginx.log;\n"
+                         f"events {{}}\nhttp {{ access_log off; {paths}\n{block}}}\n")
+        process = subprocess.Popen([nginx, "-p", str(device.folder), "-c", str(front)], stdin=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.terminate)
+        trust = ssl.create_default_context(cafile=CERTS / "ca.pem")
+
+        def over_tls(path, secret):
+            channel = http.client.HTTPSConnection("localhost", port, timeout=10, context=trust)
+            try:
+                channel.request("POST", path, json.dumps({"from": PHONES["anna"], "text": f"ACK {code}"}), {HEADER: secret})
+                return channel.getresponse().status
+            except ConnectionRefusedError:  # it begins
+                return None
+            finally:
+                channel.close()
+
+        wait_until(lambda: over_tls("/streams", SECRET + "x") == 403, "nginx listens")
+        self.assertEqual(over_tls("/", SECRET), 404)
+        self.assertFalse(self.alarm(device)["acknowledged"])
+        self.assertEqual(over_tls("/streams", SECRET), 200)
+        self.assertTrue(self.alarm(device)["acknowledged"])
 
     def test_more_than_ten_in_a_second_wait(self):
         device = self.hooked()
