@@ -139,6 +139,7 @@ void Owner::move_to_state(Instant now) {
       reply(waiting.client, Exit::later, {}, "the medium works again: look with `tocsin queue list`", now);
     waiting = Waiting{};
   }
+  hooks_.settle(0, HookServer::Medium::fails, now);
   look_at_kept_ = Instant{};
   forgetting_ = false;
   carried_.save(queue_, index_);

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import signal
 import socket
 import ssl
@@ -21,7 +22,7 @@ HEADER = "X-Webhook-Secret"
 
 
 class Webhook(MediumCase):
-    def hooked(self, service=None, more="", listen=None, secret=SECRET, state=None, **config):
+    def hooked(self, service=None, more="", listen=None, secret=SECRET, state=None, preexec_fn=None, **config):
         """A running device that takes webhooks."""
         self.port = free_port()
         device = self.device(service or self.service(), state=state, **config)
@@ -34,7 +35,7 @@ class Webhook(MediumCase):
         config.setdefault("alarm", {"text": "{device}: sump level high, {code}", "class": "warning"})
         device.write_config(more=hook + more, **config)
         self.url = f"http://{(listen or '127.0.0.1').strip('[]')}:{self.port}/streams"
-        return device.start()
+        return device.start(preexec_fn=preexec_fn)
 
     def call(self, form="json", headers=None, url=None, **values):
         return call(url or self.url, values, form, {HEADER: SECRET} if headers is None else headers)
@@ -121,6 +122,21 @@ class Webhook(MediumCase):
         device.log.wait("the medium does not take it (503)")
         self.assertEqual(self.call(**{"from": PHONES["anna"], "text": "hello"})[0], 200)  # that changes nothing
         self.assertEqual(sh("fsfreeze", "-u", str(mount)).returncode, 0)
+        wait_until(lambda: self.call(**given)[0] == 200, "the medium")
+        device.kill()
+        device.start()
+        self.assertEqual((self.alarm(device)["code"], self.alarm(device)["acknowledged"]), (code, True))
+
+    def test_an_acknowledgement_without_a_state_is_in_it_when_it_is_there(self):
+        unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+        device = self.hooked(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, unlimited)))
+        self.assertEqual(device.run("raise", "high-level").exit, 74)
+        code = self.alarm(device)["code"]
+        given = {"from": PHONES["anna"], "text": f"ACK {code}"}
+        self.assertEqual(self.call(**given), (503, b""))
+        self.assertTrue(self.alarm(device)["acknowledged"])  # in memory
+        resource.prlimit(device.process.pid, resource.RLIMIT_FSIZE, (unlimited, unlimited))
+        device.log.wait("can be used again")
         wait_until(lambda: self.call(**given)[0] == 200, "the medium")
         device.kill()
         device.start()
