@@ -15,6 +15,7 @@ queued without recipients, so that they take no room for long and whole turns of
 of what waits too; the line below it has messages instead, each with the end of an older one in the same job. Alone (12 s
 apart) there are messages only, and what the turns add to each is named beside it. Peers: one insert, one commit.
 A life: enqueued, sent, accepted; two things are on the medium, each before the next begins. Peers: insert, then delete.
+With its receipt: then delivered, which goes to the medium with the next life's first record.
 """
 import argparse
 import os
@@ -91,16 +92,18 @@ def end_alone(running, options, report, turn_share):
             report.goal(11, f"flushes, alone, {kind}", own["flushes"], 1, bare["flushes"])
 
 
-LIVERS = ["tocsin", "bare", *PEERS]
+OWN = {"tocsin": "tocsin", "tocsin_receipts": "tocsin, with its receipt"}
+LIVERS = [*OWN, "bare", *PEERS]
 
 
 def begin_lives(program, options, media):
     """Row 12: whole lives, in a burst and alone, all at the same time."""
     rest = options.rest
     running = {("burst", name): media.begin(program, "live", EXT4, name,
-                                            f"{options.turns}t" if name == "tocsin" else options.burst // 4, 0, rest)
+                                            f"{options.turns}t" if name in OWN else options.burst // 4, 0, rest)
                for name in LIVERS}
-    running["burst", "between"] = media.begin(program, "live", EXT4, "tocsin", 150, 0, rest)
+    for name in OWN:
+        running["between", name] = media.begin(program, "live", EXT4, name, 150, 0, rest)
     if options.alone > 0:
         for name in LIVERS:
             running["alone", name] = media.begin(program, "live", EXT4, name, options.alone, options.gap, rest)
@@ -109,32 +112,39 @@ def begin_lives(program, options, media):
 
 def end_lives(running, options, report):
     found = {key: outcome(process) for key, process in running.items()}
-    between = found["burst", "between"]
-    if between["turned"] > 0:
+    between = {name: found.pop(("between", name)) for name in OWN}
+    if any(one["turned"] > 0 for one in between.values()):
         raise Failed("a turn where none was meant to be")
-    turn_share = found["burst", "tocsin"]["bytes"] - between["bytes"]
+    turn_share = {name: found["burst", name]["bytes"] - between[name]["bytes"] for name in OWN}
     for how in dict.fromkeys(key[0] for key in found):
-        own, bare = found[how, "tocsin"], found[how, "bare"]
+        bare = found[how, "bare"]
+        others = {name: found[how, name] for name in PEERS}
         when = f"counted {options.rest} s after the last" if options.rest else "counted after a syncfs"
         apart = f"{options.alone} alone, {options.gap} s apart" if how == "alone" else "in a burst"
         head(f"row 12, lives {apart}, {EXT4}, {when}", "life")
-        if how == "burst":
-            line(f"tocsin, {options.turns} turns of the files in it", own)
-            line("tocsin, between two turns", between, own)
-        else:
-            line("tocsin", own)
-            line("tocsin, its share of a turn added", {**own, "bytes": own["bytes"] + turn_share}, own,
-                 "sum of two rows")
-        line(OTHERS["bare"], bare, own)
+        first = found[how, "tocsin"]
+        for name, title in OWN.items():
+            own = found[how, name]
+            if how == "burst":
+                line(f"{title}, {options.turns} turns in it", own, None if name == "tocsin" else first)
+                line(f"{title}, between two turns", between[name], first)
+            else:
+                line(title, own, None if name == "tocsin" else first)
+                line(f"{title}, its share of a turn", {**own, "bytes": own["bytes"] + turn_share[name]}, first,
+                     "sum of two rows")
+        line(OTHERS["bare"], bare, first)
         for name in PEERS:
-            line(PEERS[name], found[how, name], own)
-        others = {name: found[how, name] for name in PEERS}
-        report.goal(12, f"bytes a life, {how}", own["bytes"], 1.05 * bare["bytes"], bare["bytes"], of_peers(others))
-        quiet, without = (between, ", without turns") if how == "burst" else (own, "")
-        if how == "burst":
-            report.goal(12, f"bytes a life, {how}{without}", quiet["bytes"], 1.05 * bare["bytes"], bare["bytes"],
+            line(PEERS[name], found[how, name], first)
+        for name in OWN:
+            what = how if name == "tocsin" else f"{how}, receipt"
+            quiet, without = (between[name], ", no turns") if how == "burst" else (found[how, name], "")
+            report.goal(12, f"bytes a life, {what}", found[how, name]["bytes"], 1.05 * bare["bytes"], bare["bytes"],
                         of_peers(others))
-        report.goal(12, f"syncs a life, {how}{without}", quiet["syncs"], 2, bare["syncs"], of_peers(others, "syncs"))
+            if how == "burst":
+                report.goal(12, f"bytes a life, {what}{without}", quiet["bytes"], 1.05 * bare["bytes"], bare["bytes"],
+                            of_peers(others))
+            report.goal(12, f"syncs a life, {what}{without}", quiet["syncs"], 2, bare["syncs"],
+                        of_peers(others, "syncs"))
 
 
 def instructions(program, report):

@@ -5,6 +5,7 @@
 //   tocsin_five    the same, five recipients each
 //   tocsin_events  events without recipients, which need no room: through any number of turns
 //   tocsin_both    messages, and in the same job the oldest one ends: through any number of turns
+//   tocsin_receipts  lives to their end: the receipt comes when the message was accepted, and goes with the next record
 #include <fcntl.h>
 #include <time.h>
 
@@ -86,7 +87,7 @@ std::uint32_t file_for(unsigned waiting) {
 
 class Tocsin final : public Contender {
  public:
-  enum class Beside { nothing, events, ends };
+  enum class Beside { nothing, events, ends, receipts };
 
   Tocsin(const std::string& where, std::size_t phones, Beside beside)
       : where_(where), phones_(phones), beside_(beside) {
@@ -144,6 +145,8 @@ class Tocsin final : public Contender {
     outbox.accepted(number, kUuid, {}, now());
     outbox.note(now().now);  // as the sender does with every answer
     settle();
+    if (beside_ == Beside::receipts)
+      want(outbox.receipt(number, Receipt::delivered, {}, now()).ok(), "receipt");
   }
 
   unsigned open(Check) override {  // a CRC over each is what it always does
@@ -215,6 +218,7 @@ Contender* make_tocsin(const std::string& name, const std::string& where) {
   if (name == "tocsin") return new Tocsin(where, 1, Tocsin::Beside::nothing);
   if (name == "tocsin_five") return new Tocsin(where, 5, Tocsin::Beside::nothing);
   if (name == "tocsin_events") return new Tocsin(where, 1, Tocsin::Beside::events);
+  if (name == "tocsin_receipts") return new Tocsin(where, 1, Tocsin::Beside::receipts);
   if (name == "tocsin_both") return new Tocsin(where, 1, Tocsin::Beside::ends);
   return nullptr;
 }
