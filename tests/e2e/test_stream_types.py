@@ -64,7 +64,10 @@ class Types(Case):
                 device = self.device(service, stream=stream, alarm={"to": "anna"})
                 self.ask(device, case)
                 first = f"POST {case['path']} HTTP/1.1"
-                body, = wait_until(lambda: [r["body"] for r in service.requests() if r["head"].split("\r\n")[0] == first], first)  # noqa: B023
+                request, = wait_until(lambda: [r for r in service.requests() if r["head"].split("\r\n")[0] == first], first)  # noqa: B023
+                fields, body = request["head"].split("\r\n"), request["body"]
+                self.assertEqual([f for f in fields if f.startswith(("Authorization", "Content-Type"))],
+                                 ["Authorization: token-ok", "Content-Type: application/json"])
                 for message in device.queue():
                     self.assertIn(message["state"], ("accepted", "delivered"))
                     body = body.replace(message["id"], "ID").replace(message["uuid"], "UUID")
