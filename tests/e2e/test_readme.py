@@ -6,7 +6,7 @@ import subprocess
 import textwrap
 import unittest
 
-from device import ROOT, TOCSIN, TOKEN, Case, Runner
+from device import CERTS, ROOT, TOCSIN, TOKEN, Case, Runner
 
 README = ROOT / "README.md"
 SHELL = ("", "sh", "shell", "bash", "console")
@@ -127,6 +127,37 @@ class Readme(Case):
                 device.write_text(self.own(text, device))
                 result = device.run("check")
                 self.assertEqual((result.exit, result.err), (0, ""), result)
+
+    def test_every_piece_of_a_configuration_is_good(self):
+        whole = self.configurations()[0]  # its end is [alarm high-level]
+        pieces = [content for language, content in blocks(self.text)
+                  if language in ("", "ini") and re.match(r"(\[|\w+ += )", content) and "[device]" not in content]
+        self.assertEqual(len(pieces), 2)
+        for piece in pieces:
+            with self.subTest(piece=piece):
+                device = self.device()
+                made, = re.findall(r"`(openssl rand [^`]*)`", self.text)
+                secret = device.folder / "webhook.secret"
+                secret.write_bytes(subprocess.run(made.split(), check=True, capture_output=True).stdout)
+                secret.chmod(0o600)
+                device.write_text(self.own(whole + piece, device, secret_file=secret))
+                result = device.run("check")
+                self.assertEqual((result.exit, result.err), (0, ""), result)
+
+    def test_the_pin_of_a_certificate_is_made_as_it_says(self):
+        line, = [line for line in self.text.splitlines() if line.startswith("openssl x509 -in server.pem")]
+        service = self.service()
+        made = subprocess.run(["sh", "-c", line.replace("server.pem", str(CERTS / "ec.pem"))], check=True, capture_output=True)
+        device = self.device(service, stream={"pin_sha256": made.stdout.decode().strip()})
+        device.ok("send", "--to", "anna", "--wait", "30", "by the pinned key")
+        device.write_config(stream={"pin_sha256": "A" * 43 + "="})
+        self.assertEqual(device.run("send", "--to", "anna", "--wait", "5", "by another").exit, 69)
+
+    def test_every_program_that_it_shows_the_help_of_has_some(self):
+        shown = re.findall(r"`(python3 [\w/.]+ --help)`", self.text)
+        self.assertTrue(shown)
+        for words in shown:
+            self.assertIn("usage", subprocess.run(words.split(), check=True, capture_output=True, text=True, cwd=ROOT).stdout)
 
     def test_every_file_that_it_names_is_there(self):
         named = set(re.findall(r"`(?:python3 )?((?:tests|src|include|port|toolchains)/[\w./-]+)", self.text))
