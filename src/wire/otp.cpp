@@ -9,10 +9,20 @@ namespace {
 using namespace std::string_view_literals;  // their length is known when this is built
 using Kind = JsonValue::Kind;
 
-// A member that is false, or an error with something in it, at any depth; absent when there is none.
+// Words of a no, which may stand beside a `status` that says only that the request was understood.
+bool sounds_like_no(std::string_view text) {
+  if (same_ignoring_case(text, "no"sv)) return true;
+  for (const std::string_view part : {"invalid"sv, "incorrect"sv, "wrong"sv, "expired"sv, "fail"sv, "false"sv,
+                                      "mismatch"sv, "not match"sv, "not valid"sv, "not verified"sv})
+    for (std::size_t at = 0; at + part.size() <= text.size(); ++at)
+      if (same_ignoring_case(head(tail(text, at), part.size()), part)) return true;
+  return false;
+}
+
+// A member that is false, says no, or is an error with something in it, at any depth; absent when there is none.
 JsonValue find_doubt(JsonValue value) {
   for (JsonValue one = value.first(); !one.absent(); one = one.next()) {
-    if (one.is(Kind::boolean) && !one.truth()) return one;
+    if ((one.is(Kind::boolean) && !one.truth()) || sounds_like_no(one.text())) return one;
     const bool no_error = nothing(one) || (one.is(Kind::number) && !(one.number() < 0) && !(one.number() > 0));
     if ((one.named("error"sv) || one.named("error_code"sv) || one.named("errors"sv)) && !no_error) return one;
     const JsonValue deeper = find_doubt(one);  // no more than kJsonDepth
@@ -40,10 +50,10 @@ OtpFate judge_readable(JsonValue root, const Answer& answer, TextWriter& reason)
   if (doubt.absent()) return OtpFate::done;
   reason.number(answer.status).text(": contradictory: `status` is true, and beside it "sv);
   if (doubt.name().empty()) {
-    reason.text("something is false"sv);
+    reason.text("something is false or says no"sv);
   } else {
     write_clean(doubt.name(), reason.text("`"sv));
-    reason.text(doubt.is(Kind::boolean) ? "` is false"sv : "` is not empty"sv);
+    reason.text(doubt.is(Kind::boolean) ? "` is false"sv : sounds_like_no(doubt.text()) ? "` says no"sv : "` is not empty"sv);
   }
   return OtpFate::unknown;
 }
