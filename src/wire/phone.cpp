@@ -11,6 +11,15 @@ enum class Problem : std::uint8_t { none, nothing, character, plus, national, tr
 
 bool separates(char c) { return c == ' ' || c == '-' || c == '.' || c == '/' || c == '(' || c == ')'; }
 
+// Of what is copied with a number from a page or a list of contacts and looks like a blank, a hyphen or nothing: a blank
+// that no line ends at, U+2000 to U+2015 and U+2028 to U+202F. 0: it is none of them.
+std::size_t copied_length(std::string_view text) {
+  if (starts_with(text, "\xC2\xA0")) return 2;
+  if (!starts_with(text, "\xE2\x80") || text.size() < 3) return 0;
+  const auto last = static_cast<unsigned char>(text[2]);
+  return (last >= 0x80 && last <= 0x95) || (last >= 0xA8 && last <= 0xAF) ? 3 : 0;
+}
+
 // Where a national number does not begin with a 0 that is left out behind the country code.
 struct Trunk {
   std::string_view country, prefix;
@@ -51,6 +60,8 @@ Problem read(std::string_view written, std::string_view country_code, Phone& pho
     } else if (is_digit(c)) {
       if (count < sizeof digits) digits[count] = c;
       ++count;
+    } else if (const std::size_t copied = copied_length(tail(written, at)); copied > 0) {
+      at += copied - 1;
     } else if (!separates(c)) {
       return Problem::character;
     } else if (starts_with(tail(written, at), "(0)")) {

@@ -14,7 +14,8 @@ namespace tocsin {
 
 using Phone = FixedText<15>;  // digits only, 7 to 15 of them, the first one not 0
 
-// Takes spaces, "-", ".", "/", "(", ")" and one leading "+" or "00" away. "(0)" as in "+44 (0)7700 900123"
+// Takes spaces, "-", ".", "/", "(", ")" and one leading "+" or "00" away, and the blanks, hyphens and invisible
+// marks that come with a number which was copied. "(0)" as in "+44 (0)7700 900123"
 // is dropped, as people mean it. A national number, which begins with 0, gets `country_code` in its place ("07700 900123"
 // with "44"), as that country has it: Italy keeps the 0, Hungary has 06. Without a country code it is none.
 // Errors: bad_value; phone_problem() in words, for the message to the person who typed it.
