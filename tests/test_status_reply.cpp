@@ -91,6 +91,19 @@ TEST(status_reply_of_other_statuses_than_2xx_says_nothing) {
   }
 }
 
+TEST(status_reply_of_an_id_that_two_messages_have_is_clear_for_none) {
+  const std::string_view same[] = {kOne, kTwo, kOne};
+  StatusVerdict said[3];
+  Answer answer;
+  answer.status = 200;
+  const std::string body = with_uuids(R"([{"uuid":"@1","status":"delivered"},{"uuid":"@2","status":"delivered"}])");
+  answer.body = as_bytes(body);
+  CHECK(judge_status(answer, same, said, arena).whole == Whole::judged);
+  CHECK_TEXT(seen(said[0]), "unclear||contradictory: the id of two messages");
+  CHECK_TEXT(seen(said[1]), "delivered|delivered|");
+  CHECK_TEXT(seen(said[2]), "unclear||contradictory: the id of two messages");
+}
+
 TEST(status_reply_cut_off_anywhere_says_nothing) {
   const std::string body = with_uuids(R"({"messages":{"@1":{"status":"delivered"},"@2":{"status":"undelivered"}}})");
   for (std::size_t size = 0; size < body.size(); ++size) {

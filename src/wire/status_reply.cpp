@@ -120,11 +120,15 @@ class Reading {
   }
 
   void hear(std::string_view uuid, const StatusVerdict& said) {
+    StatusVerdict* other = nullptr;
     for (std::size_t i = 0; i < uuids_.size(); ++i) {
       if (!same_ignoring_case(uuids_[i], uuid)) continue;
       StatusVerdict& known = verdicts_[i];
       if (known.receipt == Receipt::not_reported) known = said;
       if (known.receipt != said.receipt) known = contradictory("contradictory: named twice"sv);
+      // One id was given to two messages: nobody knows which is meant.
+      if (other != nullptr) *other = known = contradictory("contradictory: the id of two messages"sv);
+      other = &known;
     }
   }
 
