@@ -87,6 +87,15 @@ class Plain(WithService):
         self.assertEqual(self.client().ask(post("/event_send/", json.dumps(body))).status, 200)
         self.assertEqual(self.service.messages()[0]["text"], '{"text": "high"}')
 
+    def test_event_send_takes_the_body_of_simple_send_as_the_published_page_shows_it(self):
+        message = {"internal_id": "m", "recipient_phone": ANNA, "sender": "GLOBAL", "message_content": "high"}
+        client = self.client()
+        self.assertEqual(client.ask(post("/event_send/", json.dumps({"messages": [message]}))).status, 200)
+        self.assertEqual(self.service.messages()[0]["text"], "high")
+        del message["message_content"]
+        answer = client.ask(post("/event_send/", json.dumps({"messages": [message]})))
+        self.assertEqual((answer.status, answer.json()["detail"][0]["loc"][-1]), (422, "message_content"))
+
     def test_event_send_that_no_template_could_use_is_refused(self):
         good = {"internal_id": "e", "recipient_phone": ANNA, "sender": "GLOBAL", "template_variables": {"text": "t"}}
         cases = [

@@ -197,7 +197,8 @@ class Service:
             return self.forms[path].read(content)[1]
         if path == "/messages_status/":
             return self.list_problems(content, "message_uuids", str, "str")
-        if path == "/event_send/":
+        of_event = path == "/event_send/" and "messages" not in content
+        if of_event:
             keys, name = ["internal_id", "recipient_phone"], "recipients"
         else:
             keys, name = ["internal_id", "recipient_phone", "message_content"], "messages"
@@ -206,7 +207,7 @@ class Service:
         if self.default_sender is None and not (path == GATEWAY_SEND and "sender" in content):
             keys.append("sender")
         found = self.list_problems(content, name, dict, "dict")
-        if path == "/event_send/":
+        if of_event:
             found += self.text_problems(content, ["event"], ["body"])
         if found:
             return found
@@ -217,7 +218,7 @@ class Service:
         for index, message in enumerate(content[name]):
             where = ["body", name, index]
             found += self.text_problems(message, keys, where)
-            if path == "/event_send/":
+            if of_event:
                 found += self.variable_problems(message, where)
         return found
 
@@ -261,7 +262,7 @@ class Service:
             messages = [self.free_message(content)]
         elif path in self.forms:
             messages = [self.forms[path].message(content, where)]
-        elif path == "/event_send/":
+        elif path == "/event_send/" and "messages" not in content:
             messages = [
                 dict(r, message_content=json.dumps(r.get("template_variables", {}), ensure_ascii=False))
                 for r in content["recipients"]
