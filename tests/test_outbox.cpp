@@ -35,7 +35,7 @@ struct Bench : fakes::Bench {
   }
   // The ticket of the record that has to precede it, 0: none.
   Queue::Ticket sending(std::uint32_t number) {
-    const auto ticket = agent->outbox.sending(number, agent->clocks());
+    const auto ticket = agent->outbox.sending(name_hash("sms"), number, agent->clocks());
     CHECK_OK(ticket);
     settle();
     return ticket.value();
@@ -284,7 +284,7 @@ TEST(outbox_outcomes_of_an_ended_message_change_nothing) {
   b->outbox.accepted(number, "another", "", b->clocks());
   b->outbox.held_alone(number, b.clock, "no", b->clocks());
   b->outbox.unreadable(number, b->clocks());
-  CHECK_CODE(b->outbox.sending(number, b->clocks()), Code::not_found);
+  CHECK_CODE(b->outbox.sending(name_hash("sms"), number, b->clocks()), Code::not_found);
   b.unknown(99);
   b.not_sent(99);
   b.settle();
@@ -300,6 +300,6 @@ TEST(outbox_no_room_for_the_record_of_a_sending_is_full_and_not_counted) {
   b->even.hangs = b->odd.hangs = true;
   while (b->queue.update(number, MessageState{}, b->clocks()).ok()) {
   }
-  CHECK_CODE(b->outbox.sending(number, b->clocks()), Code::full);
+  CHECK_CODE(b->outbox.sending(name_hash("sms"), number, b->clocks()), Code::full);
   CHECK_EQ(b->sends(number), 0);
 }

@@ -234,7 +234,7 @@ TEST(room_message_asked_for_again_during_a_request_has_all_its_copies_from_that_
     CHECK(b->run(seconds(1)));
     unsigned copies = 0;
     for (bool waits = true; waits; waits = b->state(number) == State::queued) {
-      CHECK_OK(b->outbox.sending(number, b->clocks()));
+      CHECK_OK(b->outbox.sending(name_hash("sms"), number, b->clocks()));
       if (++copies == during) CHECK_OK(b->outbox.retry(number, b->clocks()));
       CHECK(copies < 9);
       b->outbox.outcome_unknown(number, b->clocks().now + hours(9), "no answer", b->clocks());

@@ -172,7 +172,7 @@ TEST(queue_message_has_the_same_names_in_the_index_when_it_is_found_again) {
   for (std::size_t at = 0; at < 5; ++at) {
     const Entry &was = before[at], &is = the_index[at];
     CHECK_EQ(is.number, was.number);
-    CHECK_EQ(is.stream, was.stream);
+    CHECK_EQ(is.ways, was.ways);
     CHECK_EQ(is.alarm, was.alarm);
     CHECK_EQ(is.recipient, was.recipient);
     CHECK_EQ(is.bytes, was.bytes);

@@ -283,7 +283,7 @@ TEST(fairness_phone_that_failed_is_not_kept_waiting_by_a_long_row_of_others) {
     b.start();
     post_to(b, Class::warning, kBad, "fails");
     CHECK(b->run(seconds(2)));
-    CHECK(b->outbox.is_in_trouble(1));
+    CHECK(b->outbox.is_in_trouble(name_hash("sms"), 1));
     works = true;
     b->sender.hold_until_resumed("a long row of others");
     for (unsigned i = 0; i < 6'000; ++i) post_to(b, Class::warning, good_phone(i % 100), "works");
@@ -306,7 +306,7 @@ TEST(fairness_phone_that_works_again_is_as_good_as_any) {
   b.start();
   post_to(b, Class::warning, kBad, "fails");
   CHECK(b->run(seconds(2)));
-  CHECK(b->outbox.is_in_trouble(1));
+  CHECK(b->outbox.is_in_trouble(name_hash("sms"), 1));
   works = true;
   b.service.requests.clear();
   b->sender.hold_until_resumed("everything is queued first");
@@ -315,7 +315,7 @@ TEST(fairness_phone_that_works_again_is_as_good_as_any) {
   CHECK(b->run(seconds(2)));
   CHECK_EQ(b->waiting(), 1);  // set aside for an hour
   CHECK_EQ(b.service.requests.size(), 3);  // the first, with one message, shows that it works
-  CHECK(!b->outbox.is_in_trouble(1));
+  CHECK(!b->outbox.is_in_trouble(name_hash("sms"), 1));
 }
 
 TEST(fairness_backoff_of_a_phone_in_trouble_is_not_that_of_the_others) {
@@ -348,5 +348,5 @@ TEST(fairness_lost_connections_are_nobodys_trouble) {
   CHECK(b->run(minutes(10)));
   CHECK(b->stream.connects > 2);
   CHECK(b->state(number) == State::queued);
-  CHECK(!b->outbox.is_in_trouble(number));
+  CHECK(!b->outbox.is_in_trouble(name_hash("sms"), number));
 }

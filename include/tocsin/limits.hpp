@@ -14,6 +14,8 @@ namespace tocsin {
 inline constexpr std::size_t kMaxText = 1024;        // bytes of UTF-8 in one message text
 inline constexpr std::size_t kMaxPhones = 32;        // phones of one event: the group must fit one record
 inline constexpr std::size_t kMaxName = 32;          // bytes of a stream, contact, group or alarm name
+inline constexpr unsigned kMaxWays = 4;              // streams that one message may go by, in order
+inline constexpr std::size_t kMaxWayNames = kMaxWays * (kMaxName + 1) - 1;  // with commas between them
 inline constexpr std::size_t kMaxDeviceName = 20;    // bytes of `name` in [device]: it begins every id
 inline constexpr std::size_t kMaxId = 36;            // NAME-TAG-NUMBER; the service's own limit is unknown
 inline constexpr std::size_t kMaxEvent = 64;         // bytes of an event key; the portal shows what it may hold

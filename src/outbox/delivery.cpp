@@ -22,9 +22,10 @@ std::uint64_t next_age_ms(std::uint64_t age_ms) {
 
 }  // namespace
 
-void Delivery::configure(std::uint32_t stream, Millis deadline) {
+void Delivery::configure(std::uint32_t stream, Millis deadline, Millis also_at) {
   stream_ = stream;
   deadline_ms_ = static_cast<std::uint64_t>(deadline.count);
+  also_at_ms_ = static_cast<std::uint64_t>(also_at.count);
   due_ms_ = 0;
 }
 
@@ -38,7 +39,8 @@ std::uint64_t Delivery::due_ms(const Entry& entry, std::uint64_t on_ms) const {
   const std::uint64_t age_ms = asked_to_ms_ > accepted_ms ? asked_to_ms_ - accepted_ms : 0;
   const bool too_old = asked_to_ms_ == 0 && on_ms > accepted_ms && on_ms - accepted_ms >= deadline_ms_;
   if (too_old || age_ms >= deadline_ms_) return kNotDue;
-  const std::uint64_t next_ms = next_age_ms(age_ms);
+  std::uint64_t next_ms = next_age_ms(age_ms);
+  if (also_at_ms_ > age_ms && also_at_ms_ < next_ms) next_ms = also_at_ms_;
   return accepted_ms + (next_ms < deadline_ms_ ? next_ms : deadline_ms_);
 }
 

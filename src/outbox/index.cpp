@@ -42,6 +42,24 @@ Entry* Index::find_or_add(std::uint32_t number) {
   return &entries()[at];
 }
 
+std::uint16_t StreamNames::ways_of(std::string_view streams) {
+  unsigned ways = 0;
+  bool more = true;
+  for (unsigned at = 0; more && at < kMaxWays; ++at) {
+    more = tocsin::find(streams, ',') != kNotFound;
+    const std::uint32_t hash = name_hash(take_until(streams, ','));
+    if (place(hash) == kOther && count_ + 1 < kOther) hashes_[count_++] = hash;
+    ways |= place(hash) << 4 * at;
+  }
+  return static_cast<std::uint16_t>(ways);
+}
+
+unsigned StreamNames::place(std::uint32_t hash) const {
+  for (unsigned at = 0; at < count_; ++at)
+    if (hashes_[at] == hash) return at + 1;
+  return kOther;
+}
+
 std::uint32_t name_hash(std::string_view name) {
   const std::uint32_t hash = crc32(0, as_bytes(name));
   return hash == 0 ? 1 : hash;

@@ -22,6 +22,7 @@ void Outbox::load(const Clocks& clocks) {
     const Doubt doubt = entry.doubt;
     if (doubt == Doubt::ended || (doubt == Doubt::echo && ended(entry.state)))
       put_doubt_on_record(entry, clocks);
+    begin_ways(entry);
     if (ended(entry.state)) continue;
     entry.repeat = entry.sends > 0 || entry.reopened;
     // The run before may have sent it once without a record, unless each of its sendings asks for one.
@@ -48,6 +49,12 @@ Status Outbox::recall(std::uint32_t number, const Past& past, const Clocks& cloc
   entry->failures = past.failures;
   entry->repeat = past.repeat;
   entry->reopened = past.reopened;
+  entry->way = past.way;
+  entry->closed = past.closed;
+  const std::uint32_t now_s = on_s(clocks.now);
+  entry->since_s = now_s - (past.waited_s < now_s ? past.waited_s : now_s);
+  begin_ways(*entry);
+  wake_ = Instant{0};
   if (past.sends == 0 && past.attempts == 0 && !past.reopened) return {};
   MessageState now;
   now.sends = past.sends;
@@ -92,8 +99,10 @@ bool Outbox::needs_record(const Entry& entry) {
   return entry.on_unknown == OnUnknown::hold || !entry.this_run || entry.sends > 0;
 }
 
-bool Outbox::may_be_sent(const Entry& entry, Instant now) const {
-  if (ended(entry.state) || now.ms < entry.due_ms || entry.sends >= most_sends(entry)) return false;
+bool Outbox::may_be_sent(const Entry& entry, unsigned place, Instant now) const {
+  unsigned by = 0;
+  if (ended(entry.state) || !entry.goes_by(place, by) || entry.in_flight) return false;
+  if ((now.ms < entry.due_ms && by == entry.way) || entry.sends >= copies_open(entry)) return false;
   const bool safe = !entry.body_staged && queue_.settled();
   // A medium that does not answer must not keep an alarm back: its first copy goes out from memory.
   return queue_.stalled(now) ? !needs_record(entry) : safe;
@@ -101,16 +110,19 @@ bool Outbox::may_be_sent(const Entry& entry, Instant now) const {
 
 Instant Outbox::next_due(std::uint32_t stream, Instant now) const {
   Instant next = kNever;
+  const unsigned place = queue_.names().place(stream);
   const Instant free_of[kClasses] = {free_at(Class::critical, now), free_at(Class::warning, now),
                                      free_at(Class::info, now)};
   for (std::size_t at = 0; at < index_.size(); ++at) {
     const Entry& entry = index_[at];
-    if (ended(entry.state) || entry.stream != stream) continue;
+    unsigned by = 0;
+    if (ended(entry.state) || !entry.goes_by(place, by) || entry.in_flight) continue;
+    if (entry.sends >= copies_open(entry)) continue;  // until another of its ways opens
     const Instant free = free_of[static_cast<std::size_t>(entry.cls)];
     // One that only waits for the medium: its store wakes the loop, or the time when the medium is slow.
-    const Instant segments_free = segments_free_at(entry, now);
-    if (free <= now && segments_free <= now && may_be_sent(entry, now)) return now;
-    const Instant due{entry.due_ms > free.ms ? entry.due_ms : free.ms};
+    const Instant segments_free = segments_free_at(entry, stream, now);
+    if (free <= now && segments_free <= now && may_be_sent(entry, place, now)) return now;
+    const Instant due{by == entry.way && entry.due_ms > free.ms ? entry.due_ms : free.ms};
     if (segments_free > due) {
       next = earlier(next, segments_free);
       continue;
@@ -128,8 +140,10 @@ Instant Outbox::free_at(Class cls, Instant now) const {
 }
 
 bool Outbox::waiting(std::uint32_t stream) const {
+  const unsigned place = queue_.names().place(stream);
+  unsigned by = 0;
   for (std::size_t at = 0; at < index_.size(); ++at)
-    if (!ended(index_[at].state) && index_[at].stream == stream) return true;
+    if (!ended(index_[at].state) && index_[at].goes_by(place, by)) return true;
   return false;
 }
 
@@ -156,14 +170,18 @@ void Outbox::unreadable(std::uint32_t number, const Clocks& clocks) {
     end(*entry, State::failed, {}, "its record could not be read back from the medium", clocks);
 }
 
-Result<Queue::Ticket> Outbox::sending(std::uint32_t number, const Clocks& clocks, std::uint32_t segments) {
+Result<Queue::Ticket> Outbox::sending(std::uint32_t stream, std::uint32_t number, const Clocks& clocks,
+                                      std::uint32_t segments) {
   Entry* entry = index_.find(number);
   if (entry == nullptr || ended(entry->state)) return Code::not_found;
   Queue::Ticket ticket = 0;
+  char words[kMaxReason];
+  take_way(*entry, stream);
   if (needs_record(*entry)) {
     MessageState intent;
     intent.sends = static_cast<std::uint8_t>(entry->sends + 1);
     intent.attempts = static_cast<std::uint16_t>(entry->attempts + 1);
+    intent.reason = with_ways(*entry, {}, words);
     const auto noted = queue_.update(number, intent, clocks);  // also counts in the entry
     if (!noted.ok()) {
       --entry->sends;
@@ -189,15 +207,16 @@ bool Outbox::uncount(Entry& entry) {
   if (entry.sends == 0) return false;
   --entry.sends;
   give_back(spent(entry.cls));
-  segments_.give_back(entry.stream, entry.recipient, entry.segments);
+  segments_.give_back(stream_of(entry), entry.recipient, entry.segments);
   return needs_record(entry);  // as it was before it was counted
 }
 
 void Outbox::put_on_record(const Entry& entry, std::string_view reason, const Clocks& clocks) {
   MessageState now;
+  char words[kMaxReason];
   now.sends = entry.sends;
   now.attempts = entry.attempts;
-  now.reason = reason;
+  now.reason = with_ways(entry, reason, words);
   queue_.update(entry.number, now, clocks)
       .status()
       .ignore();  // no room: a copy too many is counted, none is sent
@@ -209,10 +228,14 @@ void Outbox::not_sent(std::uint32_t number, Instant due, const Clocks& clocks, s
   entry->due_ms = due.ms;
   const bool first = entry->attempts == 1 && !reason.empty();
   if (uncount(*entry) || first) put_on_record(*entry, reason, clocks);
+  if (entry->place_of(1) != 0) wake_ = Instant{0};  // another of its streams may have it now
 }
 
-void Outbox::postpone(std::uint32_t number, Instant due) {
-  if (Entry* entry = index_.find(number)) entry->due_ms = due.ms;
+void Outbox::postpone(std::uint32_t stream, std::uint32_t number, Instant due) {
+  Entry* entry = index_.find(number);
+  if (entry == nullptr) return;
+  take_way(*entry, stream);
+  entry->due_ms = due.ms;
 }
 
 void Outbox::held_alone(std::uint32_t number, Instant due, std::string_view reason, const Clocks& clocks) {
@@ -223,6 +246,7 @@ void Outbox::held_alone(std::uint32_t number, Instant due, std::string_view reas
   if (entry->failures < UINT8_MAX) ++entry->failures;
   // The record of the sending took the place of the one with the reason.
   if (uncount(*entry) || first) put_on_record(*entry, reason, clocks);
+  if (entry->place_of(1) != 0) wake_ = Instant{0};
 }
 
 void Outbox::outcome_unknown(std::uint32_t number, Instant due, std::string_view reason,
@@ -233,23 +257,33 @@ void Outbox::outcome_unknown(std::uint32_t number, Instant due, std::string_view
   if (entry->sends >= most_sends(*entry)) return end(*entry, State::unknown, {}, reason, clocks);
   entry->repeat = true;
   entry->due_ms = due.ms;
+  others_first(*entry, clocks.now);
   if (entry->failures < UINT8_MAX) ++entry->failures;
   put_on_record(*entry, reason, clocks);  // its life says why, and the next run knows of this copy
+  if (entry->place_of(1) != 0) wake_ = Instant{0};
 }
 
 void Outbox::accepted(std::uint32_t number, std::string_view uuid, std::string_view reason,
                       const Clocks& clocks) {
   Entry* entry = index_.find(number);
   if (entry == nullptr) return;
-  troubled_.works(entry->stream, entry->recipient);
+  troubled_.works(stream_of(*entry), entry->recipient);
   end(*entry, State::accepted, uuid, reason, clocks);
+  if (late_at_s(*entry) != kNoTime) wake_ = Instant{0};
 }
 
 void Outbox::refused(std::uint32_t number, std::string_view reason, const Clocks& clocks) {
   Entry* entry = index_.find(number);
   if (entry == nullptr) return;
   in_trouble(number, Trouble::refused, clocks.now);
-  end(*entry, State::failed, {}, reason, clocks);
+  char said[kMaxReason];
+  TextWriter words(said);
+  if (ended(entry->state) || entry->place_of(1) == 0) return end(*entry, State::failed, {}, reason, clocks);
+  words.text("refused: ").text(reason);
+  Entry next = *entry;
+  if (!close_way(next)) return end(*entry, State::failed, {}, words.view(), clocks);
+  uncount(*entry);  // nobody has this copy
+  go_on(*entry, words.view(), clocks);
 }
 
 bool Outbox::last_copy_is_next(std::uint32_t number) const {
@@ -263,16 +297,17 @@ void Outbox::end(Entry& entry, State state, std::string_view uuid, std::string_v
   entry.in_flight = false;
   const std::uint32_t number = entry.number;
   alignas(8) std::uint8_t scratch[kBlock];
+  char words[kMaxReason];
   const auto body = queue_.read_body(entry, scratch);
   MessageState last;
   last.state = state;
   last.sends = entry.sends;
   last.attempts = entry.attempts;
   last.uuid = uuid;
-  last.reason = reason;
+  last.reason = with_ways(entry, reason.empty() && state == State::accepted && went_on(entry) ? word(state) : reason, words);
   queue_.update(number, last, clocks).status().ignore();  // no room now: the queue writes it later, shortened
   observer_.message_ended(body.ok() ? message_id(body.value().event.id_prefix, number) : MessageId{}, number,
-                          state, reason);
+                          state, last.reason);
 }
 
 }  // namespace tocsin

@@ -33,17 +33,18 @@ bool Outbox::critical_goes_next(std::uint32_t stream, Instant now, After before)
 std::size_t Outbox::pick_others(Class cls, std::uint32_t stream, Instant now, Span<std::uint32_t> into,
                                 std::size_t n) const {
   const std::uint32_t own_alarm = name_hash(kSelfAlarm);
+  const unsigned place = queue_.names().place(stream);
   std::uint32_t free = may_send(rules_[cls], spent(cls), on_s(now));
   bool own = false;  // the device's own messages are put last
   const auto pass = [&](bool want_own) {
     for (std::size_t at = 0; at < index_.size() && n < into.size() && free > 0; ++at) {
       const Entry& entry = index_[at];
-      if (entry.cls != cls || entry.stream != stream || !may_be_sent(entry, now)) continue;
+      if (entry.cls != cls || !may_be_sent(entry, place, now)) continue;
       if (troubled_.find(stream, entry.recipient) != Troubled::kNone) continue;
       const bool is_own = entry.alarm == own_alarm;
       own |= is_own;
       if (is_own != want_own) continue;
-      if (!segments_let(entry, now, Span<const std::uint32_t>{into.data(), n})) continue;
+      if (!segments_let(entry, stream, now, Span<const std::uint32_t>{into.data(), n})) continue;
       into[n++] = entry.number;
       --free;
     }
@@ -62,9 +63,10 @@ std::size_t Outbox::pick_troubled(Class cls, bool resting, std::uint32_t stream,
   std::uint32_t free = may_send(rules_[cls], spent(cls), on_s(now));
   if (!any || free == 0 || into.empty()) return 0;
   std::size_t n = 0;
+  const unsigned place = queue_.names().place(stream);
   const auto recipient_of = [&](const Entry& entry) {
-    if (entry.cls != cls || entry.stream != stream || !may_be_sent(entry, now)) return Troubled::kNone;
-    if (!segments_let(entry, now, Span<const std::uint32_t>{into.data(), n})) return Troubled::kNone;
+    if (entry.cls != cls || !may_be_sent(entry, place, now)) return Troubled::kNone;
+    if (!segments_let(entry, stream, now, Span<const std::uint32_t>{into.data(), n})) return Troubled::kNone;
     const std::size_t who = troubled_.find(stream, entry.recipient);
     return who != Troubled::kNone && wanted[who] ? who : Troubled::kNone;
   };
@@ -103,12 +105,12 @@ bool Outbox::others_wait(std::uint32_t stream, Instant now) const {
 
 void Outbox::in_trouble(std::uint32_t number, Trouble trouble, Instant now) {
   const Entry* entry = index_.find(number);
-  if (entry != nullptr) troubled_.failed(entry->stream, entry->recipient, trouble, now);
+  if (entry != nullptr) troubled_.failed(stream_of(*entry), entry->recipient, trouble, now);
 }
 
-bool Outbox::is_in_trouble(std::uint32_t number) const {
+bool Outbox::is_in_trouble(std::uint32_t stream, std::uint32_t number) const {
   const Entry* entry = index_.find(number);
-  return entry != nullptr && troubled_.find(entry->stream, entry->recipient) != Troubled::kNone;
+  return entry != nullptr && troubled_.find(stream, entry->recipient) != Troubled::kNone;
 }
 
 bool Outbox::all_to_one(Span<const std::uint32_t> numbers) const {

@@ -5,8 +5,9 @@
 namespace tocsin {
 
 const Entry* Outbox::next_accepted(std::uint32_t stream, std::uint32_t from) const {
+  const unsigned place = queue_.names().place(stream);
   const Entry* entry = index_.first_from(from);
-  while (entry != nullptr && (entry->stream != stream || entry->state != State::accepted))
+  while (entry != nullptr && (entry->state != State::accepted || entry->place_of(entry->way) != place))
     entry = index_.first_from(entry->number + 1);
   return entry;
 }
@@ -17,18 +18,30 @@ Result<MessageState> Outbox::read_accepted(std::uint32_t number, MutBytes scratc
   return queue_.read_state(*entry, scratch);
 }
 
-Status Outbox::receipt(std::uint32_t number, Receipt receipt, std::string_view words, const Clocks& clocks) {
+Status Outbox::receipt(std::uint32_t number, Receipt receipt, std::string_view words, const Clocks& clocks,
+                       std::string_view uuid) {
   const bool over = receipt == Receipt::delivered || receipt == Receipt::failed;
-  const Entry* entry = index_.find(number);
+  Entry* entry = index_.find(number);
   if (entry == nullptr || entry->state != State::accepted) return Code::not_found;
   if (!over && receipt != Receipt::unclear) return {};
   // A record of it would outlive the turn that leaves it out.
   if (entry->due_ms < std::uint64_t{queue_.tally().forget_before_s} * 1000) return {};
   alignas(8) std::uint8_t scratch[kBlock], body_scratch[kBlock];
   TRY_LET(known, queue_.read_state(*entry, scratch));
-  if (!over && known.reason == words) return {};
+  char said[kMaxReason], all[kMaxReason];
+  TextWriter last(said);
+  const bool is_other = uuid.empty() || !same_ignoring_case(known.uuid, uuid);
+  if (receipt != Receipt::delivered) {
+    if (entry->closed != 0 && is_other) return {};
+    last.text(words);
+  } else if (went_on(*entry)) {
+    last.text("delivered");
+  }
+  const std::string_view reason = with_ways(*entry, last.view(), all);
+  if (!over && known.reason == reason) return {};
+  if (receipt == Receipt::failed && reopen(*entry, words, clocks)) return {};
   MessageState now = known;
-  now.reason = receipt == Receipt::delivered ? std::string_view{} : words;
+  now.reason = reason;
   if (over) {
     now.state = receipt == Receipt::delivered ? State::delivered : State::failed;
     now.at = Stamp{};  // of now; of one that stays accepted: since it is

@@ -17,6 +17,8 @@ void Outbox::poll(const Clocks& clocks) {
   expire(clocks);
   const std::uint32_t now_s = on_s(clocks.now);
   std::uint32_t next_s = now_s + kLookEvery_s;
+  const std::uint32_t opens_s = open_ways(clocks);
+  if (opens_s < next_s) next_s = opens_s;
   const std::uint32_t forget_s = forget_old(now_s);
   if (forget_s > now_s && forget_s < next_s) next_s = forget_s;
   bool waits = false;
@@ -92,7 +94,7 @@ void Outbox::write_expired(const Entry& entry, Instant now, TextWriter& into) co
   const auto last = queue_.read_state(entry, scratch);
   std::string_view why = last.ok() ? last.value().reason : std::string_view{};
   if (free_at(entry.cls, now) > now || segments_free_at(entry, now) > now) why = "its budget was spent";
-  if (why.empty()) why = observer_.trouble_of(entry.stream);
+  if (why.empty()) why = observer_.trouble_of(stream_of(entry));
   if (why.empty() && queue_.stalled(now)) why = "the medium fails";
   if (!why.empty()) into.text(": ").text(why);
 }
@@ -200,6 +202,11 @@ Status Outbox::retry(std::uint32_t number, const Clocks& clocks) {
   entry->due_ms = 0;
   entry->failures = 0;
   entry->reopened = true;
+  entry->since_s = on_s(clocks.now);
+  entry->closed = 0;
+  if (!entry->in_flight) entry->way = 0;
+  begin_ways(*entry);
+  wake_ = Instant{0};
   MessageState again;
   if (entry->in_flight) {  // the copy that is under way is the first of those that were asked for
     entry->repeat = entry->repeat || entry->sends > 1;

@@ -91,7 +91,7 @@ Result<Queue::Pushed> Queue::push(Event event, std::string_view device_name, con
                                    Room leaving) {
   const std::size_t count = event.phones.size();
   if ((count == 0 && event.transition == Transition::none) || count > kMaxPhones) return Code::bad_value;
-  if (event.stream.size() > kMaxName || event.alarm.size() > kMaxName)
+  if (event.stream.size() > kMaxWayNames || event.alarm.size() > kMaxName)
     return Code::bad_value;  // no reader takes it
 
   char prefix[kMaxIdPrefix];
@@ -118,7 +118,8 @@ Result<Queue::Pushed> Queue::push(Event event, std::string_view device_name, con
   encode_event(event, payload);
 
   const std::uint32_t first = next_number_;
-  const std::uint32_t stream = name_hash(event.stream);
+  const std::uint16_t ways = names_.ways_of(event.stream);
+  const auto since_s = static_cast<std::uint32_t>(event.queued.on_ms() / 1000);
   const std::uint32_t alarm_name = event.alarm.empty() ? 0 : name_hash(event.alarm);
   const Bytes phones = packed_phones_of(payload);
   for (std::size_t i = 0; i < count; ++i) {
@@ -128,7 +129,8 @@ Result<Queue::Pushed> Queue::push(Event event, std::string_view device_name, con
     entry->cls = event.cls;
     entry->this_run = true;
     entry->bytes = static_cast<std::uint16_t>(share);
-    entry->stream = stream;
+    entry->ways = ways;
+    entry->since_s = since_s;
     entry->alarm = alarm_name;
     entry->expires_s = event.expires_s;
     entry->recipient = phone_hash(load64(phones.data() + 8 * i));
@@ -175,6 +177,7 @@ Result<Queue::Ticket> Queue::update(std::uint32_t number, const MessageState& st
   if (stamped.at.boot == 0) stamped.at = stamp(clocks);
   if (ends) entry->due_ms = stamped.at.on_ms();
   stamped.reopened = entry->reopened;
+  write_way(*entry, stamped);
   const std::size_t size = encode_message_state(stamped, bytes);
   const RecordKind kind = ended(state.state) ? RecordKind::ended : RecordKind::state;
   const Ticket wanted = wanted_;
@@ -192,6 +195,13 @@ Result<Queue::Ticket> Queue::update(std::uint32_t number, const MessageState& st
   entry->state_at = static_cast<std::uint32_t>(staged_end()) - staged_space(size);
   entry->state_staged = true;
   return staged_end();
+}
+
+// How far it is among its streams.
+void Queue::write_way(const Entry& entry, MessageState& into) {
+  into.way = entry.way;
+  into.closed = entry.closed;
+  into.since_s = entry.place_of(1) != 0 ? entry.since_s : 0;
 }
 
 Queue::Ticket Queue::write_all() {
@@ -352,6 +362,7 @@ Result<MessageState> Queue::read_state(const Entry& entry, MutBytes scratch) con
     told.sends = entry.sends;
     told.attempts = entry.attempts;
     told.reopened = entry.reopened;
+    write_way(entry, told);
     if (ended(entry.state)) told.at = at_on_ms(entry.due_ms);
     return told;
   }

@@ -239,9 +239,9 @@ void Queue::apply(const Record& record, std::uint32_t at, Scan& into) {
       const std::size_t count = event.phone_count();
       if (head.number > head.ceiling || head.ceiling - head.number < count) return;
       raise(newest_on_ms_, event.queued.on_ms());
-      if (into.stream_hash == 0 || event.stream != into.stream.view()) {
+      if (into.ways == 0 || event.stream != into.stream.view()) {
         into.stream.assign_cut(event.stream);
-        into.stream_hash = name_hash(event.stream);
+        into.ways = names_.ways_of(event.stream);
       }
       const std::uint32_t alarm_name = event.alarm.empty() ? 0 : name_hash(event.alarm);
       for (std::uint32_t i = 0; i < count; ++i) {
@@ -251,7 +251,8 @@ void Queue::apply(const Record& record, std::uint32_t at, Scan& into) {
         entry->moved_body_at = head.lsn;  // as below
         entry->cls = event.cls;
         entry->bytes = static_cast<std::uint16_t>(record.space / count + kStateShare);
-        entry->stream = into.stream_hash;
+        entry->ways = into.ways;
+        if (entry->since_s == 0) entry->since_s = static_cast<std::uint32_t>(event.queued.on_ms() / 1000);
         entry->alarm = alarm_name;
         entry->expires_s = event.expires_s;
         entry->recipient = phone_hash(load64(event.packed_phones.data() + 8 * i));
@@ -282,6 +283,9 @@ void Queue::apply(const Record& record, std::uint32_t at, Scan& into) {
       entry->sends = state.value().sends;
       entry->attempts = state.value().attempts;
       entry->reopened = state.value().reopened;
+      entry->way = state.value().way;
+      entry->closed = state.value().closed;
+      if (state.value().since_s != 0) entry->since_s = state.value().since_s;
       return;
     }
     case RecordKind::alarm: {

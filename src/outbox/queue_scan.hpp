@@ -27,8 +27,8 @@ struct Queue::Scan {
   std::uint32_t next_number = 1;
   bool sealed = false;
   Event event;            // read last; here as it is large
-  FixedText<kMaxName> stream;  // of it: most events have the same
-  std::uint32_t stream_hash = 0;
+  FixedText<kMaxWayNames> stream;  // of it: most events have the same
+  std::uint16_t ways = 0;
   std::size_t gaps = 0;   // runs of LSNs that were not found
 };
 

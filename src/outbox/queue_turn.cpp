@@ -193,6 +193,7 @@ bool Queue::turn_entry(Entry& entry) {
       without_words.sends = entry.sends;
       without_words.attempts = entry.attempts;
       without_words.reopened = entry.reopened;
+      write_way(entry, without_words);
       payload = Bytes{shorter}.first(encode_message_state(without_words, shorter));
       kind = ended(entry.state) ? RecordKind::ended : RecordKind::state;
     }

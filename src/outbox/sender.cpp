@@ -38,7 +38,7 @@ Sender::State Sender::state() const {
 void Sender::configure(const Settings& settings) {
   settings_ = settings;
   stream_id_ = settings.send_path.empty() ? 0 : name_hash(settings.name);
-  delivery_.configure(stream_id_, settings.receipts_for);
+  delivery_.configure(stream_id_, settings.receipts_for, settings.receipts_at);
   call_.configure(settings);
 }
 
@@ -195,7 +195,7 @@ bool Sender::begin(Instant now) {
 Status Sender::prepare(const Clocks& clocks) {
   batch_size_ = outbox_.pick(stream_id_, clocks.now, others_first_ ? Outbox::After::troubled : Outbox::After::others,
                              Span<std::uint32_t>{batch_, settings_.form != nullptr ? 1 : batch_limit_});
-  to_troubled_ = batch_size_ > 0 && outbox_.is_in_trouble(batch_[0]);
+  to_troubled_ = batch_size_ > 0 && outbox_.is_in_trouble(stream_id_, batch_[0]);
   // Trouble may have cut the next request to one message: that alone is not the others' turn.
   others_first_ = to_troubled_ || (others_first_ && batch_limit_ < kMaxBatch);
   while (batch_size_ > 0 && !compose(clocks)) {
@@ -209,9 +209,9 @@ Status Sender::prepare(const Clocks& clocks) {
   }
   wait_for_ = 0;
   for (std::size_t i = 0; i < batch_size_; ++i) {
-    const auto ticket = outbox_.sending(batch_[i], clocks, segments_[i]);
+    const auto ticket = outbox_.sending(stream_id_, batch_[i], clocks, segments_[i]);
     if (!ticket.ok()) {  // no room for the record: the medium is behind
-      for (std::size_t k = i; k < batch_size_; ++k) outbox_.postpone(batch_[k], clocks.now + kMediumBehind);
+      for (std::size_t k = i; k < batch_size_; ++k) outbox_.postpone(stream_id_, batch_[k], clocks.now + kMediumBehind);
       batch_size_ = i;
       take_back(clocks.now + kMediumBehind, clocks);
       return Code::empty;

@@ -81,7 +81,8 @@ void Sender::judge_receipts(const Clocks& clocks, std::uint32_t random) {
     case Whole::judged: break;
   }
   // The files turn, or the medium does not answer: those that are left are asked for once more.
-  if (!take_receipts(Span<const StatusVerdict>{verdicts, asked.size()}, clocks))
+  if (!take_receipts(Span<const std::string_view>{uuids, asked.size()}, Span<const StatusVerdict>{verdicts, asked.size()},
+                     clocks))
     return delivery_.wait(clocks.now + kMediumBehind);
   const std::size_t given_up = delivery_.answered(clocks.now);
   if (judgement.rate_limited) return no_receipts("RATE_LIMIT", at_least, clocks, random);
@@ -95,7 +96,8 @@ void Sender::judge_receipts(const Clocks& clocks, std::uint32_t random) {
 }
 
 // False: some are not on record; they are asked for again.
-bool Sender::take_receipts(Span<const StatusVerdict> verdicts, const Clocks& clocks) {
+bool Sender::take_receipts(Span<const std::string_view> uuids, Span<const StatusVerdict> verdicts,
+                           const Clocks& clocks) {
   bool taken = true;
   for (std::size_t i = 0; i < verdicts.size(); ++i) {
     char text[kMaxReason];
@@ -104,7 +106,9 @@ bool Sender::take_receipts(Span<const StatusVerdict> verdicts, const Clocks& clo
     FixedText<kMaxReason> shown;
     shown.assign_cut(words.view());
     hide(settings_.token, shown);
-    taken = outbox_.receipt(delivery_.asked()[i], verdicts[i].receipt, shown.view(), clocks).code() != Code::full && taken;
+    const std::uint32_t number = delivery_.asked()[i];
+    taken = outbox_.receipt(number, verdicts[i].receipt, shown.view(), clocks, uuids[i]).code() != Code::full && taken;
+    outbox_.undelivered(number, clocks);
   }
   return taken;
 }

@@ -67,7 +67,7 @@ struct Arguments {
   std::string_view token_file;          // token set STREAM [FILE or -]; empty: ask
   std::string_view to[kMaxPhones];      // send --to, each as written, commas included
   std::size_t to_count = 0;
-  std::string_view stream;              // send, text, otp --stream; empty: the first one
+  std::string_view stream;              // send (with commas), text, otp --stream; empty: the first one
   std::string_view code;                // otp send --code, empty: the service makes one; otp verify CODE, - for stdin
   Class cls = Class::warning;           // send --class
   Millis wait;                          // send --wait; 0: not given

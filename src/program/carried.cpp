@@ -3,7 +3,7 @@
 
 namespace tocsin {
 
-void Carried::save(const Queue& queue, const Index& index) {
+void Carried::save(const Queue& queue, const Index& index, std::uint32_t on_s) {
   from_ = size_ = messages_ = lost_ = 0;
   alarm_count_ = 0;
   for (const Queue::Alarm& alarm : queue.alarms()) alarms_[alarm_count_++] = alarm;
@@ -30,6 +30,9 @@ void Carried::save(const Queue& queue, const Index& index) {
       m[15] = entry.failures;
       m[16] = entry.repeat;
       m[17] = entry.reopened;
+      m[18] = static_cast<std::uint8_t>(entry.way | entry.closed << 4);
+      const std::uint32_t waited_min = entry.since_s < on_s ? (on_s - entry.since_s) / 60 : 0;
+      m[19] = static_cast<std::uint8_t>(waited_min < UINT8_MAX ? waited_min : UINT8_MAX);
     }
     if (count == 0) continue;
     Event event = body.value().event;
@@ -59,7 +62,9 @@ bool Carried::front(Front& into) const {
   for (std::size_t i = 0; i < into.count; ++i) {
     const std::uint8_t* const m = p + kHeadBytes + i * kMessageBytes;
     into.phones[i] = into.event.phone(i);
-    into.messages[i] = {load32(m), {load64(m + 4), load16(m + 12), m[14], m[15], m[16] != 0, m[17] != 0}};
+    into.messages[i] = {load32(m), {load64(m + 4), load16(m + 12), m[14], m[15], m[16] != 0, m[17] != 0,
+                                    static_cast<std::uint8_t>(m[18] & 15), static_cast<std::uint8_t>(m[18] >> 4),
+                                    m[19] * 60U}};
   }
   into.event.phones = Span<const Phone>{into.phones, into.count};
   into.event.packed_phones = {};

@@ -27,7 +27,8 @@ class Carried {
 
   Carried() {}
   // Takes all that waits. A message whose text cannot be read back is left out and counted in lost().
-  void save(const Queue& queue, const Index& index);
+  // `on_s`: how long the device has been on, for that queue.
+  void save(const Queue& queue, const Index& index, std::uint32_t on_s);
   bool empty() const { return from_ == size_; }
   std::size_t messages() const { return messages_; }  // that are still here
   std::size_t lost() const { return lost_; }

@@ -38,12 +38,12 @@ class Reasons {
     return line_of(TextWriter(words).text("[class ").text(word(cls)).text("]").view());
   }
   // The same of its stream's, and its phone's, in segments.
-  std::string_view of_segments(const Event& event, const Phone& phone) const {
+  std::string_view of_segments(const Event& event, std::string_view stream, const Phone& phone) const {
     const bool critical = event.cls == Class::critical || event.alarm == kSelfAlarm;
     for (const bool of_phone : {false, true}) {
       char words[kMaxName + 40];
       TextWriter name(words);
-      name.text("[segments ").text(event.stream);
+      name.text("[segments ").text(stream);
       const auto digits = parse_number(phone.view());
       if (of_phone) name.text(" ").number(phone_hash(digits.ok() ? digits.value() : 0));
       const std::string_view said = line_of(name.text(critical ? " critical]" : "]").view());
@@ -76,10 +76,28 @@ class Reasons {
 
 enum class Where : std::uint8_t { in_files, in_memory };  // of a daemon, and nowhere else
 
+// The one that it goes by, or went by last.
+std::string_view stream_of(const Reader::Message& message) {
+  return stream_at(message.body.event.stream, message.state.way);
+}
+
+// Each of several in order, with what it said.
+void write_streams(const Reader::Message& message, JsonWriter& json) {
+  const std::string_view names = message.body.event.stream;
+  json.open_array("streams");
+  for (std::size_t way = 0; !stream_at(names, way).empty(); ++way) {
+    json.open_object();
+    json.field("name", stream_at(names, way));
+    json.text_or_null("said", said_by(message.state.reason, names, way));
+    json.close_object();
+  }
+  json.close_array();
+}
+
 // Of one that the service has, and of which nothing more came in the time that its stream gives it: its age, as far as
 // the queue tells.
 std::string_view no_receipt(const Config& config, const Reader::Message& message, std::uint64_t on_ms, Span<char> room) {
-  const std::size_t stream = config.find_stream(message.body.event.stream);
+  const std::size_t stream = config.find_stream(stream_of(message));
   const Millis most = stream == kNotFound ? Millis{0} : config.streams[stream].status_for;
   const std::uint64_t since_ms = message.state.at.on_ms();
   const bool over = on_ms > since_ms && on_ms - since_ms >= static_cast<std::uint64_t>(most.count);
@@ -100,8 +118,9 @@ std::string_view reason_of(const Call& call, const Reader& reader, const Reader:
   // What it waits for now comes before what its last record tells.
   if (where == Where::in_files && !reasons.of_files().empty()) return reasons.of_files();
   const Event& event = message.body.event;
+  const std::string_view stream = stream_of(message);
   for (const std::string_view reason :
-       {reasons.of(event.cls), reasons.of_segments(event, message.phone), reasons.of(event.stream), recorded})
+       {reasons.of(event.cls), reasons.of_segments(event, stream, message.phone), reasons.of(stream), recorded})
     if (!reason.empty()) return reason;
   return reasons.of_medium();
 }
@@ -138,7 +157,8 @@ void write_fields(const Reader::Message& message, std::string_view reason, Where
   json.field("id", message.id.view());
   json.field("to", message.phone.view());
   json.field("text", event.text);
-  json.field("stream", event.stream);
+  json.field("stream", stream_of(message));
+  write_streams(message, json);
   json.field("class", word(event.cls));
   json.text_or_null("alarm", event.alarm);
   json.field("state", word(message.state.state));
@@ -180,6 +200,8 @@ class Life {
       before_ = sends_;
       sends_ = state.value().sends;
       is_again_ = state.value().reopened && (!step_.reopened || ended(step_.state));
+      goes_on_ = (state.value().closed & ~closed_) != 0;
+      closed_ = state.value().closed;
       step_ = state.value();
       return true;
     }
@@ -192,6 +214,7 @@ class Life {
   std::string_view what() const {
     if (ended(step_.state)) return word(step_.state);
     if (is_again_ || is_by_hand()) return "waits again";
+    if (goes_on_) return "goes on by its next stream";
     if (sends_ > before_ && step_.reason.empty()) return "is being sent";
     if (sends_ < before_ || (sends_ == 0 && step_.attempts > 0)) return "came to nothing";
     return step_.attempts == 0 ? "waits" : "not known to have arrived";
@@ -204,7 +227,8 @@ class Life {
   std::size_t at_ = 0;
   std::uint32_t hash_ = 0;
   std::uint8_t sends_ = 0, before_ = 0;
-  bool is_again_ = false;
+  std::uint8_t closed_ = 0;
+  bool is_again_ = false, goes_on_ = false;
   MessageState step_;
   alignas(8) std::uint8_t memory_[kBlock];
 };
@@ -257,8 +281,9 @@ void print_line(const Reader::Message& message, std::string_view reason, Where w
 }
 
 // The text as its stream sends it, by the configuration of now; empty: as it is.
-std::string_view sent_as(const Event& event, const Config& config, Span<char> memory) {
-  const std::size_t stream = config.find_stream(event.stream);
+std::string_view sent_as(const Reader::Message& message, const Config& config, Span<char> memory) {
+  const Event& event = message.body.event;
+  const std::size_t stream = config.find_stream(stream_of(message));
   if (stream == kNotFound) return {};
   const SentText sent = as_sent(event.text, config.streams[stream].sms, Copy::first, memory);
   return sent.transliterated || sent.shortened ? sent.text : std::string_view{};
@@ -376,7 +401,7 @@ Exit show_message(const Call& call) {
   }
   const std::string_view reason = reason_of(call, reader, m, place, reasons);
   char sent[kMaxSentText];
-  const std::string_view as_sent_now = sent_as(m.body.event, call.config, sent);
+  const std::string_view as_sent_now = sent_as(m, call.config, sent);
   if (call.arguments.json) {
     JsonWriter json({text, sizeof text - 1});
     json.open_object();
@@ -390,7 +415,9 @@ Exit show_message(const Call& call) {
   const Event& event = m.body.event;
   TextWriter out(text);
   out.text("id        ").text(m.id.view()).text("\nto        ").text(m.phone.view());
-  out.text("\nstream    ").text(event.stream).text("\nclass     ").text(word(event.cls));
+  out.text("\nstream    ").text(stream_of(m));
+  if (!stream_at(event.stream, 1).empty()) out.text(", of ").text(event.stream).text(" in this order");
+  out.text("\nclass     ").text(word(event.cls));
   if (!event.alarm.empty())
     out.text("\nalarm     ")
         .text(event.alarm)

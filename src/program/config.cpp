@@ -8,6 +8,9 @@
 #include "port/linux/system.hpp"
 
 namespace tocsin {
+
+static_assert(kMaxStreams <= kMaxWays);
+
 namespace {
 
 template <typename T>
@@ -189,6 +192,57 @@ Status add_recipients(const Config& config, std::string_view to, PhoneList& into
     TRY(add_part(config, trim(take_until(to, ',')), into, why));
   }
   return {};
+}
+
+Status read_ways(const Config& config, std::string_view written, Ways& into, TextWriter& why) {
+  into.count = 0;
+  const std::size_t first = config.first_stream();
+  if (written.empty() && first == kNotFound) {
+    why.text("no stream takes messages, all are of type otp: add a [stream NAME] of another type");
+    return Code::empty;
+  }
+  if (written.empty()) {
+    into.at[into.count++] = static_cast<std::uint8_t>(first);
+    return {};
+  }
+  for (bool more = true; more;) {
+    more = find(written, ',') != kNotFound;
+    const std::string_view name = trim(take_until(written, ','));
+    const std::size_t at = config.find_stream(name);
+    bool twice = false;
+    for (std::size_t n = 0; n < into.count; ++n) twice = twice || into.at[n] == at;
+    if (name.empty()) {
+      why.text("a stream is missing: write their names with one comma between two");
+      return Code::bad_value;
+    }
+    if (at == kNotFound) {
+      std::string_view names[kMaxStreams];
+      for (std::size_t n = 0; n < config.stream_count; ++n) names[n] = config.streams[n].name;
+      const std::string_view near = nearest(name, {names, config.stream_count});
+      write_quoted(name, why.text("there is no stream "));
+      if (!near.empty()) why.text(": did you mean `").text(near).text("`?");
+      else why.text(": add a [stream NAME] section for it");
+      if (near.empty() && config.stream_count > 0) write_streams(config, why.text(", "));
+      return Code::not_found;
+    }
+    if (config.streams[at].type == StreamType::otp) {
+      write_quoted(name, why.text("the stream "));
+      why.text(" is for one-time codes alone (type otp): name another one");
+      return Code::empty;
+    }
+    if (twice) {  // more than kMaxWays are there only if one is
+      write_quoted(name, why);
+      why.text(" stands twice: leave one");
+      return Code::bad_value;
+    }
+    into.at[into.count++] = static_cast<std::uint8_t>(at);
+  }
+  return {};
+}
+
+void write_ways(const Config& config, const Ways& ways, std::string_view between, TextWriter& into) {
+  for (std::size_t n = 0; n < ways.count; ++n)
+    into.text(n == 0 ? std::string_view{} : between).text(config.streams[ways.at[n]].name);
 }
 
 void write_quoted(std::string_view written, TextWriter& into) {

@@ -25,7 +25,6 @@ namespace tocsin {
 inline constexpr std::size_t kMaxConfigFile = 65'536;  // bytes
 inline constexpr std::size_t kMaxConfigErrors = 50;    // kept; the others are counted
 inline constexpr std::string_view kDefaultConfigPath = "/etc/tocsin/tocsin.conf";
-inline constexpr std::uint8_t kNoStream = 255;
 
 struct DeviceConfig {
   std::string_view name;                            // 1 to kMaxDeviceName of [A-Za-z0-9._-]
@@ -60,6 +59,9 @@ struct StreamConfig {
   std::string_view request_body;                   // the file of a form
   std::string_view status_path = "/messages_status/";  // behind path_prefix; empty: not known
   Millis status_for = hours(24);                   // so long receipts are asked for; 0: not at all
+  Millis fallback_after = minutes(10);             // as in StreamRules
+  Millis undelivered_after{0};
+  std::uint32_t undelivered_line = 0;              // of that key
   std::string_view event;                          // of event_send only
   Places variables = kAllVariables;              // of its template
   std::string_view token_file;
@@ -95,6 +97,12 @@ struct GroupConfig {
   std::uint32_t line = 0;
 };
 
+// Indexes of streams, in the order in which a message goes by them; none twice.
+struct Ways {
+  std::uint8_t at[kMaxWays] = {};
+  std::uint8_t count = 0;
+};
+
 struct AlarmConfig {
   std::string_view name;
   std::string_view gpio;           // empty: raised by command only
@@ -102,7 +110,7 @@ struct AlarmConfig {
   Millis debounce = milliseconds(20);
   Class cls = Class::critical;
   std::string_view to;             // checked; add_recipients() makes phones of it
-  std::uint8_t stream = kNoStream;  // index; the first stream unless the file names one
+  Ways ways;                       // the first stream unless the file names some
   std::string_view text;           // with placeholders; fits kMaxText when they are filled in
   std::string_view clear_text;     // empty: the end is not told
   std::uint32_t line = 0;
@@ -207,6 +215,7 @@ Status load_config(std::string_view path, ConfigFile& into, ConfigErrors& errors
 struct PhoneList {
   Phone phones[kMaxPhones];
   std::size_t count = 0;
+  char streams[kMaxWayNames];  // room for the names of an alarm's
   Span<const Phone> view() const { return {phones, count}; }
 };
 
@@ -214,6 +223,13 @@ struct PhoneList {
 // that is there already is not added again. Errors, with `why` in one line ("what: what to do"):
 // not_found (a name), bad_value (a number, an empty part), full (above kMaxPhones). `into` may have some.
 Status add_recipients(const Config& config, std::string_view to, PhoneList& into, TextWriter& why);
+
+// The streams that `written` names, in its order; empty: the first that takes messages. Errors, with `why` in one line
+// ("what: what to do"): not_found (a name), bad_value (an empty part, one twice, too many), empty (it takes no messages, or
+// none does). `into` may have some.
+Status read_ways(const Config& config, std::string_view written, Ways& into, TextWriter& why);
+// Their names with `between` between them; with a comma as in Event::stream.
+void write_ways(const Config& config, const Ways& ways, std::string_view between, TextWriter& into);
 
 // The placeholders of an alarm's texts, as they are written without braces; {reason} is known in [alarm self].
 inline constexpr std::string_view kPlaceholders[] = {"device", "alarm", "time", "duration", "code"};

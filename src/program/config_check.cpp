@@ -99,18 +99,20 @@ bool check_text_size(const PendingReferences::Reference& text, const Config& con
 // The end of an alarm's text that is never sent should be no surprise.
 void check_segments(const PendingReferences::Reference& text, const Config& config, const AlarmConfig& alarm,
                     ConfigErrors& errors) {
-  if (alarm.stream == kNoStream) return;
-  const SmsRules& rules = config.streams[alarm.stream].sms;
   char filled[kMaxText], memory[kMaxSentText];
   TextWriter writer{filled};
   Clocks at;
   at.wall_trusted = true;
   write_alarm_text(text.written, config.device.name, alarm.name, at, hours(1000), "K7QP", writer);
-  if (!as_sent(writer.view(), rules, Copy::first, memory).shortened) return;
-  Complaint complaint{errors, text.line, ConfigErrors::Kind::warning};
-  complaint.text("the text takes more than ").number(rules.max_segments);
-  complaint.text(rules.max_segments == 1 ? " segment" : " segments");
-  complaint.text(" and its end is not sent: make it shorter, or raise max_segments of its stream (tocsin text)");
+  for (std::size_t n = 0; n < alarm.ways.count; ++n) {
+    const SmsRules& rules = config.streams[alarm.ways.at[n]].sms;
+    if (!as_sent(writer.view(), rules, Copy::first, memory).shortened) continue;
+    Complaint complaint{errors, text.line, ConfigErrors::Kind::warning};
+    complaint.text("the text takes more than ").number(rules.max_segments);
+    complaint.text(rules.max_segments == 1 ? " segment" : " segments");
+    complaint.text(" and its end is not sent: make it shorter, or raise max_segments of its stream (tocsin text)");
+    return;
+  }
 }
 
 void check_line_is_free(std::size_t at, const Config& config, ConfigErrors& errors) {
@@ -141,34 +143,31 @@ void resolve_alarm(const PendingReferences::OfAlarm& pending, AlarmConfig& alarm
     if (!add_recipients(config, alarm.to, phones, why).ok())
       Complaint{errors, pending.to.line}.text(why.view());
   }
-  const std::size_t first = config.first_stream();
-  alarm.stream = first != kNotFound ? static_cast<std::uint8_t>(first) : kNoStream;
-  if (first == kNotFound && config.stream_count > 0 && pending.stream.line == 0)
-    Complaint{errors, alarm.line}.text("no stream takes messages, all are of type otp: add a [stream NAME] of another type");
-  if (pending.stream.line != 0) {
-    const std::size_t at = config.find_stream(pending.stream.written);
-    if (at != kNotFound && config.streams[at].type == StreamType::otp) {
-      Complaint complaint{errors, pending.stream.line};
-      complaint.text("the stream ").code(pending.stream.written).text(" is for one-time codes alone (type otp): ");
-      complaint.text("name another one");
-    } else if (at != kNotFound) {
-      alarm.stream = static_cast<std::uint8_t>(at);
-    } else {
-      Complaint complaint{errors, pending.stream.line};
-      complaint.text("there is no stream ").code(pending.stream.written).text(": ");
-      const std::string_view near = near_name(pending.stream.written, config.streams, config.stream_count);
-      if (near.empty()) {
-        complaint.text("add a [stream NAME] section for it");
-      } else {
-        complaint.text("did you mean ").code(near).text("?");
-      }
-    }
-  }
+  char memory[300];
+  TextWriter why{memory};
+  const Status named = read_ways(config, pending.stream.written, alarm.ways, why);
+  if (!named.ok() && (config.stream_count > 0 || pending.stream.line != 0))
+    Complaint{errors, pending.stream.line != 0 ? pending.stream.line : alarm.line}.text(why.view());
   for (const PendingReferences::Reference& text : {pending.text, pending.clear_text})
     if (check_text_size(text, config, alarm, errors)) check_segments(text, config, alarm, errors);
 }
 
+// Nothing goes on to the next stream for want of a receipt where none can come.
+void check_receipts(const Config& config, ConfigErrors& errors) {
+  for (std::size_t at = 0; at < config.stream_count; ++at) {
+    const StreamConfig& stream = config.streams[at];
+    if (stream.undelivered_after.count == 0) continue;
+    if (stream.status_for.count == 0 && config.webhook.host.empty())
+      Complaint{errors, stream.undelivered_line}.text(
+          "`undelivered_after` needs receipts, and none come: set status_for, or add [webhook]");
+    if (stream.status_for.count != 0 && stream.status_for < stream.undelivered_after)
+      Complaint{errors, stream.undelivered_line}.text(
+          "`undelivered_after` is longer than `status_for`: receipts are not asked for so long");
+  }
+}
+
 void check_streams(const Config& config, std::uint32_t last_line, ConfigErrors& errors) {
+  check_receipts(config, errors);
   if (config.stream_count == 0)
     Complaint{errors, last_line}.text("there is no stream to send by: add a [stream NAME] section");
   // The queue knows a message's stream by this hash.

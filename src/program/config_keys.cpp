@@ -37,6 +37,8 @@ constexpr Key kKeys[kKeyCount] = {
     {Section::stream, "retry_min", Need::optional, "5s"},
     {Section::stream, "retry_max", Need::optional, "15m"},
     {Section::stream, "status_for", Need::optional, "24h, or off"},
+    {Section::stream, "fallback_after", Need::optional, "10m"},
+    {Section::stream, "undelivered_after", Need::optional, "10m, or off"},
     {Section::stream, "crl_file", Need::optional, "/etc/tocsin/revoked.pem"},
     {Section::stream, "pin_sha256", Need::optional, "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg="},
     {Section::stream, "client_cert_file", Need::optional, "/etc/tocsin/device.pem"},

@@ -21,7 +21,7 @@ struct Key {
   Need need;
   std::string_view example;
 };
-inline constexpr std::size_t kKeyCount = 61;
+inline constexpr std::size_t kKeyCount = 63;
 extern const Key kKeys[kKeyCount];
 
 // kNotFound: the section has no such key.

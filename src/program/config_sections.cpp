@@ -377,6 +377,11 @@ void ConfigReader::stream_value(const IniItem& item, const Value& value) {
   if (item.word == "timeout") return value.duration(seconds(5), minutes(5), stream.timeout);
   if (item.word == "retry_min") return value.duration(seconds(1), hours(24), stream.retry_min);
   if (item.word == "retry_max") return value.duration(seconds(1), hours(24), stream.retry_max);
+  if (item.word == "fallback_after") return value.duration(seconds(10), hours(7 * 24), stream.fallback_after);
+  if (item.word == "undelivered_after") {
+    stream.undelivered_line = item.line;
+    return value.duration_or("off", seconds(10), hours(7 * 24), stream.undelivered_after);
+  }
   if (item.word == "status_for") return value.duration_or("off", minutes(1), hours(30 * 24), stream.status_for);
 }
 

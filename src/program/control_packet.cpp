@@ -118,7 +118,7 @@ Status take_value(Tag tag, Bytes value, ControlRequest& into, TextWriter& why) {
         return bad(why, "no such class");
       into.cls = static_cast<Class>(value[0]);
       return {};
-    case Tag::stream: into.stream = as_text(value); return bad_name(why, value, kMaxName);
+    case Tag::stream: into.stream = as_text(value); return bad_name(why, value, kMaxWayNames);
     case Tag::subject:
       into.subject = as_text(value);
       return bad_name(why, value, kMaxId);  // or shorter: nothing of that name is found

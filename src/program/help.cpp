@@ -50,7 +50,7 @@ constexpr Help kHelp[] = {
      "\n"
      "One message to each number, contact or group. Prints their ids once all are on the medium.\n"
      "  --to      more than once, or with commas\n"
-     "  --stream  a [stream] of the configuration; else the first one\n"
+     "  --stream  a [stream] of the configuration, or several in order, with commas; else the first one\n"
      "  --class   critical, warning (if you do not say) or info: what is sent first\n"
      "  --wait    seconds to wait until the service has them; the exit status says what became of them\n"
      "  TEXT      one argument; - reads it from stdin; behind -- it may begin with -\n"

@@ -25,6 +25,8 @@ bool add_to_list(const Entry& entry, const Queue::Body& body, const Result<Messa
   } else if (entry.state != State::queued) {
     MessageState now;
     now.state = entry.state;
+    now.way = entry.way;
+    now.closed = entry.closed;
     state_bytes = encode_message_state(now, last);
   }
   if (kItemHead + event_bytes + state_bytes > into.size() - size) return false;

@@ -185,6 +185,14 @@ void Owner::tell_end(const MessageId& id, std::uint32_t number, State state, std
            line.view());
 }
 
+void Owner::message_goes_on(const MessageId& id, std::uint32_t, std::string_view words) {
+  char text[Log::kMaxLine];
+  TextWriter line(text);
+  line.text("message ").text(id.view()).text(" goes on by its next stream: ");
+  write_without_phones(words, line);
+  log_line(LogLevel::warning, line.view());
+}
+
 void Owner::message_set_aside(const MessageId& id, std::uint32_t number, std::string_view reason) {
   char text[Log::kMaxLine], masked[kMaxReason];
   TextWriter line(text), words(masked);
@@ -233,7 +241,7 @@ void Owner::segments_spent(std::uint32_t number, SegmentBudgets::Whose whose, Se
   TextWriter line(text), what(words);
   for (std::size_t i = 0; entry != nullptr && i < config_->stream_count; ++i) {
     const StreamConfig& stream = config_->streams[i];
-    if (name_hash(stream.name) != entry->stream) continue;
+    if (name_hash(stream.name) != outbox_.stream_of(*entry)) continue;
     const bool of_phone = whose == SegmentBudgets::Whose::recipient;
     if (of_phone) {
       alignas(8) std::uint8_t scratch[kBlock];

@@ -124,6 +124,7 @@ class Owner final : public Observer {
                      std::string_view reason) override;
   void message_set_aside(const MessageId& id, std::uint32_t number, std::string_view reason) override;
   void receipt_came(const MessageId& id, std::uint32_t number, State state, std::string_view reason) override;
+  void message_goes_on(const MessageId& id, std::uint32_t number, std::string_view words) override;
   void receipts_changed(std::string_view stream, std::string_view words) override;
   void stream_changed(std::string_view stream, std::string_view condition, std::string_view reason) override;
   void answer_not_understood(const OddAnswer& answer) override;
@@ -154,6 +155,7 @@ class Owner final : public Observer {
   Status load_queue();
   void take_found(const Queue::Found& found);
   void write_unreadable(Status failure, TextWriter& into) const;
+  void know_streams();
   void begin_run();
   void let_go();
   void begin_outbox();
@@ -232,7 +234,7 @@ class Owner final : public Observer {
   bool is_safe(std::string_view alarm) const;
   void poll_lines(Instant now);
   Exit not_posted(Code code, std::string_view what, TextWriter& why) const;
-  void hurry(std::string_view stream, Class cls, Instant now);
+  void hurry(std::string_view streams, Class cls, Instant now);
   AlarmRule rule(const AlarmConfig& alarm, PhoneList& phones) const;
   void tell_end(const MessageId& id, std::uint32_t number, State state, std::string_view reason, SelfKind failed);
   void log_line(LogLevel level, std::string_view text);

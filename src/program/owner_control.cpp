@@ -244,22 +244,17 @@ void Owner::look_after(Waiting& waiting, Instant now) {
 
 Owner::Posted Owner::post(const ControlRequest& request, TextWriter& why) {
   Posted posted;
-  const std::size_t stream = request.stream.empty() ? config_->first_stream() : config_->find_stream(request.stream);
-  if (stream == kNotFound && !request.stream.empty()) {
-    why.text("there is no [stream ").text(request.stream).text("] in the configuration: ");
-    write_streams(*config_, why);
-    posted.exit = Exit::bad_data;
+  Ways ways;
+  if (const Status named = read_ways(*config_, request.stream, ways, why); !named.ok()) {
+    posted.exit = named.code() == Code::empty ? Exit::config : Exit::bad_data;
     return posted;
   }
-  if (stream == kNotFound || config_->streams[stream].type == StreamType::otp) {
-    why.text(stream == kNotFound ? "no stream takes messages: add a [stream NAME] of another type than otp"
-                                 : "this stream is for one-time codes alone (type otp): name another one with --stream");
-    posted.exit = Exit::config;
-    return posted;
-  }
+  char names[kMaxWayNames];
+  TextWriter stream(names);
+  write_ways(*config_, ways, ",", stream);
   Event event;
   event.cls = request.cls;
-  event.stream = config_->streams[stream].name;
+  event.stream = stream.view();
   event.text = request.text;
   event.phones = request.recipients();
   const Clocks clocks = read_clocks();
@@ -301,7 +296,7 @@ Exit Owner::outcome(std::uint32_t first, std::size_t count) const {
     if (entry->state == State::failed) exit = Exit::refused;
     if (!ended(entry->state))
       for (std::size_t s = 0; s < stream_count_; ++s)
-        if (name_hash(senders_[s]->name()) == entry->stream) {
+        if (name_hash(senders_[s]->name()) == outbox_.stream_of(*entry)) {
           if (senders_[s]->trouble() == Sender::State::held) exit = Exit::token;
           if (senders_[s]->trouble() == Sender::State::backing_off) exit = Exit::unreachable;
         }

@@ -138,8 +138,8 @@ Status Owner::take_receipt(const Webhook& hook) {
   write_receipt(verdict, words);
   Clocks clocks = read_clocks();
   for (std::size_t i = 0; i < stream_count_; ++i)
-    if (name_hash(senders_[i]->name()) == entry->stream) clocks = vouched_for(clocks, i);
-  const Status noted = outbox_.receipt(entry->number, verdict.receipt, words.view(), clocks);
+    if (name_hash(senders_[i]->name()) == outbox_.stream_of(*entry)) clocks = vouched_for(clocks, i);
+  const Status noted = outbox_.receipt(entry->number, verdict.receipt, words.view(), clocks, hook.uuid);
   return noted.code() == Code::full ? noted : Status{};
 }
 

@@ -44,7 +44,9 @@ AlarmRule Owner::rule(const AlarmConfig& alarm, PhoneList& phones) const {
   AlarmRule rule;
   rule.name = alarm.name;
   rule.cls = alarm.cls;
-  rule.stream = config_->streams[alarm.stream].name;
+  TextWriter names(phones.streams);
+  write_ways(*config_, alarm.ways, ",", names);
+  rule.stream = names.view();
   rule.text = alarm.text;
   rule.clear_text = alarm.clear_text;
   rule.phones = phones.view();
@@ -74,8 +76,9 @@ Exit Owner::not_posted(Code code, std::string_view what, TextWriter& why) const 
 }
 
 // A critical message does not sit out a backoff that older trouble caused.
-void Owner::hurry(std::string_view stream, Class cls, Instant now) {
+void Owner::hurry(std::string_view streams, Class cls, Instant now) {
   if (cls != Class::critical) return;
+  const std::string_view stream = stream_at(streams, 0);
   for (std::size_t i = 0; i < stream_count_; ++i)
     if (senders_[i]->name() == stream) senders_[i]->urgent(now);
 }

@@ -142,10 +142,10 @@ void Owner::move_to_state(Instant now) {
   hooks_.settle(0, HookServer::Medium::fails, now);
   look_at_kept_ = Instant{};
   forgetting_ = false;
-  carried_.save(queue_, index_);
   const Tally tally = outbox_.tally();
   const SegmentBudgets segments = outbox_.segments();
   const auto on_s = static_cast<std::uint32_t>(queue_.on_ms(now) / 1000);
+  carried_.save(queue_, index_, on_s);
   even_.close();
   odd_.close();
   open_files();
@@ -283,6 +283,7 @@ void Owner::renew_queue() {
   index_.clear();
   queue_.~Queue();
   new (&queue_) Queue(even_, odd_, index_);
+  know_streams();
   outbox_.~Outbox();
   new (&outbox_) Outbox(queue_, index_, *this);
 }

@@ -166,6 +166,10 @@ void Owner::take_found(const Queue::Found& found) {
   }
 }
 
+void Owner::know_streams() {
+  for (std::size_t i = 0; i < config_->stream_count; ++i) queue_.know_streams(config_->streams[i].name);
+}
+
 void Owner::begin_run() {
   const Queue::Start start = this_start();
   random_state_ = start.random[0] | 1;
@@ -178,19 +182,24 @@ void Owner::begin_run() {
 void Owner::begin_outbox() {
   outbox_.configure(config_->rules, config_->device.history);
   SegmentLimits limits[kMaxStreams];
+  StreamRules rules[kMaxStreams];
   for (std::size_t i = 0; i < config_->stream_count; ++i) {
     const StreamConfig& stream = config_->streams[i];
     limits[i] = {name_hash(stream.name), stream.segments_per_day, stream.recipient_segments_per_day,
                  stream.critical_reserve, stream.sms};
+    rules[i] = {limits[i].stream, stream.fallback_after, stream.undelivered_after, stream.status_for.count != 0};
+    if (stream.type == StreamType::otp) rules[i].fallback_after = Millis{0};  // it takes no messages any more
   }
   outbox_.limit_segments({limits, config_->stream_count});
   if (!in_memory_) learn_time_from_record(queue_, index_);
+  outbox_.configure_streams({rules, config_->stream_count});
   outbox_.load(read_clocks());
 }
 
 Exit Owner::open(const Config& config, Role role, TextWriter& why) {
   config_ = &config;
   role_ = role;
+  know_streams();
   Status state = files_.open_directory(config.device);
   if (state.ok()) state = lock_state(why);
   if (state.code() == Code::busy) return Exit::later;

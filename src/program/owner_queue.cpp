@@ -47,7 +47,6 @@ Owner::Posted Owner::change_message(const ControlRequest& request, TextWriter& w
   }
   const std::uint32_t number = entry->number;
   const State state = entry->state;
-  const std::uint32_t stream = entry->stream;
   const Clocks clocks = read_clocks();
   const bool retry = request.ask == Ask::retry;
   const Status changed = retry ? outbox_.retry(number, clocks) : outbox_.drop(number, clocks);
@@ -69,8 +68,9 @@ Owner::Posted Owner::change_message(const ControlRequest& request, TextWriter& w
   if (!changed.ok()) return posted;
   posted.pushed = {number, queue_.newest()};
   posted.count = 1;
-  for (std::size_t i = 0; retry && i < stream_count_; ++i)
-    if (name_hash(senders_[i]->name()) == stream) resume(i);
+  entry = index_.find(number);
+  for (std::size_t i = 0; retry && entry != nullptr && i < stream_count_; ++i)
+    if (name_hash(senders_[i]->name()) == outbox_.stream_of(*entry)) resume(i);
   return posted;
 }
 

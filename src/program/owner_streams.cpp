@@ -81,6 +81,7 @@ void Owner::configure_sender(std::size_t stream) {
   settings.retry_min = from.retry_min;
   settings.retry_max = from.retry_max;
   settings.status_path = from.status_path;
+  settings.receipts_at = from.undelivered_after;
   if (role_ == Role::daemon) settings.receipts_for = from.status_for;  // a command has no time for it
   senders_[stream]->configure(settings);
 }

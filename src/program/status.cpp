@@ -132,6 +132,11 @@ void write_json(const Config& config, const Queue& queue, const Index& index, co
     json.field("active", alarm.is_active());
     json.field("acknowledged", alarm.last == Transition::acknowledged);
     json.text_or_null("code", alarm.code.view());
+    json.open_array("streams");
+    const std::size_t known = config.find_alarm(alarm.name.view());
+    for (std::size_t n = 0; known != kNotFound && n < config.alarms[known].ways.count; ++n)
+      json.element(config.streams[config.alarms[known].ways.at[n]].name);
+    json.close_array();
     json.close_object();
   }
   json.close_array();
@@ -255,6 +260,9 @@ void write_status(const Config& config, const Queue& queue, const Index& index, 
                                     : static_cast<void>(into.text("(clock not set)"));
     if (alarm.last == Transition::acknowledged) into.text(", acknowledged");
     if (alarm.last == Transition::raised && !alarm.code.empty()) into.text(", code ").text(alarm.code.view());
+    const std::size_t known = config.find_alarm(alarm.name.view());
+    if (known != kNotFound && config.alarms[known].ways.count > 1)
+      write_ways(config, config.alarms[known].ways, ", then ", into.text(", by "));
     into.text("\n");
   }
 }

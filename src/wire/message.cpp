@@ -12,9 +12,14 @@ constexpr std::size_t kStampBytes = 24;
 constexpr std::size_t kEventHeadBytes = 16 + kStampBytes;
 constexpr std::uint8_t kHoldBit = 0x80;  // beside the class
 constexpr std::size_t kStateHeadBytes = 8 + kStampBytes;
+// In byte 6 and 7 of a state.
+constexpr std::uint8_t kReopenedBit = 1;
+constexpr std::uint8_t kSinceBit = 2;     // four bytes more follow
+constexpr unsigned kClosedShift = 4;      // above the way
 constexpr std::size_t kAlarmHeadBytes = 4 + kStampBytes + kCodeSize;
 
-static_assert(kStateHeadBytes + kMaxUuid + kMaxReason <= kMaxMessageStateBytes);
+static_assert(kStateHeadBytes + 4 + kMaxUuid + kMaxReason <= kMaxMessageStateBytes);
+static_assert(kMaxWays <= kClosedShift && kMaxWayNames < 256);
 static_assert(kAlarmHeadBytes + kMaxName <= kMaxAlarmStateBytes);
 
 // boot, time on before it, uptime with the trust bit on top, wall clock.
@@ -152,7 +157,7 @@ Status decode_event(Bytes payload, Event& event) {
   const std::size_t phones = p[2], prefix = p[3], stream = p[4], alarm = p[5], text = load16(p + 6);
   const std::uint8_t cls = p[0] & static_cast<std::uint8_t>(~kHoldBit);
   if (cls > static_cast<std::uint8_t>(Class::info) ||
-      p[1] > static_cast<std::uint8_t>(Transition::cleared) || phones > kMaxPhones || stream > kMaxName ||
+      p[1] > static_cast<std::uint8_t>(Transition::cleared) || phones > kMaxPhones || stream > kMaxWayNames ||
       alarm > kMaxName ||
       payload.size() != kEventHeadBytes + phones * 8 + prefix + stream + alarm +
                             code_size(static_cast<Transition>(p[1])) + text)
@@ -185,16 +190,21 @@ Result<Event> decode_event(Bytes payload) {
 std::size_t encode_message_state(const MessageState& state, MutBytes into) {
   const std::string_view uuid = head(state.uuid, kMaxUuid);
   const std::string_view reason = fitting(state.reason, kMaxReason);
-  TOCSIN_ASSERT(into.size() >= kStateHeadBytes + uuid.size() + reason.size());
+  TOCSIN_ASSERT(into.size() >= kStateHeadBytes + 4 + uuid.size() + reason.size());
   std::uint8_t* p = into.data();
   p[0] = static_cast<std::uint8_t>(state.state);
   p[1] = state.sends;
   store16(p + 2, state.attempts);
   p[4] = static_cast<std::uint8_t>(uuid.size());
   p[5] = static_cast<std::uint8_t>(reason.size());
-  store16(p + 6, state.reopened ? 1 : 0);
+  p[6] = static_cast<std::uint8_t>((state.reopened ? kReopenedBit : 0) | (state.since_s != 0 ? kSinceBit : 0));
+  p[7] = static_cast<std::uint8_t>(state.way | state.closed << kClosedShift);
   encode_stamp(state.at, p + 8);
   p += kStateHeadBytes;
+  if (state.since_s != 0) {
+    store32(p, state.since_s);
+    p += 4;
+  }
   put(p, uuid);
   put(p, reason);
   return static_cast<std::size_t>(p - into.data());
@@ -203,15 +213,20 @@ std::size_t encode_message_state(const MessageState& state, MutBytes into) {
 Result<MessageState> decode_message_state(Bytes payload) {
   if (payload.size() < kStateHeadBytes) return Code::corrupt;
   const std::uint8_t* p = payload.data();
-  if (p[0] > static_cast<std::uint8_t>(State::merged) || payload.size() != kStateHeadBytes + p[4] + p[5])
+  const std::size_t since = (p[6] & kSinceBit) != 0 ? 4 : 0;
+  if (p[0] > static_cast<std::uint8_t>(State::merged) || payload.size() != kStateHeadBytes + since + p[4] + p[5])
     return Code::corrupt;
   MessageState state;
   state.state = static_cast<State>(p[0]);
   state.sends = p[1];
   state.attempts = load16(p + 2);
-  state.reopened = (p[6] & 1) != 0;
+  state.reopened = (p[6] & kReopenedBit) != 0;
+  state.way = p[7] % kMaxWays;
+  state.closed = p[7] >> kClosedShift;
   state.at = decode_stamp(p + 8);
   const std::uint8_t* rest = p + kStateHeadBytes;
+  if (since != 0) state.since_s = load32(rest);
+  rest += since;
   state.uuid = take(rest, p[4]);
   state.reason = take(rest, p[5]);
   return state;
@@ -299,6 +314,30 @@ Result<Tally> decode_tally(Bytes payload) {
   }
   tally.forget_before_s = load32(p);
   return tally;
+}
+
+std::string_view stream_at(std::string_view streams, std::size_t way) {
+  while (way-- > 0) take_until(streams, ',');
+  return take_until(streams, ',');
+}
+
+std::string_view said_by(std::string_view reason, std::string_view streams, std::size_t way) {
+  // Where "NAME: " stands, at the front or behind "; ".
+  const auto find_name = [&](std::size_t of) {
+    const std::string_view name = stream_at(streams, of);
+    for (std::size_t at = 0; !name.empty() && at < reason.size(); ++at) {
+      const std::string_view rest = tail(reason, at);
+      if ((at == 0 || ends_with(head(reason, at), "; ")) && starts_with(rest, name) && starts_with(tail(rest, name.size()), ": "))
+        return at;
+    }
+    return kNotFound;
+  };
+  const std::size_t from = find_name(way);
+  if (from == kNotFound) return {};
+  std::size_t end = reason.size();
+  for (std::size_t other = 0; other < kMaxWays; ++other)
+    if (const std::size_t at = find_name(other); at != kNotFound && at > from && at - 2 < end) end = at - 2;
+  return tail(head(reason, end), from + stream_at(streams, way).size() + 2);
 }
 
 MessageId message_id(std::string_view id_prefix, std::uint32_t number) {

@@ -139,7 +139,7 @@ class Tocsin final : public Contender {
 
   void live() override {
     const std::uint32_t number = push(now());
-    const auto ticket = outbox.sending(number, now());
+    const auto ticket = outbox.sending(name_hash("sms"), number, now());
     want(ticket.ok(), "sending");
     if (ticket.value() != 0) settle();  // a record has to precede the request
     outbox.accepted(number, kUuid, {}, now());

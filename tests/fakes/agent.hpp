@@ -3,6 +3,8 @@
 // service - and the loop around it, under a virtual clock. Agents come and go (boots); Disk, Service and
 // clock outlive them. One Agent at a time: the index is shared.
 //
+// A second Sender for another stream of the same service: second().
+//
 // The loop sleeps until the earliest of what it was told; a wake that comes at once without anything having
 // happened is counted in `spins`.
 #pragma once
@@ -77,6 +79,7 @@ class Agent final : public tocsin::Observer {
         faults(stream),
         arena(arena_memory()),
         sender(*new (sender_memory()) tocsin::Sender(outbox, faults, *this, arena)),
+        service_(service),
         boot_(boot),
         noise_(boot * 77777 + 1) {
     settings.name = "sms";
@@ -90,7 +93,23 @@ class Agent final : public tocsin::Observer {
     for (tocsin::ClassRules& of : rules.of) of.expire = {}, of.per_hour = of.per_day = 0;
     return rules;
   }
-  std::string_view trouble_of(std::uint32_t) const override { return sender.reason(); }
+  std::string_view trouble_of(std::uint32_t of) const override {
+    return other != nullptr && of == tocsin::name_hash(other->settings.name) ? other->sender.reason() : sender.reason();
+  }
+  // Before start(). Its requests go to the host NAME.test, with its own token.
+  struct Second {
+    ScriptStream stream;
+    tocsin::Sender sender;
+    tocsin::Sender::Settings settings;
+    Second(Agent& of, Service& service) : stream(service, of.clock), sender(of.outbox, stream, of, of.arena) {}
+  };
+  Second& second(const char* name, const char* host) {
+    other = std::make_unique<Second>(*this, service_);
+    other->settings = settings;
+    other->settings.name = name;
+    other->settings.endpoint.host = host;
+    return *other;
+  }
   static tocsin::Index& index() {
     static tocsin::Index index;
     return index;
@@ -99,6 +118,7 @@ class Agent final : public tocsin::Observer {
   // The start of a boot (or, with the same boot id, of another run in it).
   bool start() {
     sender.configure(settings);
+    if (other != nullptr) other->sender.configure(other->settings);
     const auto loaded = queue.load();
     if (!loaded.ok()) return false;
     tocsin::Queue::Start start;
@@ -110,6 +130,7 @@ class Agent final : public tocsin::Observer {
     queue.start(start);
     outbox.configure(rules, history);
     if (segments != nullptr) outbox.limit_segments({segments, 1});
+    if (!ways.empty()) outbox.configure_streams({ways.data(), ways.size()});
     outbox.load(clocks());
     return true;
   }
@@ -140,6 +161,7 @@ class Agent final : public tocsin::Observer {
     queue.poll(clock);
     outbox.poll(clocks());
     sender.poll(clocks(), random());
+    if (other != nullptr) other->sender.poll(clocks(), random());
     ++polls;
     queue.poll(clock);
     if (queue.syncs() != syncs || queue.turns() != turns)
@@ -147,10 +169,16 @@ class Agent final : public tocsin::Observer {
     if (faults.whim()) return clock;
     const tocsin::Want want = sender.want();
     if (stream.readable() && (want == tocsin::Want::readable || want == tocsin::Want::either)) return clock;
+    tocsin::Instant last = stream.event();
+    if (other != nullptr) {
+      const tocsin::Want wants = other->sender.want();
+      if (other->stream.readable() && (wants == tocsin::Want::readable || wants == tocsin::Want::either)) return clock;
+      last = earlier(last, earlier(other->stream.event(), other->sender.wake()));
+    }
     tocsin::Instant next = earlier(earlier(earlier(queue.wake(), outbox.wake()), sender.wake()),
                                    earlier(even.event(), odd.event()));
     if (next <= clock) ++spins;
-    return earlier(next, stream.event());
+    return earlier(next, last);
   }
   // Runs until that much time has passed. False: the loop did not come to rest.
   bool run(tocsin::Millis time) {
@@ -205,6 +233,9 @@ class Agent final : public tocsin::Observer {
                      : std::string();
   }
 
+  void message_goes_on(const tocsin::MessageId&, std::uint32_t number, std::string_view words) override {
+    went_on.push_back(std::to_string(number) + " " + std::string(words));
+  }
   void message_ended(const tocsin::MessageId& id_, std::uint32_t number, tocsin::State state_,
                      std::string_view reason) override {
     over.push_back({std::string(id_.view()), number, state_, std::string(reason), clock});
@@ -251,6 +282,10 @@ class Agent final : public tocsin::Observer {
   const tocsin::SegmentLimits* segments = nullptr;  // of the one stream
   std::vector<std::string> segments_said;
 
+  std::vector<tocsin::StreamRules> ways;  // of the streams, where they are not as built in
+  std::unique_ptr<Second> other;
+
+  std::vector<std::string> went_on;
   std::vector<Ended> over;
   std::vector<Ended> receipts;
   std::vector<std::string> told_of_receipts;
@@ -286,6 +321,7 @@ class Agent final : public tocsin::Observer {
     alignas(16) static std::uint8_t bytes[tocsin::kReplyArenaBytes];
     return bytes;
   }
+  Service& service_;
   unsigned boot_;
   std::uint32_t noise_;
   alignas(8) std::uint8_t scratch_[tocsin::kBlock];

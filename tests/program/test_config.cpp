@@ -119,12 +119,12 @@ TEST(config_of_a_whole_file_has_every_value) {
   CHECK(alarm.active == Level::low);
   CHECK_EQ(alarm.debounce.count, 50);
   CHECK(alarm.cls == Class::critical);
-  CHECK_EQ(alarm.stream, 1);
+  CHECK(alarm.ways.count == 1 && alarm.ways.at[0] == 1);
   CHECK_TEXT(alarm.text, "{device}: sump level high since {time} #3; act!");
   CHECK_TEXT(alarm.clear_text, "{device}: sump level normal again after {duration}");
   CHECK(config.alarms[1].active == Level::high);
   CHECK_EQ(config.alarms[1].debounce.count, 20);
-  CHECK_EQ(config.alarms[1].stream, 0);
+  CHECK(config.alarms[1].ways.count == 1 && config.alarms[1].ways.at[0] == 0);
   CHECK_TEXT(config.alarms[2].gpio, "");
   CHECK_EQ(config.find_alarm("door"), 1);
   CHECK_EQ(config.find_alarm("Door"), kNotFound);

@@ -29,8 +29,9 @@ class Delivery {
   Delivery(const Delivery&) = delete;
   Delivery& operator=(const Delivery&) = delete;
 
-  // `deadline`: how long after a message was accepted it is asked for; 0: never.
-  void configure(std::uint32_t stream, Millis deadline);
+  // `deadline`: how long after a message was accepted it is asked for; 0: never. `also_at`: it is asked for so long after
+  // that, too; 0: not.
+  void configure(std::uint32_t stream, Millis deadline, Millis also_at = Millis{0});
   void begin_anew();            // the queue behind the outbox is another one
   void stop() { off_ = true; }  // the service knows no such request: nothing is asked any more
   bool off() const { return off_; }
@@ -61,6 +62,7 @@ class Delivery {
   const Outbox& outbox_;
   std::uint32_t stream_ = 0;
   std::uint64_t deadline_ms_ = 0;
+  std::uint64_t also_at_ms_ = 0;
   bool off_ = false;
 
   // In ms that the device has been on.

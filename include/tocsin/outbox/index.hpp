@@ -34,28 +34,48 @@ struct Entry {
   std::uint32_t moved_state_at = 0;  // during load(): LSNs of the event and of the newest state
   bool body_staged = false;
   bool state_staged = false;
-  bool unsaved = false;              // its newest state found no room in the staging memory
-  bool lost = false;                 // its event could not be read back
+  bool unsaved : 1;                  // its newest state found no room in the staging memory
+  bool lost : 1;                     // its event could not be read back
+  bool in_flight : 1;                // a request that carries it is under way
+  bool reopened : 1;                 // by hand: it does not expire any more
+  bool this_run : 1;                 // queued by this run of the program
+  bool repeat : 1;                   // a copy may be on the phone: the next one says so
   Doubt doubt = Doubt::none;         // until its state is on record again
-  bool in_flight = false;            // a request that carries it is under way
-  bool reopened = false;             // by hand: it does not expire any more
   OnUnknown on_unknown = OnUnknown::resend;
 
   State state = State::queued;
   Class cls = Class::critical;
   std::uint8_t sends = 0;            // copies that may have reached the service
   std::uint8_t failures = 0;         // in a row, of this message alone: for its own backoff
-  bool this_run = false;             // queued by this run of the program
-  bool repeat = false;               // a copy may be on the phone: the next one says so
   std::uint16_t attempts = 0;
   std::uint16_t bytes = 0;           // its share of the medium
+  // Its streams in order, four bits each from the lowest: their places among StreamNames; 0: there is no more.
+  std::uint16_t ways = 0;
+  std::uint8_t way = 0;              // the one it goes by, or went by last
+  std::uint8_t open = 1;             // a bit for each that it may go by now
+  std::uint8_t closed = 0;           // and for each that has refused it, or did not deliver it
   std::uint8_t segments = 0;         // of SMS, of the copy that is under way
-  std::uint32_t stream = 0;          // hash of the stream's name
+  std::uint32_t since_s = 0;         // waits for the open ones since the device had been on for so long
   std::uint32_t alarm = 0;           // hash of the alarm's name; 0: of none
   std::uint32_t expires_s = 0;       // when the device has been on for so long; 0: never
   std::uint32_t recipient = 0;       // hash of the phone
-  // Not before this Instant; of one that has ended: when, in ms that the device had been on.
+  // Not before this Instant by the way it went last; of one that has ended: when, in ms that the device had been on.
   std::uint64_t due_ms = 0;
+
+  Entry() : unsaved(false), lost(false), in_flight(false), reopened(false), this_run(false), repeat(false) {}
+  unsigned place_of(unsigned at) const { return ways >> 4 * at & 15U; }  // among StreamNames; 0: no such way
+  // The first way that is neither open nor closed; kMaxWays: there is none.
+  unsigned next_way() const {
+    for (unsigned at = 0; at < kMaxWays && place_of(at) != 0; ++at)
+      if (((open | closed) >> at & 1U) == 0) return at;
+    return kMaxWays;
+  }
+  // Whether it may go by the stream of that place, by which of its ways.
+  bool goes_by(unsigned place, unsigned& by) const {
+    for (by = 0; by < kMaxWays && place_of(by) != 0; ++by)
+      if (place_of(by) == place && (open >> by & 1U) != 0) return true;
+    return false;
+  }
 };
 
 static_assert(sizeof(Entry) == 64, "limits.hpp and README.md say what the index takes");
@@ -100,10 +120,25 @@ class Index {
   alignas(Entry) unsigned char memory_[kMaxMessages * sizeof(Entry)];  // never touched before it is used
 };
 
+// The streams that messages name: an entry has the place of a name here in place of the name. Those that are told
+// first always have one; where there are more names than places, nothing goes by the others.
+class StreamNames {
+ public:
+  static constexpr unsigned kOther = 15;
+  // The place of each name of a list as Event::stream has it, as Entry::ways.
+  std::uint16_t ways_of(std::string_view streams);
+  unsigned place(std::uint32_t hash) const;  // of a name's hash; kOther: it has none
+  std::uint32_t hash(unsigned place) const { return place == 0 || place == kOther ? 0 : hashes_[place - 1]; }
+
+ private:
+  std::uint32_t hashes_[kOther - 1] = {};
+  unsigned count_ = 0;
+};
+
 // The alarm that the device raises about itself: its messages go behind all others of their class.
 inline constexpr std::string_view kSelfAlarm = "self";
 
-// The hash under which an entry knows its stream and its alarm; never 0.
+// The hash under which a stream and an alarm are known; never 0.
 std::uint32_t name_hash(std::string_view name);
 // The same of a phone, from its digits as one number.
 inline std::uint32_t phone_hash(std::uint64_t phone) {

@@ -6,12 +6,15 @@
 //   queued -> queued    the outcome is not known and copies are left                [outcome_unknown]
 //   queued -> unknown   the outcome is not known and no copy is left                [outcome_unknown]
 //   queued -> accepted  the service said yes to this very message                   [accepted]
-//   queued -> failed    the service refused this very message; its record is lost   [refused]
+//   queued -> queued    the same, and it has other streams to go by                 [refused]
+//   queued -> failed    the last of its streams refused it; its record is lost      [refused]
 //   queued -> expired   its class gives it so long, and it is over                  [poll]
 //   queued -> merged    the queue is full: a newer one of its alarm takes its place [post]
 //   queued -> evicted   the queue is full: one of a higher class takes its place    [post]
 //   queued -> dropped   by hand                                                     [drop]
 //   accepted -> delivered, failed   the service says so, or that it came to nothing [receipt]
+//   accepted -> queued  that it came to nothing, or nothing in time, and it has     [receipt, undelivered]
+//                       another stream to go by, a copy left and room
 //   unknown, failed, expired, evicted, dropped -> queued   by hand                  [retry]
 //
 // A full queue makes room in this order: what has expired goes; then older messages of the same alarm to
@@ -22,6 +25,12 @@
 // requests that carried the message and are not known to have failed. Before a request leaves, the count
 // it makes is put on record and synced, except for the first sending in the run that queued the
 // message; a message found by a later run with no such record counts as sent once.
+//
+// A message goes by its streams in their order: by the first; by the next one, too, when it has waited for `fallback_after`
+// of the one before, whatever keeps it back, and by either from then on; no more by one that has refused it or did not
+// deliver it. One that left the configuration is not waited for. Copies count over all of them, and as long as some have not
+// had their turn one copy is kept for each. Which of them has refused it, by which it went, and since when it waits is in
+// each of its records; which of them are open follows from that.
 //
 // Memory: 4 KiB beside Queue and Index, less than 1 KiB of it touched without budgets of recipients. Threads: none.
 #pragma once
@@ -52,6 +61,8 @@ class Observer {
                              std::string_view reason) = 0;
   // The service refuses requests with this message alone: it waits for an hour or so, the others go on.
   virtual void message_set_aside(const MessageId&, std::uint32_t, std::string_view) {}
+  // It goes by another of its streams now: what those before said, each with its name.
+  virtual void message_goes_on(const MessageId&, std::uint32_t, std::string_view) {}
   // Of one that was accepted: delivered or failed, with the service's words.
   virtual void receipt_came(const MessageId&, std::uint32_t, State, std::string_view) {}
   // How asking for receipts goes; it never keeps a message back.
@@ -72,6 +83,14 @@ class Observer {
   ~Observer() = default;
 };
 
+// Of a stream, as the configuration has it.
+struct StreamRules {
+  std::uint32_t stream = 0;         // hash of its name
+  Millis fallback_after = minutes(10);  // so long a message waits for it before it may go by its next one as well
+  Millis undelivered_after{0};      // without a receipt for so long it goes by the next one; 0: it does not
+  bool asked = false;               // the service is asked for receipts: it says what is not delivered yet
+};
+
 class Outbox {
  public:
   Outbox(Queue& queue, Index& index, Observer& observer)
@@ -89,6 +108,8 @@ class Outbox {
   // Before load(), which finds out what was spent in the day before, as far as the queue still has it. Until it is
   // called: no limits.
   void limit_segments(Span<const SegmentLimits> streams) { segments_.configure(streams); }
+  // The same: the streams of the configuration, at most kMaxStreams.
+  void configure_streams(Span<const StreamRules> streams);
   const SegmentBudgets& segments() const { return segments_; }
   // After Queue::load() and start(): what earlier runs left is counted as said above.
   void load(const Clocks& clocks);
@@ -106,6 +127,9 @@ class Outbox {
     std::uint8_t failures = 0;
     bool repeat = false;
     bool reopened = false;
+    std::uint8_t way = 0;
+    std::uint8_t closed = 0;
+    std::uint32_t waited_s = 0;  // for the ways that are open
   };
   Status recall(std::uint32_t number, const Past& past, const Clocks& clocks);
   // Ends what has expired, has ended messages forgotten that are older than the history, and puts on record how
@@ -144,15 +168,19 @@ class Outbox {
   bool others_wait(std::uint32_t stream, Instant now) const;  // a recipient without trouble could be served
   // The last try of its recipient failed, and that says something about the recipient.
   void in_trouble(std::uint32_t number, Trouble trouble, Instant now);
-  bool is_in_trouble(std::uint32_t number) const;
+  bool is_in_trouble(std::uint32_t stream, std::uint32_t number) const;
   bool all_to_one(Span<const std::uint32_t> numbers) const;  // recipient
   // When the next one may be sent; kNever: nothing waits by time.
   Instant next_due(std::uint32_t stream, Instant now) const;
   bool waiting(std::uint32_t stream) const;
   // When the budget of a class lets the next one go; `now` while something is left of it.
   Instant free_at(Class cls, Instant now) const;
-  // When the budgets in segments let this one go.
-  Instant segments_free_at(const Entry& entry, Instant now) const;
+  // When the budgets in segments let this one go, by the stream that it is at.
+  Instant segments_free_at(const Entry& entry, Instant now) const {
+    return segments_free_at(entry, stream_of(entry), now);
+  }
+  // The hash of the stream that it goes by, or went by last.
+  std::uint32_t stream_of(const Entry& entry) const { return queue_.names().hash(entry.place_of(entry.way)); }
 
   // One message, ready to be spelled. Views point into `scratch` (kBlock bytes).
   struct Outgoing {
@@ -169,15 +197,16 @@ class Outbox {
   // A message whose event cannot be read back ends as failed, on record.
   void unreadable(std::uint32_t number, const Clocks& clocks);
 
-  // A request that carries the message is about to leave. Returns the ticket to wait for, 0: none.
+  // A request that carries the message by that stream is about to leave. Returns the ticket to wait for, 0: none.
   // `segments`: what it takes as it is sent. Errors: full: do not send it now.
-  Result<Queue::Ticket> sending(std::uint32_t number, const Clocks& clocks, std::uint32_t segments = 1);
+  Result<Queue::Ticket> sending(std::uint32_t stream, std::uint32_t number, const Clocks& clocks,
+                                std::uint32_t segments = 1);
   // Nothing of it left the device, or the service took nothing: it may be sent again at `due`. Where the
   // sending is on record, that it came to nothing is put there too: no run later counts it. A reason that is
   // its own goes there with the first request that carried it.
   void not_sent(std::uint32_t number, Instant due, const Clocks& clocks, std::string_view reason = {});
   // The same for one that sending() did not count.
-  void postpone(std::uint32_t number, Instant due);
+  void postpone(std::uint32_t stream, std::uint32_t number, Instant due);
   // The service refuses requests with this message alone, without naming it: kept, tried again at `due`.
   void held_alone(std::uint32_t number, Instant due, std::string_view reason, const Clocks& clocks);
   void outcome_unknown(std::uint32_t number, Instant due, std::string_view reason, const Clocks& clocks);
@@ -187,8 +216,13 @@ class Outbox {
   // outbox_receipt.cpp
   // What became of a message that the service has accepted; of any other, and of one that is being forgotten, it is
   // nothing new. Its record goes with the next ones (Queue::Write::with_others). `words`: the service's; of `unclear`
-  // they are on record once. Errors: not_found (not accepted, or not any more); full, io, corrupt: nothing changed.
-  Status receipt(std::uint32_t number, Receipt receipt, std::string_view words, const Clocks& clocks);
+  // they are on record once. `uuid`: of the copy that it is about, empty: not told. A bad one about a copy that another
+  // stream took before counts no more. Errors: not_found (not accepted, or not any more); full, io, corrupt: nothing
+  // changed.
+  Status receipt(std::uint32_t number, Receipt receipt, std::string_view words, const Clocks& clocks,
+                 std::string_view uuid = {});
+  // The service was asked, and has no receipt for it yet: whether its stream gives it no more time.
+  void undelivered(std::uint32_t number, const Clocks& clocks);
   // The first message of a stream, from that number on, that was accepted and of which no more is known; or nullptr.
   const Entry* next_accepted(std::uint32_t stream, std::uint32_t from) const;
   // What is on record of it; views point into `scratch` (kBlock bytes). Errors: not_found, io, corrupt.
@@ -208,13 +242,30 @@ class Outbox {
   }
 
  private:
-  bool may_be_sent(const Entry& entry, Instant now) const;
+  bool may_be_sent(const Entry& entry, unsigned place, Instant now) const;
+  Instant segments_free_at(const Entry& entry, std::uint32_t stream, Instant now) const;
   // outbox_pick.cpp
   std::size_t pick_others(Class cls, std::uint32_t stream, Instant now, Span<std::uint32_t> into, std::size_t n) const;
   std::size_t pick_troubled(Class cls, bool resting, std::uint32_t stream, Instant now, Span<std::uint32_t> into) const;
+  // outbox_ways.cpp
+  static bool went_on(const Entry& entry) { return entry.way != 0 || entry.closed != 0; }  // beyond its first stream
+  static unsigned copies_open(const Entry& entry);
+  static bool close_way(Entry& entry);
+  static void begin_ways(Entry& entry);
+  void take_way(Entry& entry, std::uint32_t stream) const;
+  static constexpr std::uint32_t kNoTime = UINT32_MAX;
+  const StreamRules* rules_of(unsigned place) const;
+  void others_first(Entry& entry, Instant now) const;
+  std::uint32_t opens_at_s(const Entry& entry) const;
+  std::uint32_t late_at_s(const Entry& entry) const;
+  std::uint32_t open_ways(const Clocks& clocks);
+  bool reopen(Entry& entry, std::string_view said, const Clocks& clocks);
+  void go_on(Entry& entry, std::string_view said, const Clocks& clocks);
+  std::string_view with_ways(const Entry& entry, std::string_view said, Span<char> room) const;
+  std::string_view name_ways(const Entry& entry, std::string_view said, Span<char> room) const;
   static bool needs_record(const Entry& entry);
   bool uncount(Entry& entry);
-  bool segments_let(const Entry& entry, Instant now, Span<const std::uint32_t> beside) const;
+  bool segments_let(const Entry& entry, std::uint32_t stream, Instant now, Span<const std::uint32_t> beside) const;
   void load_segments(const Clocks& clocks);
   void spend_segments(Entry& entry, std::uint32_t segments, Instant now);
   Instant instant_of(std::uint32_t at_s, Instant now) const {
@@ -244,6 +295,8 @@ class Outbox {
   Rules rules_ = default_rules();
   Millis history_;
   Troubled troubled_;
+  StreamRules streams_[kMaxStreams];
+  std::size_t stream_count_ = 0;
   SegmentBudgets segments_;
   Tally tally_;  // as it is now; on record as it was with the last request or answer
   std::uint32_t began_s_ = 0;  // the device had been on for so long when this run began

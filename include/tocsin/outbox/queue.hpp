@@ -150,6 +150,9 @@ class Queue {
   Status forget(std::uint32_t before_s);
   bool forgetting() const { return forget_ != Forget::nothing; }
   bool forgot() const { return tally_.forget_before_s == 0; }
+  // Before load(): they have places among the names, however many others the files have.
+  void know_streams(std::string_view names) { static_cast<void>(names_.ways_of(names)); }
+  const StreamNames& names() const { return names_; }
   const Tally& tally() const { return tally_; }  // as load() found it, or as noted since
   // How long the device has been on, over all its starts, as far as the queue knows.
   std::uint64_t on_ms(Instant now) const { return std::uint64_t{run_.on_before_s} * 1000 + now.ms; }
@@ -324,6 +327,7 @@ class Queue {
   void count(Mates event, int sign);
   Stamp stamp(const Clocks& clocks) const { return {run_.boot, run_.on_before_s, clocks}; }
   Stamp at_on_ms(std::uint64_t on_ms) const;  // of which only that is known
+  static void write_way(const Entry& entry, MessageState& into);
   // queue_job.cpp
   void open_job(Log& log, Store& store);
   bool append(RecordKind kind, std::uint32_t number, Bytes payload, std::uint32_t& at);
@@ -347,6 +351,7 @@ class Queue {
 
   Store* store_[2];
   Index& index_;
+  StreamNames names_;
   unsigned active_ = 1;
   Phase phase_ = Phase::closed;
   bool started_ = false;

@@ -53,6 +53,7 @@ class Sender {
     Millis retry_max = minutes(15);
     std::string_view status_path = "/messages_status/";  // as send_path
     Millis receipts_for{0};  // so long after it was accepted a message is asked for; 0: not at all
+    Millis receipts_at{0};   // and then as well, whatever the gaps are; 0: not
   };
   enum class State : std::uint8_t { idle, connecting, preparing, sending, receiving, backing_off, held };
 
@@ -128,7 +129,7 @@ class Sender {
   Status prepare_asking(Instant now);
   bool gives_way(Instant now, std::uint32_t random);
   void judge_receipts(const Clocks& clocks, std::uint32_t random);
-  bool take_receipts(Span<const StatusVerdict> verdicts, const Clocks& clocks);
+  bool take_receipts(Span<const std::string_view> uuids, Span<const StatusVerdict> verdicts, const Clocks& clocks);
   void no_receipts(std::string_view reason, Millis at_least, const Clocks& clocks, std::uint32_t random);
   void say_of_receipts(std::string_view words);
 

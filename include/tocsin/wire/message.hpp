@@ -68,7 +68,7 @@ struct Event {
   Stamp queued;
   std::uint32_t edge_before_ms = 0;  // the edge that made it came so long before that
   std::string_view id_prefix;  // NAME-TAG of the time; an id is id_prefix "-" number
-  std::string_view stream;     // name in the configuration
+  std::string_view stream;     // names in the configuration, in order: at most kMaxWays, with commas between them
   std::string_view alarm;      // name, or empty
   std::string_view code;       // of the alarm, when it is raised: kCodeSize characters, or empty
   std::string_view text;       // as it is sent
@@ -95,6 +95,10 @@ struct MessageState {
   std::uint8_t sends = 0;      // requests whose outcome is not known to be a failure: copies, at most
   std::uint16_t attempts = 0;  // requests that carried it
   bool reopened = false;       // somebody asked for it again: it does not expire any more
+  std::uint8_t way = 0;        // the one of its streams that it goes by, or went by last; the first is 0
+  std::uint8_t closed = 0;     // a bit for each that has refused it, or did not deliver it
+  // Since when it waits for the open ones: the device had been on for so many seconds. 0: since it was queued.
+  std::uint32_t since_s = 0;
   Stamp at;
   std::string_view uuid;       // the service's, when accepted
   std::string_view reason;     // why, in words; empty when there is nothing to say
@@ -142,6 +146,12 @@ struct Tally {
 inline constexpr std::size_t kTallyBytes = 8 + 12 * kClasses;
 void encode_tally(const Tally& tally, MutBytes into);
 Result<Tally> decode_tally(Bytes payload);  // corrupt
+
+// The stream at that place of a list as Event::stream has it; empty: there is none.
+std::string_view stream_at(std::string_view streams, std::size_t way);
+
+// What it said, in a reason that has the words of several: "sms: refused: no route; whatsapp: accepted"; or empty.
+std::string_view said_by(std::string_view reason, std::string_view streams, std::size_t way);
 
 // "boiler-room-7-x7Qz-17": at most kMaxId bytes.
 using MessageId = FixedText<kMaxId>;
