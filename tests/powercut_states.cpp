@@ -306,6 +306,10 @@ TEST(states_deliveries_on_bare_flash_keep_every_promise) {
   short_sequences("PEDSX", depth_or(3), only(kInOrder), kFlash);
 }
 
+TEST(states_channels_keep_every_promise) { short_sequences("CNESX", depth_or(3), Effort{}); }
+TEST(states_channels_job_by_job_keep_every_promise) { short_sequences("CNPJX", depth_or(3), Effort{}); }
+TEST(states_channels_on_bare_flash_keep_every_promise) { short_sequences("CNESR", depth_or(3), only(kInOrder), kFlash); }
+
 namespace {
 
 // Later messages come and go until the files have turned over: what had ended by then is let go.

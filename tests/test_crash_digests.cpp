@@ -51,6 +51,8 @@ TEST(crash_digest_of_a_ledger_differs_with_everything_that_was_promised) {
   with([](Ledger&, M& m) { m.missing = !m.missing; });
   with([](Ledger&, M& m) { m.known.state = State::unknown; });
   with([](Ledger&, M& m) { ++m.known.sends; });
+  with([](Ledger&, M& m) { ++m.known.ways; });
+  with([](Ledger&, M& m) { ++m.known.since_s; });
   with([](Ledger&, M& m) { m.next[m.news++] = {}; });
   with([](Ledger&, M& m) { m.next[m.news++] = {State::failed, 0, Ledger::kNever, false}; });
   with([](Ledger&, M& m) { m.next[m.news++] = {State::queued, 1, Ledger::kNever, false}; });
@@ -70,7 +72,7 @@ TEST(crash_digest_of_a_ledger_differs_with_everything_that_was_promised) {
 TEST(crash_digest_of_a_ledger_forgets_the_tickets_of_a_dead_process) {
   World one, other;
   one.operate('P');
-  other.process->now = Instant{5000};
+  other.process->now = Instant{1900};
   other.operate('P');
   Ledger a = one.ledger, b = other.ledger;
   a.messages[0].pushed += 8;

@@ -8,14 +8,17 @@ using fakes::Process;
 using fakes::the_index;
 
 // ---- the golden file --------------------------------------------------------------------------------------
-// tests/vectors/queue/version1.hex is what this program writes, and what every later one must read.
+// tests/vectors/queue/version1.hex is what this program writes, and what every later one must read; version1_streams.hex
+// the same with a message that goes by two streams.
 
 namespace {
 
-// Lines of offset, up to 16 bytes in hex, and words that are not read. `listed` counts the bytes; with
-// `shown` each must be the same there.
+// Lines of offset, up to 16 bytes in hex, and words that are not read: those before the heading, or behind it.
+// `listed` counts the bytes; with `shown` each must be the same there.
+constexpr const char* kHeading = "## A message that goes by two streams";
+enum class Part { all, before, behind };
 Disk::Image read_hex(const char* path, std::uint32_t bytes, std::size_t& listed,
-                     const Disk::Image* shown = nullptr) {
+                     const Disk::Image* shown = nullptr, Part part = Part::all) {
   Disk::Image image(bytes, 0);
   listed = 0;
   std::FILE* file = std::fopen(path, "r");
@@ -24,7 +27,10 @@ Disk::Image read_hex(const char* path, std::uint32_t bytes, std::size_t& listed,
     CHECK(file != nullptr);
   }
   char line[256];
+  bool reads = part != Part::behind;
   while (std::fgets(line, sizeof line, file) != nullptr) {
+    if (part != Part::all && std::strncmp(line, kHeading, std::strlen(kHeading)) == 0) reads = !reads;
+    if (!reads) continue;
     char* p = line;
     while (*p == ' ') ++p;
     const auto hex = [](const char* digits, std::size_t n) {
@@ -59,6 +65,7 @@ void print_hex_file(const Disk::Image& image) {
 }
 
 constexpr const char* kGolden = "tests/vectors/queue/version1.hex";
+constexpr const char* kGoldenStreams = "tests/vectors/queue/version1_streams.hex";
 
 }  // namespace
 
@@ -125,6 +132,52 @@ TEST(queue_reads_the_golden_file) {
 TEST(queue_format_page_shows_the_golden_file) {
   std::size_t listed = 0;
   const Disk::Image golden = read_hex(kGolden, 8 * kBlock, listed);
-  read_hex("src/outbox/FORMAT.md", 8 * kBlock, listed, &golden);
+  read_hex("src/outbox/FORMAT.md", 8 * kBlock, listed, &golden, Part::before);
   CHECK_EQ(listed, 40 + 72 + 136 + 104 + 24 + 64 + 80);
+}
+
+TEST(queue_writes_the_golden_file_of_two_streams) {
+  Disk disk(8);
+  Process run(disk);
+  run.start();
+  Phone phone;
+  phone.assign_cut("447700900123");
+  Event event;
+  event.cls = Class::critical;
+  event.stream = "sms,chat";
+  event.text = "sump level high";
+  event.phones = Span<const Phone>{&phone, 1};
+  const auto number = run.queue.push(event, "boiler-7", run.clocks()).value().first_number;
+  run.settle();
+  Entry& entry = *the_index.find(number);
+  entry.way = 1, entry.closed = 1, entry.since_s = 600;
+  MessageState next;
+  next.attempts = 1;
+  next.reason = "sms: refused: NO_ROUTE";
+  CHECK_OK(run.queue.update(number, next, run.clocks()));
+  CHECK_OK(run.queue.stop());
+  run.settle();
+  if (check::option("print", 0) != 0) print_hex_file(disk.seen(0));
+  std::size_t listed = 0;
+  const Disk::Image golden = read_hex(kGoldenStreams, 8 * kBlock, listed);
+  CHECK_BYTES((Bytes{disk.seen(0).data(), disk.seen(0).size()}), (Bytes{golden.data(), golden.size()}));
+  read_hex("src/outbox/FORMAT.md", 8 * kBlock, listed, &golden, Part::behind);
+  CHECK_EQ(listed, 40 + 96);
+}
+
+TEST(queue_reads_the_golden_file_of_two_streams) {
+  Disk disk(8);
+  std::size_t listed = 0;
+  disk.seen(0) = disk.durable(0) = read_hex(kGoldenStreams, 8 * kBlock, listed);
+  Process run(disk);
+  CHECK_OK(run.load());
+  CHECK_EQ(the_index.size(), 1);
+  CHECK_EQ(run.found.damaged, 0);
+  const Entry& entry = the_index[0];
+  CHECK_TEXT(run.queue.read_body(entry, run.scratch).value().event.stream, "sms,chat");
+  CHECK_EQ(entry.ways, 0x21);
+  CHECK_EQ(entry.way, 1);
+  CHECK_EQ(entry.closed, 1);
+  CHECK_EQ(entry.since_s, 600);
+  CHECK_TEXT(run.queue.read_state(entry, run.scratch).value().reason, "sms: refused: NO_ROUTE");
 }

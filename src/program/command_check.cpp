@@ -253,10 +253,26 @@ Exit check_configuration(const Call& call) {
     write_remarks(call.remarks, json);
     json.field("state", state.view());
     json.text_or_null("control", control.view());
+    json.open_array("alarms");
+    for (std::size_t at = 0; at < call.config.alarm_count; ++at) {
+      json.open_object();
+      json.field("name", call.config.alarms[at].name);
+      write_ways(call.config, call.config.alarms[at].ways, json);
+      json.close_object();
+    }
+    json.close_array();
     json.close_object();
     print_json(json, memory);
   } else if (exit == Exit::done) {
-    print(TextWriter(memory).text(call.config_path).text(": good\n").text(state.view()).text("\n").view());
+    TextWriter out(memory);
+    out.text(call.config_path).text(": good\n").text(state.view()).text("\n");
+    for (std::size_t at = 0; at < call.config.alarm_count; ++at) {
+      const AlarmConfig& alarm = call.config.alarms[at];
+      if (alarm.ways.count < 2) continue;
+      write_ways(call.config, alarm.ways, ", then ", out.text("alarm ").text(alarm.name).text(" goes by "));
+      out.text("\n");
+    }
+    print(out.view());
   }
   return exit;
 }

@@ -245,6 +245,12 @@ void write_ways(const Config& config, const Ways& ways, std::string_view between
     into.text(n == 0 ? std::string_view{} : between).text(config.streams[ways.at[n]].name);
 }
 
+void write_ways(const Config& config, const Ways& ways, JsonWriter& json) {
+  json.open_array("streams");
+  for (std::size_t n = 0; n < ways.count; ++n) json.element(config.streams[ways.at[n]].name);
+  json.close_array();
+}
+
 void write_quoted(std::string_view written, TextWriter& into) {
   constexpr std::size_t kMost = 60;
   into.text("`");

@@ -18,6 +18,7 @@
 #include "tocsin/wire/message.hpp"
 #include "tocsin/wire/phone.hpp"
 #include "tocsin/wire/sms_text.hpp"
+#include "tocsin/wire/json_writer.hpp"
 #include "tocsin/wire/streams_api.hpp"
 
 namespace tocsin {
@@ -230,6 +231,8 @@ Status add_recipients(const Config& config, std::string_view to, PhoneList& into
 Status read_ways(const Config& config, std::string_view written, Ways& into, TextWriter& why);
 // Their names with `between` between them; with a comma as in Event::stream.
 void write_ways(const Config& config, const Ways& ways, std::string_view between, TextWriter& into);
+
+void write_ways(const Config& config, const Ways& ways, JsonWriter& json);  // the same as the field "streams"
 
 // The placeholders of an alarm's texts, as they are written without braces; {reason} is known in [alarm self].
 inline constexpr std::string_view kPlaceholders[] = {"device", "alarm", "time", "duration", "code"};

@@ -132,11 +132,8 @@ void write_json(const Config& config, const Queue& queue, const Index& index, co
     json.field("active", alarm.is_active());
     json.field("acknowledged", alarm.last == Transition::acknowledged);
     json.text_or_null("code", alarm.code.view());
-    json.open_array("streams");
     const std::size_t known = config.find_alarm(alarm.name.view());
-    for (std::size_t n = 0; known != kNotFound && n < config.alarms[known].ways.count; ++n)
-      json.element(config.streams[config.alarms[known].ways.at[n]].name);
-    json.close_array();
+    write_ways(config, known != kNotFound ? config.alarms[known].ways : Ways{}, json);
     json.close_object();
   }
   json.close_array();

@@ -27,6 +27,8 @@ class Ledger {
     std::uint8_t sends = 0;
     Ticket ticket = kNever;
     bool found = false;  // by a start: whoever found it acts by it
+    std::uint16_t ways = 0;     // the one it is at, and above it those that are closed
+    std::uint32_t since_s = 0;  // for the open ones
   };
   struct Message {
     std::uint32_t number = 0, first = 0, serial = 0, tag = 0;
@@ -61,7 +63,7 @@ class Ledger {
 
   // 0: the queue refused it (full).
   std::uint32_t push(Process& in, std::size_t phones, std::size_t text_bytes, int alarm = -1,
-                     tocsin::Transition to = tocsin::Transition::none) {
+                     tocsin::Transition to = tocsin::Transition::none, std::string_view streams = "sms") {
     const std::uint32_t serial = serial_ + 1;
     char text[4096];
     write_text(serial, text_bytes, text);
@@ -69,7 +71,7 @@ class Ledger {
     for (std::size_t i = 0; i < phones; ++i) write_phone(serial, i, numbers[i]);
     tocsin::Event event;
     event.cls = static_cast<tocsin::Class>(serial % 3);
-    event.stream = "sms";
+    event.stream = streams;
     event.text = {text, text_bytes};
     event.alarm = alarm < 0 ? std::string_view{} : kAlarms[alarm];
     event.transition = to;
@@ -90,6 +92,7 @@ class Ledger {
       m.group = static_cast<std::uint16_t>(phones);
       m.text_bytes = static_cast<std::uint16_t>(text_bytes);
       m.pushed = pushed.value().ticket;
+      m.known.since_s = in.index().find(m.number)->since_s;
       m.tag = tag_of(in, m.number);
       const std::uint64_t id = std::uint64_t{m.tag} << 32 | m.number;
       if (std::find(told_.begin(), told_.end(), id) != told_.end()) twice_ = m.number;
@@ -124,7 +127,7 @@ class Ledger {
     const bool unchanged = ticket.code() == tocsin::Code::full && when == tocsin::Queue::Write::with_others;
     if (unchanged || (!ticket.ok() && ticket.code() != tocsin::Code::full)) return false;
     if (!ticket.ok()) m->unsaved = true;
-    m->next[m->news++] = {state, its.sends, ticket.ok() ? ticket.value() : kNever, false};
+    m->next[m->news++] = change_of(*in.index().find(number), ticket.ok() ? ticket.value() : kNever, false);
     ++version;
     note(in);
     return ticket.ok();
@@ -289,7 +292,7 @@ class Ledger {
       for (unsigned i = 0; i < m.news; ++i) m.next[i].ticket = kNever;
       leave_out_what_is_said_twice(m);
       TOCSIN_ASSERT(m.news < sizeof m.next / sizeof m.next[0]);
-      m.next[m.news++] = {entry->state, entry->sends, start, true};
+      m.next[m.news++] = change_of(*entry, start, true);
       kept.push_back(m);
     }
     messages.swap(kept);
@@ -315,13 +318,17 @@ class Ledger {
   static constexpr int kAlarmCount = 2;
   static constexpr std::string_view kAlarms[kAlarmCount] = {"pump", "sump-level"};
 
+  static Change change_of(const tocsin::Entry& entry, Ticket ticket, bool found) {
+    return {entry.state, entry.sends, ticket, found, static_cast<std::uint16_t>(entry.way | entry.closed << 8), entry.since_s};
+  }
   // Of changes that no ticket will ever confirm.
   static void leave_out_what_is_said_twice(Message& m) {
     unsigned kept = 0;
     for (unsigned i = 0; i < m.news; ++i) {
       const Change change = m.next[i];
       const auto same = [&change](const Change& c) {
-        return c.state == change.state && c.sends == change.sends && c.found == change.found;
+        return c.state == change.state && c.sends == change.sends && c.found == change.found &&
+               c.ways == change.ways && c.since_s == change.since_s;
       };
       if (std::none_of(m.next, m.next + kept, same)) m.next[kept++] = change;
     }
@@ -334,6 +341,7 @@ class Ledger {
   static void put(Digester& all, const Change& c) {
     all.put(std::uint64_t{c.sends} << 16 | static_cast<std::uint64_t>(c.state) << 8 | (c.found ? 1U : 0U),
             c.ticket);
+    all.put(c.ways, c.since_s);
   }
   static void put(Digester& all, const Message& m) {
     all.put(std::uint64_t{m.number} << 32 | m.first, std::uint64_t{m.serial} << 32 | m.tag);
@@ -354,7 +362,10 @@ class Ledger {
   static std::string check_state(const Message& m, const tocsin::Entry& entry) {
     if (m.gone && !tocsin::ended(entry.state)) return broken("Q2", "had been let go and waits", m.number);
     bool ending = false;
-    const auto same = [&entry](const Change& c) { return c.state == entry.state && c.sends == entry.sends; };
+    const Change is = change_of(entry, 0, false);
+    const auto same = [&is](const Change& c) {
+      return c.state == is.state && c.sends == is.sends && c.ways == is.ways && c.since_s == is.since_s;
+    };
     if (same(m.known)) return {};
     for (unsigned i = 0; i < m.news; ++i) {
       if (same(m.next[i])) return {};
@@ -369,7 +380,7 @@ class Ledger {
     } else if (tocsin::ended(entry.state) && !ending && !tocsin::ended(m.known.state)) {
       promise = "Q1", how = "has not ended and does not wait: ";
     }
-    how += words({entry.state, entry.sends}) + "; promised " + words(m);
+    how += words(is) + "; promised " + words(m);
     return broken(promise, how.c_str(), m.number);
   }
   static std::string words(const Message& m) {
@@ -378,7 +389,8 @@ class Ledger {
     return all;
   }
   static std::string words(const Change& c) {
-    return std::string(tocsin::word(c.state)) + "/" + std::to_string(c.sends);
+    return std::string(tocsin::word(c.state)) + "/" + std::to_string(c.sends) + " by " + std::to_string(c.ways) + " since " +
+           std::to_string(c.since_s);
   }
   static void write_text(std::uint32_t serial, std::size_t bytes, char* to) {
     static const std::string pattern = [] {

@@ -9,7 +9,8 @@
 namespace fakes {
 
 // P a message, G an event of three messages, A an alarm is raised or cleared, I a sending goes on record, E
-// the oldest waiting message ends, F the newest, J the running job comes to its end, S all jobs do, R orderly
+// the oldest waiting message ends, F the newest, C a message by two streams, N the oldest waiting message goes on to its
+// next stream, J the running job comes to its end, S all jobs do, R orderly
 // stop and new start, X the process dies and another one finds the page cache.
 
 class World {
@@ -23,6 +24,18 @@ class World {
     switch (what) {
       case 'P':
         ledger.push(*process, 1, 1900);
+        break;
+      case 'C':
+        ledger.push(*process, 1, 1900, -1, tocsin::Transition::none, "sms,chat");
+        break;
+      case 'N':
+        if (Ledger::Message* m = oldest()) {
+          tocsin::Entry& entry = *process->index().find(m->number);
+          entry.closed = static_cast<std::uint8_t>(entry.closed == 0 ? 1 : entry.closed ^ 3);
+          entry.way = static_cast<std::uint8_t>(entry.way ^ 1);
+          if (entry.place_of(1) != 0) entry.since_s += 77;
+          ledger.change(*process, m->number, tocsin::State::queued, m->now().sends, 20);
+        }
         break;
       case 'G':
         ledger.push(*process, 3, 900);
