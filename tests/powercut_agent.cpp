@@ -64,6 +64,26 @@ Reply reporting(const Request& r) {
   return fakes::answer(200, "{" + entries + "}");
 }
 
+// Two streams: sms refuses, loses answers, or accepts; chat accepts what it reads, and hides it now and then. Receipts of
+// sms say now and then that it came to nothing.
+Reply of_two(const Request& r) {
+  const bool is_sms = r.head.find("sms.test") != std::string::npos;
+  if (r.head.find("/messages_status/") != std::string::npos) {
+    std::string entries;
+    for (std::size_t at = r.body.find("uuid-"); at != std::string::npos; at = r.body.find("uuid-", at + 1))
+      entries += (entries.empty() ? "\"" : ",\"") + r.body.substr(at, r.body.find('"', at) - at) +
+                 (r.number % 3 != 0 ? "\":\"sent\"" : "\":\"undelivered\"");
+    return fakes::answer(200, "{" + entries + "}");
+  }
+  if (is_sms && r.number % 3 == 1) {
+    std::vector<std::string> entries;
+    for (const auto& m : r.messages) entries.push_back(fakes::error_entry(m.id, "NO_ROUTE"));
+    return fakes::answer(200, fakes::entries_body(entries));
+  }
+  if (r.number % 4 == 2) return fakes::accept_but(r, fakes::answer(524, "<html>"));
+  return fakes::accept_all(r);
+}
+
 struct Event {
   std::uint32_t first = 0;
   std::vector<std::string> ids;
@@ -79,10 +99,11 @@ struct World {
   unsigned boots = 0;
   bool arrives = false;
   bool asks = false;  // for receipts
+  bool two = false;   // streams
   std::vector<Event> events;
 
-  explicit World(bool its_asks = false) : asks(its_asks) {
-    service.script = asks ? reporting : moody;
+  explicit World(bool its_asks = false, bool its_two = false) : asks(its_asks), two(its_two) {
+    service.script = two ? of_two : asks ? reporting : moody;
     service.keep_requests = false;
   }
 };
@@ -97,6 +118,14 @@ std::string live(World& w, unsigned events) {
   agent.stream.dying_write_arrives = w.arrives;
   w.clock = w.clock + seconds(60);
   if (w.asks) agent.settings.receipts_for = hours(1);
+  if (w.two) {
+    auto& chat = agent.second("chat", "chat.test");
+    chat.settings.receipts_for = Millis{0};
+    chat.stream.on_call = agent.stream.on_call;
+    chat.stream.dying_write_arrives = w.arrives;
+    agent.ways = {{name_hash("sms"), minutes(1), minutes(2), true}, {name_hash("chat"), minutes(1), Millis{0}, false}};
+    agent.settings.receipts_at = minutes(2);
+  }
   if (!agent.start()) return w.disk.power ? "it does not start" : "";
   std::vector<Queue::Ticket> tickets;
   const std::size_t before = w.events.size();
@@ -108,7 +137,7 @@ std::string live(World& w, unsigned events) {
     Event event;
     const Class cls = n % 2 == 0 ? Class::critical : Class::info;
     event.most = cls == Class::info ? 1 : kMaxSends;
-    event.first = agent.post(cls, kPhones, "event " + std::to_string(n) + std::string(900, '.'));
+    event.first = agent.post(cls, kPhones, "event " + std::to_string(n) + std::string(900, '.'), w.two ? "sms,chat" : "sms");
     if (event.first == 0) return "it takes nothing";
     for (unsigned i = 0; i < kPhones; ++i) event.ids.push_back(agent.id(event.first + i));
     w.events.push_back(event);
@@ -165,8 +194,8 @@ std::string come_back(World world, unsigned image, unsigned cut_again, World* le
   return wrong;
 }
 
-World first_life(unsigned cut, bool arrives, bool asks = false) {
-  World world(asks);
+World first_life(unsigned cut, bool arrives, bool asks = false, bool two = false) {
+  World world(asks, two);
   world.arrives = arrives;
   world.disk.cut_at = cut;
   const std::string wrong = live(world, 4);
@@ -201,6 +230,22 @@ TEST(agent_power_cut_at_every_call_leaves_one_to_three_copies_everywhere) {
   print_message(
       "power cuts at %u calls to files and connection, %u cases (%u turns of the files), at most %u copies\n",
       calls, cases, turns_seen, most_copies);
+}
+
+TEST(agent_power_cut_while_messages_go_by_two_streams_leaves_one_to_three_copies_everywhere) {
+  const unsigned calls = first_life(0, false, true, true).disk.calls;
+  cases = most_copies = turns_seen = 0;
+  for (unsigned cut = 1; cut <= calls; ++cut) {
+    if (check::has_option("cut") && cut != check::option("cut", 0)) continue;
+    const World left = first_life(cut, cut % 2 != 0, true, true);
+    for (unsigned i = 0; i < left.disk.images(); i += 2) {
+      if (check::has_option("image") && i != check::option("image", 0)) continue;
+      check::at("cut=%u image=%u", cut, i);
+      check_end(come_back(left, i, 0));
+    }
+  }
+  print_message("power cuts at %u calls with two streams, %u cases (%u turns of the files), at most %u copies\n", calls, cases,
+                turns_seen, most_copies);
 }
 
 // What was learnt of deliveries is not on the medium as a rule; whatever is, nothing is sent for it.

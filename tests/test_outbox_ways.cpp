@@ -210,6 +210,7 @@ TEST(ways_refusal_where_the_first_is_still_awaited_leaves_the_message_to_it) {
 TEST(ways_what_has_refused_and_since_when_it_waits_is_found_after_power_cuts) {
   Bench b;
   const auto number = b.post("sms,chat,fax");
+  b.pass(minutes(5));
   b.refused(kSms, number, "no");
   b.pass(minutes(6));
   b.unknown(kChat, number);  // its record tells how long it has waited by then

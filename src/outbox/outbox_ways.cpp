@@ -19,9 +19,8 @@ const StreamRules* Outbox::rules_of(unsigned place) const {
 }
 
 // How many copies it may have had so far: one is left for each way that has not had its turn, and each had one.
-unsigned Outbox::copies_open(const Entry& entry) {
+unsigned Outbox::copies_of_ways(const Entry& entry) {
   const unsigned most = most_sends(entry);
-  if (entry.place_of(1) == 0) return most;
   unsigned ways = 0, to_come = 0;
   for (; ways < kMaxWays && entry.place_of(ways) != 0; ++ways)
     to_come += ((entry.open | entry.closed) >> ways & 1U) == 0 ? 1U : 0U;

@@ -249,7 +249,10 @@ class Outbox {
   std::size_t pick_troubled(Class cls, bool resting, std::uint32_t stream, Instant now, Span<std::uint32_t> into) const;
   // outbox_ways.cpp
   static bool went_on(const Entry& entry) { return entry.way != 0 || entry.closed != 0; }  // beyond its first stream
-  static unsigned copies_open(const Entry& entry);
+  static unsigned copies_open(const Entry& entry) {  // asked for every message that waits
+    return entry.place_of(1) == 0 ? most_sends(entry) : copies_of_ways(entry);
+  }
+  static unsigned copies_of_ways(const Entry& entry);
   static bool close_way(Entry& entry);
   static void begin_ways(Entry& entry);
   void take_way(Entry& entry, std::uint32_t stream) const;
