@@ -125,7 +125,7 @@ class Channels(Case):
         second.stop()
         identifier = self.both(device, "Pump 3 stopped")
         device.log.wait(f"message {identifier} goes on by its next stream: sms: undelivered")
-        device.log.wait("stream chat backing off")
+        wait_until(lambda: device.message(identifier)["stream"] == "chat", "it is on record")
         device.restart()
         self.assertEqual(device.message(identifier)["stream"], "chat")
         second.start()

@@ -124,7 +124,7 @@ class Types(Case):
         device = self.device(service)
         device.write_config(more=codes + str(device.token_file) + "\n")
         device.ok("check")
-        refusal = ("one-time codes", "--stream")
+        refusal = ("one-time codes", "name another one")
         self.one_line(device.run("send", "--to", "anna", "--stream", "codes", "x"), 78, *refusal)
         device.start()
         self.one_line(device.run("send", "--to", "anna", "--stream", "codes", "x"), 78, *refusal)

@@ -41,8 +41,11 @@ TEST(carried_has_what_waits_in_its_order_and_of_a_group_the_phones_that_wait) {
   entry.repeat = true;
   entry.reopened = true;
   entry.due_ms = 0x1'0000'0001;
+  entry.way = 2;
+  entry.closed = 3;
+  entry.since_s = 100;
 
-  carried.save(run.queue, the_index);
+  carried.save(run.queue, the_index, 100 + 7 * 60 + 59);
   CHECK_EQ(carried.messages(), 4);
   CHECK_EQ(carried.lost(), 0);
   CHECK(carried.front(front));
@@ -72,6 +75,9 @@ TEST(carried_has_what_waits_in_its_order_and_of_a_group_the_phones_that_wait) {
   CHECK(past.repeat);
   CHECK(past.reopened);
   CHECK_EQ(past.due_ms, 0x1'0000'0001);
+  CHECK_EQ(past.way, 2);
+  CHECK_EQ(past.closed, 3);
+  CHECK_EQ(past.waited_s, 7 * 60);  // whole minutes
   CHECK(!front.messages[0].past.repeat);
   carried.pop();
   CHECK_EQ(carried.messages(), 1);
@@ -99,7 +105,7 @@ TEST(carried_takes_all_that_the_memory_of_a_queue_holds) {
     std::size_t messages = 0;
     while (run.push(phones, "x", "", Transition::none, "d").ok()) messages += phones;
     CHECK(messages > 150);
-    carried.save(run.queue, the_index);
+    carried.save(run.queue, the_index, 0);
     CHECK_EQ(carried.messages(), messages);
     CHECK_EQ(carried.lost(), 0);
   }
