@@ -152,8 +152,9 @@ std::string live(World& w, unsigned events) {
     }
   }
   if (!w.disk.power) return {};
-  const bool done = agent.run_until_ended(hours(24));
+  bool done = agent.run_until_ended(hours(24));
   if (w.asks && !agent.run(minutes(3))) return "the loop does not come to rest";
+  if (w.two && w.disk.power) done = agent.run_until_ended(hours(24)) || agent.waiting() == 0;  // receipts sent some by the other
   turns_seen += agent.queue.turns();
   note();
   if (!w.disk.power) return {};
