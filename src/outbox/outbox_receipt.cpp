@@ -3,6 +3,18 @@
 #include "tocsin/outbox/outbox.hpp"
 
 namespace tocsin {
+namespace {
+
+constexpr std::uint64_t kJustGivenUp_ms = 60'000;
+
+// One that was refused by a stream, or not delivered, or asked for again by hand, has older copies in the list that came
+// to nothing.
+bool is_doubtful(const Entry& entry) {
+  if (entry.closed != 0 || entry.reopened) return false;
+  return entry.state == State::unknown || (!ended(entry.state) && entry.repeat && entry.sends > 0 && !entry.in_flight);
+}
+
+}  // namespace
 
 const Entry* Outbox::next_accepted(std::uint32_t stream, std::uint32_t from) const {
   const unsigned place = queue_.names().place(stream);
@@ -24,9 +36,8 @@ Status Outbox::receipt(std::uint32_t number, Receipt receipt, std::string_view w
   Entry* entry = index_.find(number);
   if (entry == nullptr || entry->state != State::accepted) return Code::not_found;
   if (!over && receipt != Receipt::unclear) return {};
-  // A record of it would outlive the turn that leaves it out.
-  if (entry->due_ms < std::uint64_t{queue_.tally().forget_before_s} * 1000) return {};
-  alignas(8) std::uint8_t scratch[kBlock], body_scratch[kBlock];
+  if (is_being_forgotten(*entry)) return {};
+  alignas(8) std::uint8_t scratch[kBlock];
   TRY_LET(known, queue_.read_state(*entry, scratch));
   char said[kMaxReason], all[kMaxReason];
   TextWriter last(said);
@@ -47,10 +58,68 @@ Status Outbox::receipt(std::uint32_t number, Receipt receipt, std::string_view w
     now.at = Stamp{};  // of now; of one that stays accepted: since it is
   }
   TRY(queue_.update(number, now, clocks, Queue::Write::with_others).status());
-  if (!over) return {};
-  const auto body = queue_.read_body(*entry, body_scratch);
-  observer_.receipt_came(body.ok() ? message_id(body.value().event.id_prefix, number) : MessageId{}, number, now.state,
-                         now.reason);
+  if (over) tell_receipt(*entry, now);
+  return {};
+}
+
+// A record of it would outlive the turn that leaves it out.
+bool Outbox::is_being_forgotten(const Entry& entry) const {
+  return entry.due_ms < std::uint64_t{queue_.tally().forget_before_s} * 1000;
+}
+
+void Outbox::tell_receipt(const Entry& entry, const MessageState& now) {
+  alignas(8) std::uint8_t scratch[kBlock];
+  const auto body = queue_.read_body(entry, scratch);
+  observer_.receipt_came(body.ok() ? message_id(body.value().event.id_prefix, entry.number) : MessageId{}, entry.number,
+                         now.state, now.reason);
+}
+
+const Entry* Outbox::find_doubtful(std::uint32_t number) const {
+  const Entry* entry = index_.find(number);
+  return entry != nullptr && is_doubtful(*entry) ? entry : nullptr;
+}
+
+const Entry* Outbox::next_doubtful(std::uint32_t stream, std::uint32_t from, Instant now) const {
+  const auto fits = [&](const Entry& entry) {
+    const bool old = ended(entry.state) && entry.due_ms + kJustGivenUp_ms < queue_.on_ms(now);
+    return stream_of(entry) == stream && is_doubtful(entry) && !old;
+  };
+  const Entry* entry = index_.first_from(from);
+  while (entry != nullptr && !fits(*entry)) entry = index_.first_from(entry->number + 1);
+  return entry;
+}
+
+bool Outbox::has_uuid(const Entry& than, std::string_view uuid) const {
+  unsigned looks = 0;
+  alignas(8) std::uint8_t scratch[kBlock];
+  for (std::size_t at = index_.size(); at > 0 && looks < kMostLookedAt; --at) {
+    const Entry& one = index_[at - 1];
+    if (one.recipient != than.recipient || !ended(one.state)) continue;
+    ++looks;
+    const auto state = queue_.read_state(one, scratch);
+    if (state.ok() && same_ignoring_case(state.value().uuid, uuid)) return true;
+  }
+  return false;
+}
+
+Status Outbox::found(std::uint32_t number, std::string_view uuid, std::string_view reason, const Clocks& clocks) {
+  const Entry* entry = find_doubtful(number);
+  if (entry == nullptr) return Code::not_found;
+  if (!ended(entry->state)) {
+    accepted(number, uuid, reason, clocks);
+    return {};
+  }
+  if (is_being_forgotten(*entry)) return Code::not_found;
+  alignas(8) std::uint8_t scratch[kBlock];
+  TRY_LET(known, queue_.read_state(*entry, scratch));
+  MessageState now = known;
+  now.state = State::accepted;
+  now.at = Stamp{};
+  now.uuid = uuid;
+  char words[kMaxReason];
+  now.reason = with_ways(*entry, reason, words);
+  TRY(queue_.update(number, now, clocks, Queue::Write::with_others).status());
+  tell_receipt(*entry, now);
   return {};
 }
 

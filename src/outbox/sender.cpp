@@ -42,6 +42,11 @@ void Sender::configure(const Settings& settings) {
   call_.configure(settings);
 }
 
+void Sender::look_up_by(Lookup& lookup, const Clocks& clocks) {
+  lookup_ = &lookup;
+  lookup.doubt_left(stream_id_, settings_.sms, clocks);
+}
+
 void Sender::enter(State state, Instant wake) {
   state_ = state;
   wake_ = wake;

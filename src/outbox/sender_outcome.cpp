@@ -133,6 +133,7 @@ void Sender::outcome_unknown(std::uint32_t number, std::string_view reason, cons
   const Millis least = most < kLastCopyAfter ? most : kLastCopyAfter;
   if (outbox_.last_copy_is_next(number) && wait < least) wait = least;
   outbox_.outcome_unknown(number, clocks.now + wait, reason, clocks);
+  if (lookup_ != nullptr) lookup_->doubt(number, settings_.sms, clocks);
 }
 
 void Sender::succeeded(const Clocks& clocks) {

@@ -133,11 +133,6 @@ Sums judge_messages(JsonValue first, Naming naming, Span<const std::string_view>
   return sums;
 }
 
-bool says_no(JsonValue root) {
-  const JsonValue status = root.member("status"sv);
-  return status.is(Kind::boolean) && !status.truth();
-}
-
 // `"status": false` with a reason, and not the least sign that any message was taken.
 bool refuses_everything(JsonValue root, JsonValue messages) {
   if (!says_no(root) || root.has_twice("status"sv) || !nothing(root.member("message_uuid"sv))) return false;

@@ -146,6 +146,11 @@ void write_reason(const Answer& answer, JsonValue root, TextWriter& into) {
   }
 }
 
+bool says_no(JsonValue root) {
+  const JsonValue status = root.member("status"sv);
+  return status.is(Kind::boolean) && !status.truth();
+}
+
 bool nothing(JsonValue value) { return value.absent() || value.is(Kind::null) || value.empty_text(); }
 
 bool names_rate_limit(JsonValue object) {

@@ -20,6 +20,8 @@ bool write_words(JsonValue value, TextWriter& into);
 // "403: Not authenticated (0x13)". `root`: absent where there is no JSON.
 void write_reason(const Answer& answer, JsonValue root, TextWriter& into);
 
+bool says_no(JsonValue root);  // "status": false
+
 bool nothing(JsonValue value);  // absent, null or an empty text
 bool names_rate_limit(JsonValue object);
 bool is_rate_limited(JsonValue root);  // it says so, or one of its `messages`

@@ -138,11 +138,6 @@ class Reading {
   bool rate_limited_ = false;
 };
 
-bool says_no(JsonValue root) {
-  const JsonValue status = root.member("status"sv);
-  return status.is(Kind::boolean) && !status.truth() && !root.has_twice("status"sv);
-}
-
 }  // namespace
 
 Receipt receipt_of(std::string_view word) {
@@ -208,7 +203,7 @@ StatusJudgement judge_status(const Answer& answer, Span<const std::string_view> 
     if (judgement.reported == 0 && judgement.rate_limited) {
       judgement.whole = Whole::later;
       reason.number(answer.status).text(": RATE_LIMIT"sv);
-    } else if (judgement.reported == 0 && says_no(root)) {
+    } else if (judgement.reported == 0 && says_no(root) && !root.has_twice("status"sv)) {
       judgement.whole = Whole::held;
       write_reason(answer, root, reason);
     } else {

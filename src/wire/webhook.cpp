@@ -2,7 +2,7 @@
 #include "tocsin/wire/webhook.hpp"
 
 #include "http_scan.hpp"
-#include "reply_json.hpp"
+#include "webhook_object.hpp"
 #include "tocsin/base/text.hpp"
 
 namespace tocsin {
@@ -14,7 +14,7 @@ constexpr std::string_view kUuid = "message_uuid,uuid,id", kOwnId = "internal_id
                            kText = "text,body,message,message_content",
                            kFrom = "from,source_number,sender,sender_phone",
                            kTo = "to,destination_number,recipient_phone,recipient",
-                           kTime = "received_at,delivered_at,sent_at,timestamp,date";
+                           kTime = "received_at,sent_at,delivered_at,timestamp,date";
 
 // Neither control characters nor broken UTF-8: it can be shown and compared.
 bool is_plain(std::string_view text) {
@@ -152,6 +152,12 @@ JsonValue list_in(JsonValue value) {
 }
 
 }  // namespace
+
+Webhook read_webhook_object(JsonValue object, Arena& arena) {
+  Webhook hook;
+  look_up(Json(object, arena), hook);
+  return hook;
+}
 
 std::size_t read_webhooks(MutBytes query, MutBytes body, Arena& arena, Span<Webhook> into) {
   const JsonValue root = read_object_or_array(body, arena);

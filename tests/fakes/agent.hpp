@@ -160,6 +160,7 @@ class Agent final : public tocsin::Observer {
     const std::uint32_t syncs = queue.syncs(), turns = queue.turns();
     queue.poll(clock);
     outbox.poll(clocks());
+    if (lookup != nullptr) lookup->poll(clocks(), random());
     sender.poll(clocks(), random());
     if (other != nullptr) other->sender.poll(clocks(), random());
     ++polls;
@@ -175,9 +176,12 @@ class Agent final : public tocsin::Observer {
       if (other->stream.readable() && (wants == tocsin::Want::readable || wants == tocsin::Want::either)) return clock;
       last = earlier(last, earlier(other->stream.event(), other->sender.wake()));
     }
+    if (lookup != nullptr && lookup_stream->readable() && lookup->want() == tocsin::Want::readable) return clock;
     tocsin::Instant next = earlier(earlier(earlier(queue.wake(), outbox.wake()), sender.wake()),
                                    earlier(even.event(), odd.event()));
+    if (lookup != nullptr) next = earlier(next, lookup->wake());
     if (next <= clock) ++spins;
+    if (lookup != nullptr) last = earlier(last, lookup_stream->event());
     return earlier(next, last);
   }
   // Runs until that much time has passed. False: the loop did not come to rest.
@@ -244,6 +248,10 @@ class Agent final : public tocsin::Observer {
                     std::string_view reason) override {
     receipts.push_back({std::string(id_.view()), number, state_, std::string(reason), clock});
   }
+  void lookup_changed(std::string_view words) override { told_of_lookup.emplace_back(words); }
+  void reply_came(const tocsin::Webhook& reply, bool old) override {
+    replies.push_back((old ? "old " : "") + std::string(reply.from) + ": " + std::string(reply.text));
+  }
   void receipts_changed(std::string_view, std::string_view words) override { told_of_receipts.emplace_back(words); }
   void answer_not_understood(const tocsin::OddAnswer& answer) override {
     if (answer.of == tocsin::OddAnswer::Of::status) odd_of_receipts.emplace_back(tocsin::as_text(answer.body));
@@ -276,6 +284,8 @@ class Agent final : public tocsin::Observer {
   tocsin::Arena arena;
   tocsin::Sender& sender;
   tocsin::Sender::Settings settings;
+  tocsin::Lookup* lookup = nullptr;  // with its stream; a test that has one sets both
+  ScriptStream* lookup_stream = nullptr;
   tocsin::Rules rules = patient();
   tocsin::Millis history;  // 0: as long as there is room
 
@@ -290,6 +300,8 @@ class Agent final : public tocsin::Observer {
   std::vector<Ended> receipts;
   std::vector<std::string> told_of_receipts;
   std::vector<std::string> odd_of_receipts;  // answers about receipts that could not be understood
+  std::vector<std::string> told_of_lookup;
+  std::vector<std::string> replies;
   std::vector<Changed> changes;
   tocsin::Queue::Ticket last_ticket = 0;
   std::function<bool()> alive;  // false: the power is gone

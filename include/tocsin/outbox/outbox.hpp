@@ -12,6 +12,7 @@
 //   queued -> merged    the queue is full: a newer one of its alarm takes its place [post]
 //   queued -> evicted   the queue is full: one of a higher class takes its place    [post]
 //   queued -> dropped   by hand                                                     [drop]
+//   queued, unknown -> accepted  it was found in the service's list                [found]
 //   accepted -> delivered, failed   the service says so, or that it came to nothing [receipt]
 //   accepted -> queued  that it came to nothing, or nothing in time, and it has     [receipt, undelivered]
 //                       another stream to go by, a copy left and room
@@ -76,6 +77,10 @@ class Observer {
   // This message used up what its stream may send, or what its phone may have, in segments: all of it, or all but what
   // is for critical messages alone. The others wait until then.
   virtual void segments_spent(std::uint32_t, SegmentBudgets::Whose, SegmentBudgets::Left, Instant) {}
+  // What the API key is good for: "works", or why nothing can be looked up.
+  virtual void lookup_changed(std::string_view) {}
+  // Somebody has answered. `old`: an earlier run may have acted upon it.
+  virtual void reply_came(const struct Webhook&, bool) {}
   // Asked, for the record: why the stream of that name's hash does not send now; empty: it does, or nobody knows.
   virtual std::string_view trouble_of(std::uint32_t) const { return {}; }
 
@@ -227,6 +232,16 @@ class Outbox {
   const Entry* next_accepted(std::uint32_t stream, std::uint32_t from) const;
   // What is on record of it; views point into `scratch` (kBlock bytes). Errors: not_found, io, corrupt.
   Result<MessageState> read_accepted(std::uint32_t number, MutBytes scratch) const;
+  // Nobody knows whether the service has it: it waits to be sent again, or was given up as unknown; or nullptr, also
+  // while a request with it is under way.
+  const Entry* find_doubtful(std::uint32_t number) const;
+  // The first such one of a stream, from that number on; of those given up, only if that was within a minute; or nullptr.
+  const Entry* next_doubtful(std::uint32_t stream, std::uint32_t from, Instant now) const;
+  // Whether another message to the same phone is known to have that uuid; of the newest kMostLookedAt.
+  bool has_uuid(const Entry& than, std::string_view uuid) const;
+  static constexpr unsigned kMostLookedAt = 64;
+  // The service has it. Errors: not_found (it is not doubtful any more); full, io, corrupt: nothing changed.
+  Status found(std::uint32_t number, std::string_view uuid, std::string_view reason, const Clocks& clocks);
   std::uint64_t on_ms(Instant now) const { return queue_.on_ms(now); }
 
   bool last_copy_is_next(std::uint32_t number) const;  // once the outcome of the one under way is unknown
@@ -268,6 +283,8 @@ class Outbox {
   std::string_view name_ways(const Entry& entry, std::string_view said, Span<char> room) const;
   static bool needs_record(const Entry& entry);
   bool uncount(Entry& entry);
+  bool is_being_forgotten(const Entry& entry) const;
+  void tell_receipt(const Entry& entry, const MessageState& now);
   bool segments_let(const Entry& entry, std::uint32_t stream, Instant now, Span<const std::uint32_t> beside) const;
   void load_segments(const Clocks& clocks);
   void spend_segments(Entry& entry, std::uint32_t segments, Instant now);

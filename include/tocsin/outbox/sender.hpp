@@ -29,6 +29,7 @@
 
 #include "tocsin/outbox/backoff.hpp"
 #include "tocsin/outbox/delivery.hpp"
+#include "tocsin/outbox/lookup.hpp"
 #include "tocsin/outbox/outbox.hpp"
 #include "tocsin/outbox/pace.hpp"
 #include "tocsin/outbox/service_call.hpp"
@@ -64,6 +65,11 @@ class Sender {
   Sender& operator=(const Sender&) = delete;
 
   void configure(const Settings& settings);
+  // Where messages whose outcome is not known are looked for; it outlives the sender. Those that an earlier run left so
+  // are handed to it. After configure(), and again when the queue behind the outbox has become another one.
+  void look_up_by(Lookup& lookup, const Clocks& clocks);
+  // A message of this stream was found to be accepted.
+  void accepted_elsewhere(Instant now) { delivery_.accepted(now); }
 
   // Does what can be done without waiting. Call it when handle() is ready for want(), at wake(), and
   // after anything was posted or a store finished. `random`: 32 fresh bits.
@@ -136,6 +142,7 @@ class Sender {
   Outbox& outbox_;
   Observer& observer_;
   Arena& arena_;
+  Lookup* lookup_ = nullptr;
   Settings settings_;
   std::uint32_t stream_id_ = 0;
 

@@ -49,7 +49,7 @@ class ServiceCall {
   static constexpr Millis kKeepIdle = seconds(50);  // front ends close idle connections after a minute or so
   static constexpr std::size_t kLeastBytes = 64;    // of an answer under way
   static constexpr Millis kLeastEvery = seconds(10);
-  static constexpr std::size_t kMaxPath = 220;      // bytes of path_prefix and path together
+  static constexpr std::size_t kMaxPath = 240;      // bytes of path_prefix and path together
 
   explicit ServiceCall(Stream& stream)
       : stream_(stream), exchange_({request_, sizeof request_}, {answer_, sizeof answer_}) {}

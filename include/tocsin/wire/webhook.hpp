@@ -6,7 +6,7 @@
 //   uuid    message_uuid, uuid, id                  text  text, body, message, message_content
 //   own id  internal_id, external_key               from  from, source_number, sender, sender_phone
 //   status  status, message_status, delivery_status to    to, destination_number, recipient_phone, recipient
-//                                                   time  received_at, delivered_at, sent_at, timestamp, date
+//                                                   time  received_at, sent_at, delivered_at, timestamp, date
 //
 // In JSON a name counts in the outermost object first, then in objects inside it (`content.text` is found as text).
 // Numbers are taken as their digits, but for a status; true, false, null, lists and empty texts count as absent. What

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: MIT
+#include "tocsin/outbox/lookup.hpp"
+
+#include "tocsin/outbox/backoff.hpp"
+#include "tocsin/wire/secret.hpp"
+
+namespace tocsin {
+namespace {
+
+constexpr Millis kRetryMin = seconds(5);
+constexpr Millis kRetryMax = minutes(15);
+constexpr Millis kRefusedFor = minutes(5);
+constexpr Millis kLongestRequest = minutes(5);
+constexpr std::string_view kFound = "found in the service's list, by the API key";
+
+UnixMillis before(UnixMillis at, Millis by) { return {at.ms - by.count}; }
+
+// Digits alone, as a phone is kept.
+std::string_view digits_of(std::string_view phone) {
+  if (!phone.empty() && phone[0] == '+') phone.remove_prefix(1);
+  return phone;
+}
+
+}  // namespace
+
+void Lookup::configure(const Settings& settings) {
+  settings_ = settings;
+  if (settings_.timeout > kHold) settings_.timeout = kHold;
+  call_.configure(settings_);
+}
+
+void Lookup::begin_anew() {
+  call_.close();
+  for (Check& check : checks_) check = Check{};
+  check_ = nullptr;
+}
+
+void Lookup::doubt(std::uint32_t number, const SmsRules& sms, const Clocks& clocks) {
+  const Entry* entry = outbox_.find_doubtful(number);
+  // A message is held back once: behind its second copy it rests by itself.
+  if (entry != nullptr) add(*entry, sms, entry->sends <= 1 ? Hold::yes : Hold::no, clocks);
+}
+
+void Lookup::doubt_left(std::uint32_t stream, const SmsRules& sms, const Clocks& clocks) {
+  for (const Entry* one = outbox_.next_doubtful(stream, 0, clocks.now); one != nullptr;
+       one = outbox_.next_doubtful(stream, one->number + 1, clocks.now))
+    add(*one, sms, Hold::yes, clocks);
+}
+
+void Lookup::add(const Entry& entry, const SmsRules& sms, Hold hold, const Clocks& clocks) {
+  if (!clocks.wall_trusted) return;
+  UnixMillis from = before(clocks.wall, Millis{kLongestRequest.count + kBefore.count});
+  if (entry.sends > 1 || !entry.this_run) {  // when it was sent first is not known
+    alignas(8) std::uint8_t scratch[kBlock];
+    const auto body = outbox_.queue().read_body(entry, scratch);
+    if (!body.ok() || !body.value().event.queued.clocks.wall_trusted) return;
+    from = before(body.value().event.queued.clocks.wall, kBefore);
+  }
+  Check* place = &checks_[next_ % kMostChecks];
+  for (Check& one : checks_)
+    if (one.number == entry.number) place = &one;
+  if (place == check_) return;  // it is looked for just now
+  if (place == &checks_[next_ % kMostChecks]) ++next_;
+  *place = Check{};
+  place->number = entry.number;
+  place->sms = sms;
+  place->look_at = clocks.now + kLookAfter;
+  place->from = from;
+  wake_ = Instant{0};
+  const Instant until = clocks.now + kHold;
+  if (hold == Hold::no || ended(entry.state) || entry.due_ms >= until.ms || retry_at_ > place->look_at) return;
+  place->due = Instant{entry.due_ms};
+  place->held_until = until;
+  outbox_.postpone(outbox_.stream_of(entry), entry.number, until);
+}
+
+// What was held back goes when it would have gone.
+void Lookup::let_go(Check& check) {
+  const Entry* entry = outbox_.find_doubtful(check.number);
+  if (entry != nullptr && check.held_until.ms != 0 && entry->due_ms == check.held_until.ms)
+    outbox_.postpone(outbox_.stream_of(*entry), check.number, check.due);
+  check.held_until = Instant{};
+}
+
+void Lookup::poll(const Clocks& clocks, std::uint32_t random) {
+  for (;;) {
+    switch (call_.poll(clocks.now)) {
+      case ServiceCall::State::idle:
+        if (!begin(clocks)) return;
+        break;
+      case ServiceCall::State::ready:
+        if (const Status prepared = prepare(); prepared.ok()) {
+          call_.send(clocks.now);
+        } else {
+          call_.withdraw();
+          if (prepared.code() == Code::bad_value || prepared.code() == Code::too_big)
+            trouble("the request cannot be written: look at api_url and the key", Hope::none, kRetryMax, clocks.now, random);
+          else check_->number = 0;  // sent again meanwhile, or ended, or not to be read
+        }
+        break;
+      case ServiceCall::State::connecting:
+      case ServiceCall::State::sending:
+      case ServiceCall::State::receiving: wake_ = call_.wake(); return;
+      case ServiceCall::State::answered: judge(clocks, random); break;
+      case ServiceCall::State::failed: {
+        char words[kMaxReason];
+        TextWriter reason(words);
+        call_.write_reason(reason);
+        trouble(reason.view(), call_.may_have_left() ? Hope::none : Hope::soon, Millis{0}, clocks.now, random);
+        break;
+      }
+    }
+  }
+}
+
+// The one to look for next; nullptr: none.
+Lookup::Check* Lookup::next_check() {
+  Check* next = nullptr;
+  for (Check& check : checks_) {
+    if (check.number != 0 && outbox_.find_doubtful(check.number) == nullptr) check.number = 0;
+    if (check.number != 0 && (next == nullptr || check.look_at < next->look_at)) next = &check;
+  }
+  return next;
+}
+
+// False: nothing may be asked now, and wake_ says when to look again.
+bool Lookup::begin(const Clocks& clocks) {
+  check_ = next_check();
+  Instant at = check_ != nullptr ? check_->look_at : kNever;
+  errand_ = Errand::message;
+  if (settings_.replies_every.count > 0 && clocks.wall_trusted && replies_at_ < at) {
+    at = replies_at_;
+    errand_ = Errand::replies;
+    check_ = nullptr;
+  }
+  if (at < retry_at_) at = retry_at_;
+  wake_ = earlier(at, call_.wake());
+  if (at > clocks.now) {
+    check_ = nullptr;
+    return false;
+  }
+  if (errand_ == Errand::replies && since_.ms == 0) since_ = newest_ = before(clocks.wall, kLookBack);
+  hits_ = pages_ = 0;
+  uuid_.clear();
+  backwards_ = false;
+  next_page(1, clocks.now);
+  return true;
+}
+
+void Lookup::next_page(unsigned page, Instant now) {
+  page_ = page;
+  ++pages_;
+  call_.open(now, {});
+}
+
+Status Lookup::prepare() {
+  char memory[120];
+  TextWriter path(memory);
+  if (errand_ == Errand::message) {
+    const Entry* entry = outbox_.find_doubtful(check_->number);
+    alignas(8) std::uint8_t scratch[kBlock];
+    if (entry == nullptr) return Code::not_found;
+    TRY_LET(body, outbox_.queue().read_body(*entry, scratch));
+    path.text("/streams/messages?phone=").text(body.event.phone(check_->number - body.first_number).view());
+    write_service_date(check_->from, path.text("&startDate="));
+  } else {
+    write_service_date(since_, path.text("/streams/incoming_messages?startDate="));
+  }
+  path.text("&page=").number(page_).text("&itemsPerPage=").number(kPage);
+  return call_.prepare("GET", path.view(), 0);
+}
+
+void Lookup::judge(const Clocks& clocks, std::uint32_t random) {
+  const HttpResponse& response = call_.response();
+  Answer answer;
+  answer.status = response.status();
+  answer.encoded = response.encoded();
+  answer.retry_after = response.retry_after();
+  answer.date = response.date();
+  answer.now = clocks.wall;
+  answer.body = response.body();
+  Webhook listed[kPage];
+  MessagePage page = read_message_page(answer, listed, arena_);
+  if (call_.settings_changed()) return;  // it was about the key before, and is asked again
+  hide(settings_.token, page.reason);
+  if (page.whole != Whole::judged) {
+    const bool refused = page.whole == Whole::held || page.whole == Whole::halve;
+    const Millis least = refused ? kRefusedFor : seconds(page.retry_after_s);
+    return trouble(page.reason.view(), Hope::none, least, clocks.now, random);
+  }
+  failures_ = 0;
+  if (!reason_.empty()) {
+    reason_.clear();
+    observer_.lookup_changed("works");
+  }
+  const Span<const Webhook> messages = Span<const Webhook>{listed}.first(page.count);
+  errand_ == Errand::message ? judge_messages(messages, page.total, clocks) : judge_replies(messages, page.total, clocks);
+}
+
+void Lookup::judge_messages(Span<const Webhook> listed, std::size_t total, const Clocks& clocks) {
+  Check& check = *check_;
+  const Entry* entry = outbox_.find_doubtful(check.number);
+  if (entry == nullptr) return;  // sent again meanwhile, or ended
+  alignas(8) std::uint8_t scratch[kBlock];
+  const auto body = outbox_.queue().read_body(*entry, scratch);
+  bool by_id = false;
+  if (body.ok()) {
+    const Event& event = body.value().event;
+    const MessageId id = message_id(event.id_prefix, check.number);
+    const Phone phone = event.phone(check.number - body.value().first_number);
+    char first_memory[kMaxSentText], repeat_memory[kMaxSentText];
+    const std::string_view first = as_sent(event.text, check.sms, Copy::first, first_memory).text;
+    const std::string_view repeat = as_sent(event.text, check.sms, Copy::repeat, repeat_memory).text;
+    for (const Webhook& one : listed) {
+      if (one.uuid.empty() || one.uuid.size() > kMaxUuid || by_id) continue;
+      by_id = one.own_id == id.view();
+      const auto at = parse_service_date(one.time);
+      const bool by_text = one.own_id.empty() && digits_of(one.to) == phone.view() &&
+                           (one.text == first || one.text == repeat) && at.ok() && at.value().ms >= check.from.ms &&
+                           at.value().ms <= clocks.wall.ms + kBefore.count && one.uuid != uuid_.view() &&
+                           !outbox_.has_uuid(*entry, one.uuid);
+      if (!by_id && !by_text) continue;
+      if (by_text) ++hits_;
+      uuid_.assign_cut(one.uuid);
+      status_.assign_cut(one.status);
+    }
+  }
+  const bool more = std::size_t{page_} * kPage < total;
+  if (!by_id && hits_ < 2 && more && page_ < kMostPages) return next_page(page_ + 1, clocks.now);
+  const std::uint32_t number = check.number;
+  const bool found = by_id || (hits_ == 1 && !more);
+  let_go(check);
+  check.number = 0;
+  check_ = nullptr;
+  if (!found || !outbox_.found(number, uuid_.view(), kFound, clocks).ok()) return;
+  if (status_.empty()) return;
+  const StatusVerdict said{receipt_of(status_.view()), status_.view(), {}};
+  char text[kMaxReason];
+  TextWriter words(text);
+  write_receipt(said, words);
+  outbox_.receipt(number, said.receipt, words.view(), clocks, uuid_.view()).ignore();  // else it is asked for, as of others
+}
+
+void Lookup::trouble(std::string_view words, Hope hope, Millis at_least, Instant now, std::uint32_t random) {
+  Millis wait = full_jitter(kRetryMin, kRetryMax, failures_, random);
+  if (wait < at_least) wait = at_least;
+  if (failures_ < 31) ++failures_;
+  retry_at_ = now + wait;
+  check_ = nullptr;
+  for (Check& check : checks_)
+    if (hope == Hope::none && check.number != 0) let_go(check);
+  if (reason_.view() == words) return;
+  reason_.assign_cut(words);
+  observer_.lookup_changed(words);
+}
+
+}  // namespace tocsin

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+// Answers of people, from the service's list of incoming messages.
+#include "tocsin/outbox/index.hpp"
+#include "tocsin/outbox/lookup.hpp"
+
+namespace tocsin {
+
+// Whichever way the list goes, the oldest are acted upon first. More pages than kMostReplyPages are for the next time,
+// which begins with the youngest of these.
+void Lookup::judge_replies(Span<const Webhook> listed, std::size_t total, const Clocks& clocks) {
+  const auto last = static_cast<unsigned>((total + kPage - 1) / kPage);
+  if (pages_ == 1 && last > 1 && listed.size() > 1) {
+    const auto first = parse_service_date(listed[0].time), end = parse_service_date(listed[listed.size() - 1].time);
+    backwards_ = first.ok() && end.ok() && first.value().ms > end.value().ms;
+    if (backwards_) return next_page(last, clocks.now);
+  }
+  act_upon(listed, clocks);
+  const bool more = backwards_ ? page_ > 1 : page_ < last && !listed.empty();
+  if (more && pages_ < kMostReplyPages) return next_page(backwards_ ? page_ - 1 : page_ + 1, clocks.now);
+  replies_at_ = clocks.now + settings_.replies_every;
+  old_ = false;
+  if (newest_.ms - kOverlap.count > since_.ms) since_.ms = newest_.ms - kOverlap.count;
+}
+
+void Lookup::act_upon(Span<const Webhook> listed, const Clocks& clocks) {
+  bool done[kPage] = {};
+  for (std::size_t n = 0; n < listed.size(); ++n) {
+    std::size_t oldest = kNotFound;
+    UnixMillis at;
+    for (std::size_t i = 0; i < listed.size(); ++i) {
+      const auto time = parse_service_date(listed[i].time);
+      // One without a date cannot be told from those of last year.
+      done[i] = done[i] || !time.ok() || time.value().ms < since_.ms;
+      if (done[i] || (oldest != kNotFound && time.value().ms >= at.ms)) continue;
+      oldest = i;
+      at = time.value();
+    }
+    if (oldest == kNotFound) return;
+    done[oldest] = true;
+    if (at.ms > newest_.ms) newest_ = at.ms < clocks.wall.ms ? at : clocks.wall;
+    if (is_new(listed[oldest])) observer_.reply_came(listed[oldest], old_);
+  }
+}
+
+bool Lookup::is_new(const Webhook& reply) {
+  const std::uint32_t mark = !reply.uuid.empty()
+                                 ? name_hash(reply.uuid)
+                                 : name_hash(reply.from) ^ name_hash(reply.time) * 3 ^ name_hash(reply.text) * 5;
+  for (const std::uint32_t one : seen_)
+    if (one == mark) return false;
+  seen_[seen_next_++ % kMostSeen] = mark;
+  return true;
+}
+
+}  // namespace tocsin

@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: MIT
+// The lookup: what a list of the API key makes of a message in doubt, and which answers of people are handed over.
+#include <algorithm>
+
+#include "sender_bench.hpp"
+#include "tocsin/outbox/lookup.hpp"
+
+using namespace tocsin;
+using fakes::accept_all;
+using fakes::accept_but;
+using fakes::Agent;
+using fakes::answer;
+using fakes::Bench;
+using fakes::has;
+using fakes::Reply;
+using fakes::Request;
+using fakes::ScriptStream;
+using fakes::Service;
+using fakes::total_copies;
+
+namespace {
+
+const char* const kPhone = "447700900100";  // of the first that post() tells
+
+// A device with an API key: the list is what the test says.
+struct LookupBench : Bench {
+  Service api;
+  std::unique_ptr<ScriptStream> api_stream;
+  std::unique_ptr<Lookup> lookup;
+  Lookup::Settings settings;
+  std::vector<std::string> listed;  // items of the list
+  std::string envelope = "{\"items\":[LIST]}";
+  Rules rules = Agent::patient();
+
+  explicit LookupBench() {
+    api.script = [this](const Request&) { return answer(200, body()); };
+    settings.endpoint.host = "gw.test";
+    settings.token = "api-key";
+    settings.path_prefix = "/textpeak";
+    begin();
+  }
+  std::string body() const {
+    std::string list, whole = envelope;
+    for (const std::string& one : listed) list += (list.empty() ? "" : ",") + one;
+    return whole.replace(whole.find("LIST"), 4, list);
+  }
+  // After boot() as well.
+  void begin() {
+    agent->rules = rules;
+    CHECK(agent->start());
+    open();
+  }
+  void open() {
+    api_stream = std::make_unique<ScriptStream>(api, clock);
+    lookup = std::make_unique<Lookup>(agent->outbox, *api_stream, *agent, agent->arena);
+    lookup->configure(settings);
+    agent->lookup = lookup.get();
+    agent->lookup_stream = api_stream.get();
+    agent->sender.look_up_by(*lookup, agent->clocks());
+  }
+  // The service has each message, and the connection ends before the answer.
+  void lose_answers(unsigned count = 1000) {
+    service.script = [this, count](const Request& request) {
+      if (request.number > count) return accept_all(request);
+      Reply reply = accept_but(request, answer(200, ""));
+      reply.cut_at = 0;
+      reply.end = Reply::End::close;
+      return reply;
+    };
+  }
+  std::string date(Millis ago = Millis{0}) const {
+    char memory[40];
+    TextWriter writer(memory);
+    write_service_date(UnixMillis{agent->clocks().wall.ms - ago.count}, writer);
+    std::string text(writer.view());
+    return text.replace(text.find("%20"), 3, " ");
+  }
+  std::string item(const std::string& uuid, const std::string& text, const std::string& more = {}) const {
+    return "{\"message_uuid\":\"" + uuid + "\",\"sent_at\":\"" + date() + "\",\"destination_number\":\"" + kPhone +
+           "\",\"content\":{\"text\":\"" + text + "\"}" + more + "}";
+  }
+  std::string last_target() const {
+    return api.requests.empty() ? "" : api.requests.back().head.substr(0, api.requests.back().head.find(" HTTP"));
+  }
+};
+
+}  // namespace
+
+// ---- messages in doubt ------------------------------------------------------------------------------------
+
+TEST(lookup_finds_a_message_by_its_id_and_no_copy_leaves) {
+  LookupBench b;
+  b.lose_answers();
+  const auto number = b->post(Class::critical, 1, "Pump 3");
+  b.listed = {b.item("u-7", "another text", ",\"external_key\":\"" + b->id(number) + "\"")};
+  CHECK(b->run(minutes(10)));
+  CHECK(b->state(number) == State::accepted);
+  CHECK_TEXT(b->record(number).uuid, "u-7");
+  CHECK(has(std::string(b->record(number).reason), "API key"));
+  CHECK_EQ(total_copies(b.service), 1);
+  CHECK_EQ(b.api.request_count, 1);
+  CHECK(has(b.last_target(), "GET /textpeak/streams/messages?phone=447700900100&startDate=2026-"));
+  CHECK(has(b.last_target(), "&page=1&itemsPerPage=10"));
+  CHECK(has(b.api.requests[0].head, "Authorization: api-key\r\n"));
+  CHECK_EQ(b->spins, 0);
+}
+
+TEST(lookup_finds_a_message_by_phone_text_and_time) {
+  LookupBench b;
+  b.lose_answers();
+  const auto number = b->post(Class::critical, 1, "Pump 3");
+  b.listed = {b.item("u-1", "Pump 4"), b.item("u-7", "Pump 3", ",\"status\":\"sent\"")};
+  CHECK(b->run(minutes(10)));
+  CHECK(b->state(number) == State::accepted);
+  CHECK_TEXT(b->record(number).uuid, "u-7");
+  CHECK_EQ(total_copies(b.service), 1);
+}
+
+TEST(lookup_takes_a_final_word_of_the_list) {
+  for (const auto& [word, state] : {std::pair{"delivered", State::delivered}, std::pair{"undelivered", State::failed},
+                                    std::pair{"Teleported", State::accepted}, std::pair{"sent", State::accepted}}) {
+    check::at("%s", word);
+    LookupBench b;
+    b.lose_answers();
+    const auto number = b->post(Class::critical, 1, "Pump 3");
+    b.listed = {b.item("u-7", "Pump 3", std::string(",\"status\":\"") + word + "\"")};
+    CHECK(b->run(minutes(10)));
+    CHECK(b->state(number) == state);
+    CHECK_EQ(total_copies(b.service), 1);
+  }
+}
+
+// None of them is this message for certain: it goes as it would have gone, three copies at most.
+TEST(lookup_without_one_plain_hit_leaves_the_message_as_it_was) {
+  struct Case {
+    const char* what;
+    std::function<void(LookupBench&)> list;
+  };
+  const Case cases[] = {
+      {"nothing is listed", [](LookupBench&) {}},
+      {"two of the same text", [](LookupBench& b) { b.listed = {b.item("u-1", "Pump 3"), b.item("u-2", "Pump 3")}; }},
+      {"another text", [](LookupBench& b) { b.listed = {b.item("u-1", "Pump 3.")}; }},
+      {"another id", [](LookupBench& b) { b.listed = {b.item("u-1", "Pump 3", ",\"external_key\":\"dev-XXXX-1\"")}; }},
+      {"no uuid", [](LookupBench& b) { b.listed = {b.item("", "Pump 3")}; }},
+      {"another phone", [](LookupBench& b) {
+         b.listed = {b.item("u-1", "Pump 3")};
+         b.listed[0].replace(b.listed[0].find(kPhone), 12, "447700900999");
+       }},
+      {"sent before", [](LookupBench& b) {
+         b.listed = {b.item("u-1", "Pump 3")};
+         b.listed[0].replace(b.listed[0].find(b.date()), 19, b.date(minutes(17)));
+       }},
+      {"sent in the future", [](LookupBench& b) {
+         b.listed = {b.item("u-1", "Pump 3")};
+         b.listed[0].replace(b.listed[0].find(b.date()), 19, b.date(minutes(-17)));
+       }},
+      {"no date", [](LookupBench& b) {
+         b.listed = {b.item("u-1", "Pump 3")};
+         b.listed[0].replace(b.listed[0].find(b.date()), 19, "yesterday");
+       }},
+      {"more pages than are read", [](LookupBench& b) {
+         b.listed = {b.item("u-1", "Pump 3")};
+         b.envelope = "{\"items\":[LIST],\"total\":1000}";
+       }},
+      {"no list", [](LookupBench& b) { b.envelope = "[\"LIST\"}"; }},
+      {"a page for people", [](LookupBench& b) { b.envelope = "<html>LIST</html>"; }},
+      {"the key is refused", [](LookupBench& b) {
+         b.api.script = [](const Request&) { return answer(401, "{\"message\":\"invalid token\"}"); };
+       }},
+      {"the service fails", [](LookupBench& b) { b.api.script = [](const Request&) { return answer(500); }; }},
+      {"too many requests", [](LookupBench& b) { b.api.script = [](const Request&) { return answer(429); }; }},
+      {"no connection", [](LookupBench& b) { b.api_stream->refuse = Code::refused; }},
+      {"no answer", [](LookupBench& b) {
+         b.api.script = [](const Request&) {
+           Reply reply;
+           reply.silent = true;
+           return reply;
+         };
+       }},
+  };
+  for (const Case& one : cases) {
+    check::at("%s", one.what);
+    LookupBench b;
+    b.lose_answers(1);
+    const auto number = b->post(Class::critical, 1, "Pump 3");
+    one.list(b);
+    CHECK(b->run(seconds(45)));  // never longer than kHold, and what it would have waited
+    CHECK(b->state(number) == State::accepted);
+    CHECK(has(std::string(b->record(number).uuid), "uuid-"));  // by the answer to its second copy
+    CHECK_EQ(total_copies(b.service), 2);
+    CHECK(has(b.service.requests[1].messages[0].text, "Pump 3 (repeat)"));
+    CHECK_EQ(b->spins, 0);
+  }
+}
+
+TEST(lookup_goes_through_the_pages) {
+  LookupBench b;
+  b.lose_answers();
+  const auto number = b->post(Class::critical, 1, "Pump 3");
+  b.api.script = [&b](const Request& request) {
+    const bool third = has(request.head, "&page=3&");
+    return answer(200, "{\"items\":[" + (third ? b.item("u-7", "Pump 3") : b.item("u-1", "x")) + "],\"total\":21}");
+  };
+  CHECK(b->run(minutes(1)));
+  CHECK(b->state(number) == State::accepted);
+  CHECK_TEXT(b->record(number).uuid, "u-7");
+  CHECK_EQ(b.api.request_count, 3);
+}
+
+// An earlier message of the same text is not this one.
+TEST(lookup_never_takes_the_uuid_of_another_message) {
+  LookupBench b;
+  const auto before = b->post(Class::critical, 1, "Pump 3");
+  CHECK(b->run(seconds(10)));
+  CHECK(b->state(before) == State::accepted);
+  const std::string uuid(b->record(before).uuid);
+  b.lose_answers(2);
+  const auto number = b->post(Class::critical, 1, "Pump 3");
+  b.listed = {b.item(uuid, "Pump 3")};
+  CHECK(b->run(minutes(1)));
+  CHECK(b->state(number) == State::accepted);
+  CHECK(std::string(b->record(number).uuid) != uuid);
+  CHECK_EQ(b.service.copies[b->id(number)], 2);
+  CHECK(b.api.request_count >= 1);
+}
+
+TEST(lookup_finds_the_text_of_the_repeated_copy_too) {
+  LookupBench b;
+  b.lose_answers();
+  const auto number = b->post(Class::critical, 1, "Pump 3");
+  while (b.service.copies[b->id(number)] < 2) CHECK(b->run(seconds(1)));  // nothing was listed
+  b.listed = {b.item("u-7", "Pump 3 (repeat)")};
+  CHECK(b->run(minutes(10)));
+  CHECK(b->state(number) == State::accepted);
+  CHECK_EQ(b.service.copies[b->id(number)], 2);  // no third one
+}
+
+TEST(lookup_of_a_message_that_is_sent_once_only_makes_unknown_accepted) {
+  for (const bool hit : {true, false}) {
+    check::at("hit=%d", hit);
+    LookupBench b;
+    b.rules.of[2].on_unknown = OnUnknown::hold;
+    b->outbox.configure(b.rules);
+    b.lose_answers();
+    const auto number = b->post(Class::info, 1, "Pump 3");
+    if (hit) b.listed = {b.item("u-7", "Pump 3")};
+    CHECK(b->run(seconds(3)));
+    CHECK(b->state(number) == State::unknown);
+    CHECK(b->run(minutes(10)));
+    CHECK(b->state(number) == (hit ? State::accepted : State::unknown));
+    if (hit) CHECK_TEXT(b->record(number).uuid, "u-7");
+    CHECK_EQ(b->receipts.size(), hit ? 1 : 0);
+    CHECK_EQ(total_copies(b.service), 1);
+    CHECK_EQ(b.api.request_count, 1);
+  }
+}
+
+// The power goes between the lost answer and the look.
+TEST(lookup_of_what_an_earlier_run_left_in_doubt) {
+  LookupBench b;
+  b.lose_answers();
+  const auto number = b->post(Class::critical, 1, "Pump 3");
+  CHECK(b->run(seconds(2)));
+  CHECK(b->state(number) == State::queued);
+  CHECK_EQ(b.api.request_count, 0);
+  b.boot();
+  b.begin();
+  b.listed = {b.item("u-7", "Pump 3")};
+  CHECK(b->run(minutes(10)));
+  CHECK(b->state(number) == State::accepted);
+  CHECK_EQ(total_copies(b.service), 1);
+}
+
+// A stolen or wrong key, a dead host: no alarm after the first waits for them.
+TEST(lookup_that_is_known_to_fail_keeps_nobody_back) {
+  LookupBench b;
+  b.api.script = [](const Request&) { return answer(401, "{\"message\":\"no such api-key\"}"); };
+  b.lose_answers(1);
+  b->post(Class::critical, 1, "Pump 3");
+  CHECK(b->run(minutes(1)));
+  CHECK_EQ(b->told_of_lookup.size(), 1);
+  CHECK_TEXT(b->told_of_lookup[0], "401: no such ***");
+  CHECK_TEXT(b.lookup->reason(), "401: no such ***");
+  b.lose_answers(b.service.request_count + 1);
+  const auto number = b->post(Class::critical, 1, "Pump 4");
+  CHECK(b->run(seconds(12)));
+  CHECK(b->state(number) == State::accepted);
+  CHECK_EQ(b.api.request_count, 1);  // it was not asked again so soon
+}
+
+TEST(lookup_with_a_new_key_works_again_and_says_so) {
+  LookupBench b;
+  b.settings.replies_every = minutes(1);
+  b.open();
+  b.api.script = [&b](const Request& request) {
+    return has(request.head, "Authorization: new-key\r\n") ? answer(200, b.body()) : answer(401, "{}");
+  };
+  CHECK(b->run(seconds(30)));
+  CHECK_EQ(b.api.request_count, 1);
+  b.settings.token = "new-key";
+  b.lookup->configure(b.settings);
+  b.lookup->resume();
+  CHECK(b->run(seconds(5)));
+  CHECK_EQ(b.api.request_count, 2);
+  CHECK_EQ(b->told_of_lookup.size(), 2);
+  CHECK_TEXT(b->told_of_lookup[1], "works");
+  CHECK(b.lookup->reason().empty());
+}
+
+// The network goes with the answer, and is back within half a minute: there is one copy.
+TEST(lookup_waits_for_a_network_that_comes_back) {
+  LookupBench b;
+  b.lose_answers();
+  const auto number = b->post(Class::critical, 1, "Pump 3");
+  b.api_stream->refuse = Code::refused;
+  CHECK(b->run(seconds(10)));
+  b.api_stream->refuse = {};
+  b.listed = {b.item("u-7", "Pump 3")};
+  CHECK(b->run(minutes(1)));
+  CHECK(b->state(number) == State::accepted);
+  CHECK_EQ(total_copies(b.service), 1);
+}
+
+TEST(lookup_looks_for_nothing_while_all_is_clear) {
+  LookupBench b;
+  for (unsigned i = 0; i < 5; ++i) b->post(Class::critical, 3, "clear");
+  CHECK(b->run(hours(2)));
+  CHECK_EQ(b->waiting(), 0);
+  CHECK_EQ(b.api.request_count, 0);
+}
+
+// ---- answers of people ------------------------------------------------------------------------------------
+
+namespace {
+
+struct ReplyBench : LookupBench {
+  ReplyBench() {
+    settings.replies_every = minutes(1);
+    open();
+  }
+  std::string reply(const std::string& uuid, const std::string& text, Millis ago = Millis{0}) const {
+    return "{\"message_uuid\":\"" + uuid + "\",\"received_at\":\"" + date(ago) + "\",\"source_number\":\"" + kPhone +
+           "\",\"text\":\"" + text + "\"}";
+  }
+};
+
+std::string joined(const std::vector<std::string>& all) {
+  std::string text;
+  for (const std::string& one : all) text += (text.empty() ? "" : ", ") + one.substr(one.find(": ") + 2);
+  return text;
+}
+
+}  // namespace
+
+TEST(lookup_hands_over_each_answer_once_oldest_first) {
+  ReplyBench b;
+  b.listed = {b.reply("a-2", "two", seconds(20)), b.reply("a-1", "one", seconds(40))};
+  CHECK(b->run(minutes(5)));
+  b.listed.push_back(b.reply("a-3", "three"));
+  CHECK(b->run(minutes(5)));
+  CHECK_TEXT(joined(b->replies), "one, two, three");
+  CHECK_TEXT(b->replies[0], "old 447700900100: one");
+  CHECK_TEXT(b->replies[2], "447700900100: three");
+  CHECK(b.api.request_count >= 9 && b.api.request_count <= 12);
+  CHECK(has(b.last_target(), "GET /textpeak/streams/incoming_messages?startDate=2026-"));
+  CHECK_EQ(b->spins, 0);
+}
+
+TEST(lookup_asks_from_the_newest_answer_on) {
+  ReplyBench b;
+  CHECK(b->run(seconds(1)));
+  const std::string first = b.last_target();
+  b.listed = {b.reply("a-1", "one")};
+  CHECK(b->run(minutes(3)));
+  CHECK(b.last_target() > first);
+}
+
+TEST(lookup_leaves_out_answers_without_a_date_or_from_long_ago) {
+  ReplyBench b;
+  b.listed = {b.reply("a-1", "long ago", hours(2)), b.reply("a-2", "STOP")};
+  b.listed[1].replace(b.listed[1].find(b.date()), 19, "someday");
+  CHECK(b->run(minutes(5)));
+  CHECK_EQ(b->replies.size(), 0);
+}
+
+// Whichever end of the list has the oldest.
+TEST(lookup_goes_through_pages_of_answers_from_the_oldest_on) {
+  for (const bool newest_first : {false, true}) {
+    check::at("newest_first=%d", newest_first);
+    ReplyBench b;
+    std::vector<std::string> all;
+    std::string expected;
+    for (int i = 0; i < 25; ++i) {
+      all.push_back(b.reply("a-" + std::to_string(i), "t" + std::to_string(i), seconds(600 - i)));
+      expected += (i > 0 ? ", t" : "t") + std::to_string(i);
+    }
+    if (newest_first) std::reverse(all.begin(), all.end());
+    b.api.script = [&](const Request& request) {
+      const std::size_t page = std::stoul(request.head.substr(request.head.find("&page=") + 6));
+      b.listed.clear();
+      for (std::size_t i = (page - 1) * 10; i < page * 10 && i < all.size(); ++i) b.listed.push_back(all[i]);
+      b.envelope = "{\"items\":[LIST],\"total\":25}";
+      return answer(200, b.body());
+    };
+    CHECK(b->run(seconds(30)));
+    CHECK_TEXT(joined(b->replies), expected);
+    CHECK_EQ(b.api.request_count, newest_first ? 4 : 3);
+  }
+}
+
+TEST(lookup_that_fails_asks_for_answers_later_and_loses_none) {
+  ReplyBench b;
+  b.listed = {b.reply("a-1", "one")};
+  b.api.script = [&b](const Request& request) { return request.number < 4 ? answer(500) : answer(200, b.body()); };
+  CHECK(b->run(minutes(3)));
+  CHECK_TEXT(joined(b->replies), "one");
+  CHECK_EQ(b->told_of_lookup.size(), 2);  // the trouble, and that it works
+}
