@@ -416,3 +416,14 @@ TEST(lookup_that_fails_asks_for_answers_later_and_loses_none) {
   CHECK_TEXT(joined(b->replies), "one");
   CHECK_EQ(b->told_of_lookup.size(), 2);  // the trouble, and that it works
 }
+
+TEST(lookup_tells_an_answer_again_that_could_not_be_acted_upon) {
+  ReplyBench b;
+  b->takes_no_reply = true;
+  b.listed = {b.reply("a-2", "two"), b.reply("a-1", "one", seconds(30))};
+  CHECK(b->run(minutes(10)));
+  CHECK_EQ(b->replies.size(), 0);
+  b->takes_no_reply = false;
+  CHECK(b->run(minutes(2)));
+  CHECK_TEXT(joined(b->replies), "one, two");
+}

@@ -20,6 +20,7 @@ struct Kind {
   std::string_view missing;
 };
 constexpr Kind kToken{"token", ": store the token of the stream with `tocsin token set`"};
+constexpr Kind kKey{"API key", ": store it with `tocsin token set account`"};
 constexpr Kind kLogin{"proxy login", ": write user:password into it, and let only its owner read it (chmod 600)"};
 constexpr Kind kHook{"webhook secret", ": write 16 characters or more into it, and let only its owner read it (chmod 600)"};
 
@@ -118,6 +119,10 @@ Result<std::string_view> clean_token(std::string_view raw, TextWriter& why) { re
 
 Result<std::size_t> read_token(std::string_view path, Span<char> into, TextWriter& why) {
   return read_secret(path, kToken, into, why);
+}
+
+Result<std::size_t> read_api_key(std::string_view path, Span<char> into, TextWriter& why) {
+  return read_secret(path, kKey, into, why);
 }
 
 Result<std::size_t> read_hook_secret(std::string_view path, Span<char> into, TextWriter& why) {

@@ -27,6 +27,9 @@ Result<std::string_view> clean_token(std::string_view raw, TextWriter& why);
 // is read; not a file; and as clean_token), empty, too_big (also for `into`). `into` is wiped then.
 Result<std::size_t> read_token(std::string_view path, Span<char> into, TextWriter& why);
 
+// The same for the API key of an account.
+Result<std::size_t> read_api_key(std::string_view path, Span<char> into, TextWriter& why);
+
 // The same for the secret of a webhook, of kLeastHookSecret characters at least. Errors as read_token(); bad_value also
 // for a shorter one.
 inline constexpr std::size_t kLeastHookSecret = 16;

@@ -14,15 +14,16 @@ void Lookup::judge_replies(Span<const Webhook> listed, std::size_t total, const 
     backwards_ = first.ok() && end.ok() && first.value().ms > end.value().ms;
     if (backwards_) return next_page(last, clocks.now);
   }
-  act_upon(listed, clocks);
+  const bool taken = act_upon(listed, clocks);
   const bool more = backwards_ ? page_ > 1 : page_ < last && !listed.empty();
-  if (more && pages_ < kMostReplyPages) return next_page(backwards_ ? page_ - 1 : page_ + 1, clocks.now);
+  if (taken && more && pages_ < kMostReplyPages) return next_page(backwards_ ? page_ - 1 : page_ + 1, clocks.now);
   replies_at_ = clocks.now + settings_.replies_every;
-  old_ = false;
+  old_ = old_ && !taken;
   if (newest_.ms - kOverlap.count > since_.ms) since_.ms = newest_.ms - kOverlap.count;
 }
 
-void Lookup::act_upon(Span<const Webhook> listed, const Clocks& clocks) {
+// False: one is to be told again.
+bool Lookup::act_upon(Span<const Webhook> listed, const Clocks& clocks) {
   bool done[kPage] = {};
   for (std::size_t n = 0; n < listed.size(); ++n) {
     std::size_t oldest = kNotFound;
@@ -35,20 +36,18 @@ void Lookup::act_upon(Span<const Webhook> listed, const Clocks& clocks) {
       oldest = i;
       at = time.value();
     }
-    if (oldest == kNotFound) return;
+    if (oldest == kNotFound) break;
     done[oldest] = true;
+    const Webhook& reply = listed[oldest];
+    const std::uint32_t mark = !reply.uuid.empty()
+                                   ? name_hash(reply.uuid)
+                                   : name_hash(reply.from) ^ name_hash(reply.time) * 3 ^ name_hash(reply.text) * 5;
+    bool seen = false;
+    for (const std::uint32_t one : seen_) seen = seen || one == mark;
+    if (!seen && !observer_.reply_came(reply, old_)) return false;
+    if (!seen) seen_[seen_next_++ % kMostSeen] = mark;
     if (at.ms > newest_.ms) newest_ = at.ms < clocks.wall.ms ? at : clocks.wall;
-    if (is_new(listed[oldest])) observer_.reply_came(listed[oldest], old_);
   }
-}
-
-bool Lookup::is_new(const Webhook& reply) {
-  const std::uint32_t mark = !reply.uuid.empty()
-                                 ? name_hash(reply.uuid)
-                                 : name_hash(reply.from) ^ name_hash(reply.time) * 3 ^ name_hash(reply.text) * 5;
-  for (const std::uint32_t one : seen_)
-    if (one == mark) return false;
-  seen_[seen_next_++ % kMostSeen] = mark;
   return true;
 }
 

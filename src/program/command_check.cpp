@@ -225,6 +225,15 @@ Exit check_configuration(const Call& call) {
     authorities.write_warning(why);
     if (!why.view().empty()) complain(why.view());
   }
+  if (const std::string_view file = call.config.account.api_key_file; !file.empty()) {
+    char key[kMaxToken], problem[400];
+    TextWriter why(problem);
+    if (!read_api_key(file, key, why).ok()) {
+      complain(why.view());
+      exit = Exit::config;
+    }
+    ::explicit_bzero(key, sizeof key);
+  }
   if (!call.config.webhook.secret_file.empty()) {
     char secret[kMaxHookSecret], problem[400];
     TextWriter why(problem);

@@ -17,15 +17,23 @@ namespace {
 
 constexpr std::size_t kMaxRaw = kMaxToken + 64;  // with what surrounds a token that was pasted
 
-const StreamConfig* find_stream(const Call& call) {
+// The file of a stream's token, or of the account's API key; empty, and said: there is no such stream.
+std::string_view find_file(const Call& call) {
   const std::size_t at = call.config.find_stream(call.arguments.subject);
-  if (at != kNotFound) return &call.config.streams[at];
+  if (at != kNotFound) return call.config.streams[at].token_file;
+  if (call.arguments.subject == kAccount && !call.config.account.api_key_file.empty())
+    return call.config.account.api_key_file;
   char words[400];
   TextWriter why(words);
   why.text("there is no [stream ").text(call.arguments.subject).text("] in ").text(call.config_path).text(": ");
   write_streams(call.config, why);
   complain(why.view());
-  return nullptr;
+  return {};
+}
+
+void write_whose(const Call& call, TextWriter& into) {
+  const std::string_view name = call.arguments.subject;
+  call.config.find_stream(name) == kNotFound ? into.text("API key") : into.text("token of stream ").text(name);
 }
 
 // One line from a person, without echo.
@@ -65,8 +73,8 @@ Result<std::size_t> read_raw(std::string_view from, Span<char> into) {
 }  // namespace
 
 Exit set_token(const Call& call) {
-  const StreamConfig* stream = find_stream(call);
-  if (stream == nullptr) return Exit::config;
+  const std::string_view file = find_file(call);
+  if (file.empty()) return Exit::config;
   char raw[kMaxRaw];
   char words[400];
   TextWriter why(words);
@@ -82,16 +90,13 @@ Exit set_token(const Call& call) {
   Exit exit = Exit::done;
   if (!token.ok()) {
     exit = Exit::bad_data;
-  } else if (!write_token(stream->token_file, token.value(), why).ok()) {
+  } else if (!write_token(file, token.value(), why).ok()) {
     exit = Exit::cannot_create;
   } else {
     char text[400];
     TextWriter out(text);
-    out.text("token of stream ")
-        .text(stream->name)
-        .text(" stored in ")
-        .text(stream->token_file)
-        .text(", fingerprint ");
+    write_whose(call, out);
+    out.text(" stored in ").text(file).text(", fingerprint ");
     write_fingerprint(token.value(), out);
     print(out.text("\n").view());
   }
@@ -103,7 +108,7 @@ Exit set_token(const Call& call) {
   static std::uint8_t memory[kMaxControlReply];
   auto& request = in_place<ControlRequest>();
   request.ask = Ask::reload_token;
-  request.subject = stream->name;
+  request.subject = call.arguments.subject;
   const auto reply = call_control(call.config.device.control, request, kControlTimeout, memory);
   if (reply.ok() && reply.value().exit == Exit::done) print("the running daemon uses it now\n");
   if (!reply.ok() || reply.value().exit == Exit::done) return Exit::done;
@@ -114,12 +119,12 @@ Exit set_token(const Call& call) {
 }
 
 Exit show_token(const Call& call) {
-  const StreamConfig* stream = find_stream(call);
-  if (stream == nullptr) return Exit::config;
+  const std::string_view file = find_file(call);
+  if (file.empty()) return Exit::config;
   char token[kMaxToken];
   char words[400];
   TextWriter why(words);
-  const auto size = read_token(stream->token_file, token, why);
+  const auto size = read_token(file, token, why);
   if (!size.ok()) {
     complain(why.view());
     return Exit::config;
@@ -132,8 +137,8 @@ Exit show_token(const Call& call) {
   if (call.arguments.json) {
     JsonWriter json({text, sizeof text - 1});
     json.open_object();
-    json.field("stream", stream->name);
-    json.field("file", stream->token_file);
+    json.field("stream", call.arguments.subject);
+    json.field("file", file);
     json.field("characters", std::uint64_t{size.value()});
     json.field("fingerprint", fingerprint.view());
     json.close_object();
@@ -141,7 +146,7 @@ Exit show_token(const Call& call) {
     return Exit::done;
   }
   TextWriter out(text);
-  out.text(stream->token_file).text(": ").number(size.value()).text(" characters, fingerprint ");
+  out.text(file).text(": ").number(size.value()).text(" characters, fingerprint ");
   print(out.text(fingerprint.view()).text("\n").view());
   return Exit::done;
 }

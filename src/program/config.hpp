@@ -126,6 +126,16 @@ struct HookConfig {
   std::string_view secret_file;  // with `header`
 };
 
+// The service's account, whose API key opens its lists of messages.
+struct AccountConfig {
+  std::string_view api_key_file;              // empty: there is none, and the rest is not used
+  std::string_view host = "gw.commpeak.com";  // of api_url, as in StreamConfig
+  std::uint16_t port = 443;
+  std::string_view path_prefix = "/textpeak";
+  Millis replies_every;  // 0: answers of people are not asked for
+};
+inline constexpr std::string_view kAccount = "account";  // in the place of a stream, for `token`
+
 // The alarm about the device itself, [alarm self]: what it has when the file does not say so.
 inline constexpr Class kSelfClass = Class::warning;
 inline constexpr std::string_view kSelfText = "{device}: {reason}";
@@ -135,6 +145,7 @@ struct Config {
   DeviceConfig device;
   Rules rules;  // of the classes
   HookConfig webhook;
+  AccountConfig account;
   std::uint8_t stream_count = 0;
   std::uint8_t contact_count = 0;
   std::uint8_t group_count = 0;

@@ -56,7 +56,8 @@ bool is_path(std::string_view path) {
 
 // Paths that are added to base_url, as somebody may have pasted them with it.
 constexpr std::string_view kAdded[] = {"/streams/simple_send", "/simple_send", "/event_send",
-                                       "/messages_status",     "/otp/auth",    "/otp/verify"};
+                                       "/messages_status",     "/otp/auth",    "/otp/verify",
+                                       "/streams/messages",    "/streams/incoming_messages"};
 
 // What is wrong with this address, or empty and its parts in `into`.
 std::string_view url_problem(std::string_view url, StreamConfig& into, std::string_view& added) {

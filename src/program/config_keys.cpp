@@ -15,7 +15,7 @@ constexpr SectionWord kSections[] = {
     {Section::device, "device", "[device]"},         {Section::stream, "stream", "[stream NAME]"},
     {Section::contact, "contact", "[contact NAME]"}, {Section::group, "group", "[group NAME]"},
     {Section::alarm, "alarm", "[alarm NAME]"},       {Section::cls, "class", "[class NAME]"},
-    {Section::webhook, "webhook", "[webhook]"},
+    {Section::webhook, "webhook", "[webhook]"},      {Section::account, "account", "[account]"},
 };
 
 }  // namespace
@@ -84,6 +84,9 @@ constexpr Key kKeys[kKeyCount] = {
     {Section::webhook, "path", Need::optional, "/streams"},
     {Section::webhook, "header", Need::optional, "X-Webhook-Secret"},
     {Section::webhook, "secret_file", Need::optional, "/etc/tocsin/webhook.secret"},
+    {Section::account, "api_key_file", Need::required, "/etc/tocsin/api.key"},
+    {Section::account, "api_url", Need::optional, "https://gw.commpeak.com/textpeak"},
+    {Section::account, "replies_every", Need::optional, "1m, or off"},
 };
 
 constexpr std::size_t kMostListed = 16;  // keys that one line has room for
@@ -111,8 +114,8 @@ void complain_of_section(std::string_view kind, std::uint32_t line, ConfigErrors
   complaint.text("unknown section ").code(kind).text(": ");
   if (near.empty()) {
     complaint.text(
-        "the sections are [device], [stream NAME], [contact NAME], [group NAME], [alarm NAME], [class NAME] and "
-        "[webhook]");
+        "the sections are [device], [stream NAME], [contact NAME], [group NAME], [alarm NAME], [class NAME], "
+        "[webhook] and [account]");
   } else {
     complaint.text("did you mean ").code(near).text("?");
   }

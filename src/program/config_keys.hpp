@@ -8,7 +8,7 @@
 
 namespace tocsin {
 
-enum class Section : std::uint8_t { device, stream, contact, group, alarm, cls, webhook, none };
+enum class Section : std::uint8_t { device, stream, contact, group, alarm, cls, webhook, account, none };
 
 Section find_section(std::string_view kind);  // none: there is no such one
 std::string_view shown(Section section);      // "[alarm NAME]"
@@ -21,7 +21,7 @@ struct Key {
   Need need;
   std::string_view example;
 };
-inline constexpr std::size_t kKeyCount = 63;
+inline constexpr std::size_t kKeyCount = 66;
 extern const Key kKeys[kKeyCount];
 
 // kNotFound: the section has no such key.

@@ -65,6 +65,7 @@ class ConfigReader {
   void alarm_value(const IniItem& item, const Value& value);
   void class_value(const IniItem& item, const Value& value);
   void hook_value(const IniItem& item, const Value& value);
+  void account_value(const IniItem& item, const Value& value);
   void begin_single(const IniItem& item, std::uint32_t& first_line);
   void end_hook();
 
@@ -84,6 +85,7 @@ class ConfigReader {
   std::uint32_t section_line_ = 0;
   std::uint32_t device_line_ = 0;
   std::uint32_t hook_line_ = 0;
+  std::uint32_t account_line_ = 0;
   bool type_is_known_ = false;  // of this stream
   std::size_t class_ = 0;                      // of this section
   std::uint32_t class_line_[kClasses] = {};
@@ -104,6 +106,7 @@ void ConfigReader::begin_section(const IniItem& item) {
     case Section::cls: return begin_class(item);
     case Section::device: return begin_single(item, device_line_);
     case Section::webhook: return begin_single(item, hook_line_);
+    case Section::account: return begin_single(item, account_line_);
     case Section::stream: section_ = section; return begin_named(item, config_.streams, config_.stream_count);
     case Section::contact:
       section_ = section;
@@ -307,6 +310,7 @@ void ConfigReader::value(const Key& key, const IniItem& item) {
     case Section::alarm: return alarm_value(item, value);
     case Section::cls: return class_value(item, value);
     case Section::webhook: return hook_value(item, value);
+    case Section::account: return account_value(item, value);
     case Section::none: return;
   }
 }
@@ -325,6 +329,19 @@ void ConfigReader::hook_value(const IniItem& item, const Value& value) {
   if (item.word == "path") return value.url_path(hook.path);
   if (item.word == "header") return value.field_name(hook.header);
   if (item.word == "secret_file") return value.path(kMaxPath, hook.secret_file);
+}
+
+void ConfigReader::account_value(const IniItem& item, const Value& value) {
+  AccountConfig& account = config_.account;
+  if (item.word == "api_key_file") return value.path(kMaxPath, account.api_key_file);
+  if (item.word == "replies_every") return value.duration_or("off", seconds(10), hours(1), account.replies_every);
+  StreamConfig address;  // of api_url
+  address.host = account.host;
+  address.path_prefix = account.path_prefix;
+  value.base_url(address);
+  account.host = address.host;
+  account.port = address.port;
+  account.path_prefix = address.path_prefix;
 }
 
 void ConfigReader::device_value(const IniItem& item, const Value& value) {
@@ -417,6 +434,7 @@ Status parse_config(std::string_view file_name, std::string_view text, Config& i
   into.device = {};
   into.rules = default_rules();
   into.webhook = {};
+  into.account = {};
   into.stream_count = into.contact_count = into.group_count = into.alarm_count = 0;
   ConfigReader{text, into, errors}.read();
   return errors.count() == 0 ? Status{} : Code::bad_value;

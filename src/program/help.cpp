@@ -133,6 +133,7 @@ constexpr Help kHelp[] = {
      "\n"
      "Stores the token of a stream where its token_file says. Asks for it without echo, or reads FILE, or\n"
      "stdin for -. Blanks, line ends and a byte order mark around it are taken off.\n"
+     "STREAM account is the API key, where [account] says.\n"
      "\n"
      "  tocsin token set sms /media/usb/token.txt\n"},
     {"token show",

@@ -63,6 +63,7 @@ std::size_t Owner::handles(Span<pollfd> into) const {
   }
   for (std::size_t i = 0; i < stream_count_; ++i)
     if (senders_[i]->want() != Want::nothing) add(senders_[i]->handle(), senders_[i]->want(), POLLRDHUP);
+  if (lookup_ != nullptr && lookup_->want() != Want::nothing) add(lookup_->handle(), lookup_->want(), POLLRDHUP);
   int hooks[HookServer::kMaxHandles];
   const std::size_t hook_count = hooks_.handles(hooks, read_clocks().now);
   for (std::size_t i = 0; i < hook_count; ++i) add(hooks[i], Want::readable);
@@ -80,6 +81,8 @@ void Owner::poll() {
   poll_hooks(clocks.now);
   outbox_.poll(clocks);
   poll_self(clocks);
+  look_at_account(clocks.now);
+  if (lookup_ != nullptr && !closing_) lookup_->poll(clocks, next_random());
   Queue::Ticket safe;
   bool stalled;
   do {
@@ -122,6 +125,8 @@ Instant Owner::wake() const {
   if (control_.is_open()) at = earlier(at, control_.due());
   if (self_begun_) at = earlier(at, self_.wake());
   at = earlier(earlier(at, look_at_hooks_), hooks_.due());
+  at = earlier(at, look_at_account_);
+  if (lookup_ != nullptr && !closing_) at = earlier(at, lookup_->wake());
   for (std::size_t i = 0; i < stream_count_; ++i) at = earlier(at, senders_[i]->wake());
   for (const Waiting& waiting : waiting_)
     if (waiting.used) at = earlier(at, waiting.acknowledged ? waiting.until : waiting.medium_until);
@@ -140,10 +145,12 @@ bool Owner::turn(Instant until, int extra) {
   const bool at_once = wait == 0 && extra < 0;
   if (at_once || ::poll(fds, n, wait > 60'000 ? 60'000 : static_cast<int>(wait)) < 0) n = 0;
   for (std::size_t i = 0; i < stream_count_; ++i) streams_[i]->heard(heard(*streams_[i], {fds, n}));
+  if (lookup_ != nullptr) lookup_stream_->heard(heard(*lookup_stream_, {fds, n}));
   control_.nobody_calls(at_once || is_silent(control_.listener(), {fds, n}));
   poll();
   control_.nobody_calls(false);
   for (std::size_t i = 0; i < stream_count_; ++i) streams_[i]->heard(TlsStream::Heard::unknown);
+  if (lookup_ != nullptr) lookup_stream_->heard(TlsStream::Heard::unknown);
   return extra >= 0 && (fds[extra_at].revents & POLLIN) != 0;
 }
 
@@ -160,10 +167,12 @@ Exit Owner::settle(Queue::Ticket ticket) {
 
 void Owner::message_ended(const MessageId& id, std::uint32_t number, State state, std::string_view reason) {
   ++messages_ended_;
+  if (state == State::accepted) note_accepted(number);
   tell_end(id, number, state, reason, SelfKind::failed);
 }
 
 void Owner::receipt_came(const MessageId& id, std::uint32_t number, State state, std::string_view reason) {
+  if (state == State::accepted) note_accepted(number);
   tell_end(id, number, state, reason, SelfKind::undelivered);
 }
 

@@ -60,7 +60,7 @@ class Owner final : public Observer {
   // has not answered by then stays locked until the process ends: it may be written yet.
   void close(Millis most);
 
-  static constexpr std::size_t kMaxHandles = kMaxControlClients + kMaxStreams + kMaxAlarms + 3 + HookServer::kMaxHandles;
+  static constexpr std::size_t kMaxHandles = kMaxControlClients + kMaxStreams + kMaxAlarms + 4 + HookServer::kMaxHandles;
   std::size_t handles(Span<pollfd> into) const;
   void poll();
   Instant wake() const;
@@ -117,6 +117,8 @@ class Owner final : public Observer {
   unsigned kept_files() const { return kept_aside_.files(); }
   std::size_t stream_count() const { return stream_count_; }
   const Sender& sender(std::size_t at) const { return *senders_[at]; }
+  // Why the API key opens nothing, with what to do; empty: it does, or there is none.
+  std::string_view account_reason() const { return account_reason_.view(); }
   std::uint32_t messages_ended() const { return messages_ended_; }  // in this run
   Bytes tls_arena() const { return tls_arena_; }  // all zeros until open_streams()
 
@@ -126,6 +128,8 @@ class Owner final : public Observer {
   void receipt_came(const MessageId& id, std::uint32_t number, State state, std::string_view reason) override;
   void message_goes_on(const MessageId& id, std::uint32_t number, std::string_view words) override;
   void receipts_changed(std::string_view stream, std::string_view words) override;
+  void lookup_changed(std::string_view words) override;
+  bool reply_came(const struct Webhook& reply, bool old) override;
   void stream_changed(std::string_view stream, std::string_view condition, std::string_view reason) override;
   void answer_not_understood(const OddAnswer& answer) override;
   void budget_spent(Class cls, Instant until) override;
@@ -210,12 +214,20 @@ class Owner final : public Observer {
   void begin_self();
   void poll_self(const Clocks& clocks);
   bool post_self(SelfKind kind, const Clocks& clocks);
+  // owner_account.cpp
+  Exit load_key(TextWriter& why);
+  void look_at_account(Instant now);
+  void look_up_left();
+  void note_accepted(std::uint32_t number);
   // owner_hooks.cpp
   void look_at_hooks(Instant now);
   void poll_hooks(Instant now);
   void take_hook(const HookServer::Hook& hook, Instant now);
   Result<Queue::Ticket> take_event(const struct Webhook& event, Bytes raw);
-  Result<Queue::Ticket> take_incoming(std::string_view sender, std::string_view words);
+  enum class Heard : std::uint8_t { now, before };  // before: perhaps an earlier run acted upon it, and replied
+  Result<Queue::Ticket> take_incoming(std::string_view sender, std::string_view words, Heard heard);
+  bool would_change(const struct Instruction& instruction) const;
+  const Queue::Alarm* with_code(std::string_view code) const;
   Status take_receipt(const struct Webhook& hook);
   const Entry* find_accepted(const struct Webhook& hook) const;
   Result<Queue::Ticket> obey(const struct Instruction& instruction, const Phone& from, TextWriter& reply);
@@ -294,6 +306,14 @@ class Owner final : public Observer {
   std::size_t token_sizes_[kMaxStreams] = {};
   char logins_[kMaxStreams][kMaxProxyLogin];
   std::size_t login_sizes_[kMaxStreams] = {};
+  // Of the account; none without an API key that could be read.
+  Lookup* lookup_ = nullptr;
+  TlsStream* lookup_stream_ = nullptr;
+  Instant look_at_account_;
+  FixedText<300> account_reason_;
+  FileId key_file_;
+  char key_[kMaxToken];
+  std::size_t key_size_ = 0;
   char form_texts_[kMaxStreams][kMaxForm + 1];
   RequestForm forms_[kMaxStreams];
   FileId token_files_[kMaxStreams];
@@ -301,6 +321,8 @@ class Owner final : public Observer {
   alignas(16) unsigned char context_memory_[kMaxStreams][sizeof(TlsContext)];
   alignas(16) unsigned char stream_memory_[kMaxStreams][sizeof(TlsStream)];
   alignas(16) unsigned char sender_memory_[kMaxStreams][sizeof(Sender)];
+  alignas(16) unsigned char lookup_stream_memory_[sizeof(TlsStream)];
+  alignas(16) unsigned char lookup_memory_[sizeof(Lookup)];
   alignas(16) std::uint8_t arena_memory_[kReplyArenaBytes];
   Arena arena_;
 

@@ -110,6 +110,8 @@ void Owner::answer(ControlServer::Client client, Instant now) {
     }
     case Ask::reload_token: {
       const std::size_t at = config_->find_stream(request.subject);
+      if (at == kNotFound && request.subject == kAccount && !config_->account.api_key_file.empty())
+        return reply(client, load_key(why), {}, why.view(), now);
       if (at == kNotFound || at >= stream_count_) {
         why.text("there is no [stream ").text(request.subject).text("] in the running configuration");
         return reply(client, Exit::bad_data, {}, why.view(), now);

@@ -96,7 +96,7 @@ Result<Queue::Ticket> Owner::take_event(const Webhook& event, Bytes raw) {
   char text[Log::kMaxLine], shown[200];
   TextWriter line(text), plain(shown);
   switch (event.kind) {
-    case Webhook::Kind::incoming: return take_incoming(event.from, event.text);
+    case Webhook::Kind::incoming: return take_incoming(event.from, event.text, Heard::now);
     case Webhook::Kind::receipt: TRY(take_receipt(event)); break;
     case Webhook::Kind::unknown:
       write_without({hook_secret_, hook_secret_size_}, as_text(raw.first(sizeof shown)), plain);
@@ -146,7 +146,7 @@ Status Owner::take_receipt(const Webhook& hook) {
 // What somebody wrote, however it came here. The ticket of what it changed: who brought it may forget it when that is on
 // the medium; 0: it changed nothing. The same once more is harmless. Errors: full: nothing changed, bring it again.
 // The sender of a text can be forged: only what a contact may want is done, and nothing that an alarm would be lost by.
-Result<Queue::Ticket> Owner::take_incoming(std::string_view sender, std::string_view words) {
+Result<Queue::Ticket> Owner::take_incoming(std::string_view sender, std::string_view words, Heard heard) {
   char text[Log::kMaxLine], answer[kMaxText];
   TextWriter line(text), reply(answer);
   const Instant now = read_clocks().now;
@@ -163,8 +163,10 @@ Result<Queue::Ticket> Owner::take_incoming(std::string_view sender, std::string_
                                                                                     : "";
   log_line(ignored.empty() ? LogLevel::info : LogLevel::warning, line.text(ignored).view());
   if (!ignored.empty()) return Queue::Ticket{0};
+  if (heard == Heard::before && !would_change(instruction)) return Queue::Ticket{0};
   reply.text(config_->device.name).text(": ");
   TRY_LET(changed, obey(instruction, from.value(), reply));
+  if (heard == Heard::before) return changed;
   // That it is ignored from now on is told, whatever it was told before.
   if (answerers_.may_reply(from.value(), now) || answerers_.is_ignored(from.value(), now))
     reply_to(from.value(), reply.view());
@@ -182,15 +184,26 @@ Result<Queue::Ticket> Owner::obey(const Instruction& instruction, const Phone& f
   return Queue::Ticket{0};
 }
 
+const Queue::Alarm* Owner::with_code(std::string_view code) const {
+  const Queue::Alarm* found = nullptr;
+  for (const Queue::Alarm& alarm : queue_.alarms())
+    if (alarm.is_active() && !alarm.code.empty() && same_ignoring_case(alarm.code.view(), code)) found = &alarm;
+  return found;
+}
+
+// A question of long ago wants no answer, and a code that is over was not wrong then.
+bool Owner::would_change(const Instruction& instruction) const {
+  return instruction.kind == Instruction::Kind::acknowledge ? with_code(instruction.code) != nullptr
+                                                            : instruction.kind != Instruction::Kind::status;
+}
+
 Result<Queue::Ticket> Owner::acknowledge_by_code(std::string_view code, const Phone& from, TextWriter& reply) {
   const Instant now = read_clocks().now;
   if (!answerers_.takes_codes(now)) {
     reply.text("too many wrong codes came, none is taken for up to an hour");
     return Queue::Ticket{0};
   }
-  const Queue::Alarm* found = nullptr;
-  for (const Queue::Alarm& alarm : queue_.alarms())
-    if (alarm.is_active() && !alarm.code.empty() && same_ignoring_case(alarm.code.view(), code)) found = &alarm;
+  const Queue::Alarm* const found = with_code(code);
   if (found == nullptr) {
     wrong_code(code, from, reply);
     return Queue::Ticket{0};

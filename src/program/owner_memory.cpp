@@ -142,6 +142,7 @@ void Owner::move_to_state(Instant now) {
   hooks_.settle(0, HookServer::Medium::fails, now);
   look_at_kept_ = Instant{};
   forgetting_ = false;
+  if (lookup_ != nullptr) lookup_->begin_anew();
   const Tally tally = outbox_.tally();
   const SegmentBudgets segments = outbox_.segments();
   const auto on_s = static_cast<std::uint32_t>(queue_.on_ms(now) / 1000);
@@ -183,6 +184,7 @@ void Owner::move_to_state(Instant now) {
   outbox_.count_spent(tally, segments, on_s, read_clocks());
   for (std::size_t i = 0; i < stream_count_; ++i) senders_[i]->go_on();
   carry_on();
+  look_up_left();
   if (carried_.lost() > 0) {
     char text[Log::kMaxLine];
     TextWriter line(text);

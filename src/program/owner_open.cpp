@@ -253,6 +253,8 @@ void Owner::close(Millis most) {
   hooks_.close();
   look_at_hooks_ = kNever;
   self_begun_ = false;  // nothing is queued any more behind the last record
+  look_at_account_ = kNever;
+  if (lookup_ != nullptr) lookup_->begin_anew();
   for (std::size_t i = 0; i < stream_count_; ++i) senders_[i]->stop();
   const auto quiet = [this] {
     for (std::size_t i = 0; i < stream_count_; ++i)

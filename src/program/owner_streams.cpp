@@ -26,7 +26,8 @@ bool Owner::looks_up(const Config& config) {
     const std::string_view host = stream.proxy_host.empty() ? stream.host : stream.proxy_host;
     if (!parse_address(host, 0).ok()) return true;
   }
-  return false;
+  const std::string_view host = config.streams[0].proxy_host.empty() ? config.account.host : std::string_view{};
+  return !config.account.api_key_file.empty() && !host.empty() && !parse_address(host, 0).ok();
 }
 
 Exit Owner::load_token(std::size_t stream, TextWriter& why) {

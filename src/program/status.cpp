@@ -124,6 +124,7 @@ void write_json(const Config& config, const Queue& queue, const Index& index, co
     json.close_object();
   }
   json.close_array();
+  json.text_or_null("account_reason", owner != nullptr ? owner->account_reason() : std::string_view{});
   json.open_array("alarms");
   for (const Queue::Alarm& alarm : queue.alarms()) {
     if (alarm.is_mark()) continue;
@@ -241,6 +242,11 @@ void write_status(const Config& config, const Queue& queue, const Index& index, 
       if (!sender.reason().empty()) into.text("\n         ").text(sender.reason());
       if (!sender.receipts_reason().empty()) into.text("\n         delivery status: ").text(sender.receipts_reason());
     }
+    into.text("\n");
+  }
+  if (!config.account.api_key_file.empty()) {
+    into.text("account  API key for ").text(config.account.host);
+    if (owner != nullptr && !owner->account_reason().empty()) into.text(": ").text(owner->account_reason());
     into.text("\n");
   }
   for (const Queue::Alarm& mark : queue.alarms()) {

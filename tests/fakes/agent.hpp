@@ -249,8 +249,10 @@ class Agent final : public tocsin::Observer {
     receipts.push_back({std::string(id_.view()), number, state_, std::string(reason), clock});
   }
   void lookup_changed(std::string_view words) override { told_of_lookup.emplace_back(words); }
-  void reply_came(const tocsin::Webhook& reply, bool old) override {
+  bool reply_came(const tocsin::Webhook& reply, bool old) override {
+    if (takes_no_reply) return false;
     replies.push_back((old ? "old " : "") + std::string(reply.from) + ": " + std::string(reply.text));
+    return true;
   }
   void receipts_changed(std::string_view, std::string_view words) override { told_of_receipts.emplace_back(words); }
   void answer_not_understood(const tocsin::OddAnswer& answer) override {
@@ -302,6 +304,7 @@ class Agent final : public tocsin::Observer {
   std::vector<std::string> odd_of_receipts;  // answers about receipts that could not be understood
   std::vector<std::string> told_of_lookup;
   std::vector<std::string> replies;
+  bool takes_no_reply = false;
   std::vector<Changed> changes;
   tocsin::Queue::Ticket last_ticket = 0;
   std::function<bool()> alive;  // false: the power is gone

@@ -64,6 +64,13 @@ class Control:
     def token(self, request):
         self.service.tokens = set(request["tokens"])
 
+    def key(self, request):
+        self.service.lists.keys = set(request["keys"])
+
+    def reply(self, request):
+        more = {name: request[name] for name in ("to", "received_at") if request.get(name)}
+        return {"message_uuid": self.service.lists.reply(request["from"], request["text"], **more)}
+
     def hold(self, request):
         how = request.get("how", "stall")
         if how not in ("stall", "refuse"):
@@ -80,6 +87,8 @@ class Control:
         "reset": reset,
         "wait": wait,
         "token": token,
+        "key": key,
+        "reply": reply,
         "hold": hold,
         "rules": lambda self, _: {"rules": self.rules.list()},
         "messages": lambda self, _: {"messages": self.journal.messages()},

@@ -6,7 +6,7 @@
              [--recipient PHONE] [--text PART] [--path PATH] [--at-least MESSAGES]
   ctl.py DIR rules | clear [NUMBER] | actions
   ctl.py DIR report [--expect FILE] [--most COPIES] [--json]
-  ctl.py DIR messages | reset | token TOKEN... | hold [stall|refuse] [--drop] | resume | close | ping
+  ctl.py DIR messages | reset | token TOKEN... | key KEY... | reply FROM TEXT | hold [stall|refuse] [--drop] | resume | close | ping
   ctl.py DIR wait N [SECONDS]
 
 report exits with 1 if a message of FILE (ids or texts, one a line) was lost, or one was accepted more than
@@ -112,6 +112,10 @@ def main(words):
         answer = command(directory, "clear", rule=int(rest[0]) if rest else None)
     elif name == "token":
         answer = command(directory, "token", tokens=rest)
+    elif name == "key":
+        answer = command(directory, "key", keys=rest)
+    elif name == "reply":
+        answer = command(directory, "reply", **{"from": rest[0]}, text=" ".join(rest[1:]))
     elif name == "hold":
         how = [word for word in rest if word != "--drop"]
         answer = command(directory, "hold", how=how[0] if how else "stall", drop="--drop" in rest)

@@ -167,6 +167,13 @@ class Simulator:
     def token(self, *tokens):
         self.command("token", tokens=list(tokens))
 
+    def key(self, *keys):
+        self.command("key", keys=list(keys))
+
+    def reply(self, sender, text, received_at=None):
+        """Somebody answers; returns the message_uuid."""
+        return self.command("reply", **{"from": sender}, text=text, received_at=received_at)["message_uuid"]
+
     def hold(self, how="stall", drop=False):
         self.command("hold", how=how, drop=drop)
 

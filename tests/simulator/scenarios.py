@@ -70,6 +70,12 @@ ACTIONS = {
         "the status of messages_status, behind PENDING answers of `sent` about the same message; shape: messages, array, "
         "items, data, result, statuses, map, nested, object (the status is one), capitals (of the uuid) or none",
     ),
+    "listed": (
+        "messages",
+        {"word": "sent", "key": True, "newest_first": True, "after": 0, "shape": "items"},
+        "of GET /streams/messages: the status, whether external_key has the id, the order, how many SECONDS after it was "
+        "sent a message is listed, and the form: items, total_items, data, array, body (for text) or none",
+    ),
     "huge": ("messages", {"size": 20000}, "valid JSON of at least SIZE bytes"),
     # The connection and the bytes.
     "drop": (
@@ -116,6 +122,7 @@ CHOICES = {
         "capitals",
         "none",
     ),
+    ("listed", "shape"): ("items", "total_items", "data", "array", "body", "none"),
     ("recorded", "name"): ("success", "rate_limit", "not_authenticated"),
 }
 RULE_KEYS = {"match", "count", "skip", "p", "seed", "do"}

@@ -187,7 +187,7 @@ class Connection:
         if len(words) != 3 or words[2] not in ("HTTP/1.1", "HTTP/1.0") or len(headers) != len(lines) - 1:
             self.note_request(head, b"", complete=True)
             return self.plain(Answer(400, b"<html><h1>400 Bad Request</h1></html>", HTML))
-        method, path = words[0], words[1].split("?", 1)[0]
+        method, (path, _, query) = words[0], words[1].partition("?")
         fields = {name.lower(): value for name, value in headers}
         early = self.server.rules.early("head", path)
         if early:
@@ -213,12 +213,12 @@ class Connection:
                 raise Ended("the body ended early")
         body, self.buffer = self.buffer[: int(length)], self.buffer[int(length) :]
         plan = self.server.rules.plan(path, self.server.service.messages_in(path, body))
-        token_ok = self.server.service.token_ok(headers)
+        token_ok = self.server.service.token_ok(headers, path)
         self.note_request(head, body, complete=True, token_ok=token_ok, rules=plan.names())
         if self.buffer:
             return self.plain(Answer(400, b"<html><h1>400 Bad Request: pipelining</h1></html>", HTML))
         answer = self.server.service.respond(
-            method, path, headers, body, plan, {"connection": self.number, "request": self.requests}
+            method, path, headers, body, plan, {"connection": self.number, "request": self.requests}, query
         )
         keep = fields.get("connection", "").lower() != "close" and words[2] == "HTTP/1.1"
         return self.transmit(answer, plan, keep)

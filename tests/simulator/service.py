@@ -11,6 +11,7 @@ import random
 import re
 import uuid
 
+from lists import LIST_PATHS, Lists
 from otp import AUTH, OTP_PATHS, Codes
 
 RECORDED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "recorded")
@@ -116,16 +117,19 @@ def page(code):
 
 
 class Service:
-    def __init__(self, journal, tokens, default_sender=None, free_paths=(), forms=None):
+    def __init__(self, journal, tokens, default_sender=None, free_paths=(), forms=None, keys=("test-key",)):
         self.journal = journal
         self.forms = forms or {}  # path: Form
         self.free_paths = tuple(free_paths)  # any JSON object is one message there
         self.tokens = set(tokens)
         self.default_sender = default_sender
         self.codes = Codes(journal)
+        self.lists = Lists(journal, keys)
         self.asked = {}  # how often messages_status named a uuid
 
-    def token_ok(self, headers):
+    def token_ok(self, headers, path=None):
+        if path in LIST_PATHS:
+            return self.lists.key_ok(headers)
         values = [value for name, value in headers if name.lower() == "authorization"]
         return len(values) == 1 and values[0] in self.tokens
 
@@ -142,13 +146,16 @@ class Service:
         except (ValueError, AttributeError):
             return []
 
-    def respond(self, method, path, headers, body, plan, where):
+    def respond(self, method, path, headers, body, plan, where, query=""):
         """The answer to a request that was read whole."""
         accepting = plan.value("outcome", "accept", True)
         if plan.action("ending") in ("drop", "silent") and plan.value("ending", "at") == "body":
             accepting = False
         if accepting:
-            answer = self.refusal(method, path, headers, body) or self.serve(path, body, plan, where)
+            if path in LIST_PATHS:
+                answer = self.listing(method, path, headers, query, plan)
+            else:
+                answer = self.refusal(method, path, headers, body) or self.serve(path, body, plan, where)
             if answer.status != 200 or plan.action("outcome") in (None, "accept", "rate_limit"):
                 return self.finish(answer, plan)
         else:
@@ -157,6 +164,17 @@ class Service:
         if instead is not answer and answer:
             instead.accepted = answer.accepted
         return self.finish(instead or Answer(0, b""), plan)
+
+    def listing(self, method, path, headers, query, plan):
+        if method != "GET":
+            return detail(405, "Method Not Allowed")
+        if not self.lists.key_ok(headers):
+            return Answer(401, dump({"status": False, "message": "Not Authenticated: invalid token"}))
+        if plan.action("outcome") == "rate_limit":
+            return Answer(200, dump({"status": False, "error": "RATE_LIMIT"}))
+        rule = plan.edit("listed")
+        status, content = self.lists.serve(path, query, rule.parameters if rule else {})
+        return Answer(status, dump(content))
 
     def refusal(self, method, path, headers, body):
         if path in self.free_paths or path in self.forms:

@@ -37,6 +37,7 @@ def arguments():
     )
     parser.add_argument("--tls", choices=sorted(VERSIONS), default="any")
     parser.add_argument("--token", action="append", help="a valid token (default: test-token)")
+    parser.add_argument("--api-key", action="append", help="a valid API key (default: test-key)")
     parser.add_argument("--free-path", action="append", help="a path where any JSON object is one message")
     parser.add_argument(
         "--form", action="append", help="PATH=FILE: a path where the body of FILE, filled in, is one message"
@@ -79,7 +80,8 @@ def main():
         signal.signal(number, lambda *_: ended.set())
     journal = Journal(".")
     service = Service(
-        journal, options.token or ["test-token"], options.default_sender, options.free_path or (), forms_of(options)
+        journal, options.token or ["test-token"], options.default_sender, options.free_path or (), forms_of(options),
+        options.api_key or ["test-key"],
     )
     server = Server(
         service,

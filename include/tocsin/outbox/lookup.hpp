@@ -87,8 +87,7 @@ class Lookup {
   void judge(const Clocks& clocks, std::uint32_t random);
   void judge_messages(Span<const Webhook> listed, std::size_t total, const Clocks& clocks);
   void judge_replies(Span<const Webhook> listed, std::size_t total, const Clocks& clocks);
-  void act_upon(Span<const Webhook> listed, const Clocks& clocks);
-  bool is_new(const Webhook& reply);
+  bool act_upon(Span<const Webhook> listed, const Clocks& clocks);
   void let_go(Check& check);
   enum class Hope : std::uint8_t { none, soon };  // that it works within kHold
   void trouble(std::string_view words, Hope hope, Millis at_least, Instant now, std::uint32_t random);

@@ -79,8 +79,8 @@ class Observer {
   virtual void segments_spent(std::uint32_t, SegmentBudgets::Whose, SegmentBudgets::Left, Instant) {}
   // What the API key is good for: "works", or why nothing can be looked up.
   virtual void lookup_changed(std::string_view) {}
-  // Somebody has answered. `old`: an earlier run may have acted upon it.
-  virtual void reply_came(const struct Webhook&, bool) {}
+  // Somebody has answered. `old`: an earlier run may have acted upon it. False: not now, it is to be told again.
+  virtual bool reply_came(const struct Webhook&, bool) { return true; }
   // Asked, for the record: why the stream of that name's hash does not send now; empty: it does, or nobody knows.
   virtual std::string_view trouble_of(std::uint32_t) const { return {}; }
 

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: MIT
+"""The API key: a message in doubt is found in the service's list before a copy leaves, and answers come by polling."""
+import json
+import re
+import unittest
+
+from device import PHONES, Case, Runner, wait_until
+
+KEY = "test-key"  # of the simulated service
+SENT, INCOMING = "/textpeak/streams/messages", "/textpeak/streams/incoming_messages"
+ANNA = PHONES["anna"]
+
+
+class Account(Case):
+    def keyed(self, service, key=KEY, account="", alarm=None, **stream):
+        device = self.device(service, stream=stream, alarm=alarm)
+        self.key_file = device.folder / "api.key"
+        self.write_key(key)
+        device.secrets.append(key)
+        more = f"[account]\napi_key_file = {self.key_file}\napi_url = {service.url}/textpeak\n{account}\n"
+        device.write_config(stream=stream, alarm=alarm, more=more)
+        return device
+
+    def write_key(self, key):
+        self.key_file.write_text(key + "\n")
+        self.key_file.chmod(0o600)
+
+    @staticmethod
+    def asked(service, path):
+        """The first line of each request for this list."""
+        lines = [r["head"].split("\r\n")[0] for r in service.requests()]
+        return [line for line in lines if line.startswith(f"GET {path}?")]
+
+    def test_a_lost_answer_makes_one_copy_that_is_found_by_its_id(self):
+        service = self.service()
+        service.rule("drop", at="accepted", match={"path": "/simple_send/"})
+        device = self.keyed(service).start()
+        [identifier] = device.send("Pump 3", "anna", "--class", "critical")
+        device.log.wait(f"message {identifier} accepted")
+        message = device.wait_state(identifier, "accepted")
+        self.assertEqual(message["reason"], "found in the service's list, by the API key")
+        self.assertEqual(message["uuid"], service.messages()[0]["uuid"])
+        self.assertEqual((message["attempts"], service.report()["max_copies"]), (1, 1))
+        [line] = self.asked(service, SENT)
+        self.assertRegex(line, rf"\?phone={ANNA}&startDate=[0-9-]{{10}}%20[0-9:]{{8}}&page=1&itemsPerPage=10 ")
+        self.assertTrue(all(r["token_ok"] for r in service.requests()))  # each with its own secret
+
+    def test_it_is_found_by_its_text_in_every_form_of_the_list(self):
+        for shape in ("items", "total_items", "data", "array", "body"):
+            with self.subTest(shape=shape):
+                service = self.service()
+                service.rule("drop", at="accepted", match={"path": "/simple_send/"})
+                service.rule("listed", key=False, shape=shape, word="delivered")
+                device = self.keyed(service).start()
+                [identifier] = device.send("Pump 3 " + shape)
+                device.wait_state(identifier, "delivered")
+                self.assertEqual(service.report()["max_copies"], 1)
+
+    def test_what_is_not_in_the_list_is_sent_again(self):
+        service = self.service()
+        service.rule("drop", at="accepted", count=1)
+        service.rule("listed", shape="none")
+        device = self.keyed(service).start()
+        [identifier] = device.send("Pump 3")
+        device.wait_state(identifier, "accepted")
+        self.assertEqual(service.report()["max_copies"], 2)
+        self.assertIn("API key: 200: no list of messages in it", device.log.wait("API key"))
+
+    def test_a_wrong_key_is_told_in_words_and_the_alarm_goes(self):
+        service = self.service()
+        service.rule("drop", at="accepted", count=1)
+        device = self.keyed(service, key="wrong-key-12345").start()
+        [identifier] = device.send("Pump 3", "anna", "--class", "critical")
+        device.wait_state(identifier, "accepted")
+        self.assertEqual(service.report()["max_copies"], 2)
+        said = device.log.wait("API key")
+        words = "401: Not Authenticated: invalid token. Set the key again (tocsin token set account)"
+        self.assertIn(words, said)
+        self.assertIn(words, device.status()["account_reason"])
+        self.assertIn(words, device.ok("status").out)
+        self.assertEqual(device.stream()["state"], "idle")
+        told = device.ok("token", "set", "account", "-", stdin=KEY + "\n")
+        self.assertIn("API key stored", told.out)
+        self.assertIn("the running daemon uses it now", told.out)
+
+    def test_a_key_that_is_missing_is_told_and_taken_when_it_is_there(self):
+        service = self.service()
+        device = self.keyed(service, account="replies_every = 10s\n")
+        self.key_file.unlink()
+        self.one_line(device.run("check"), 78, "API key", str(self.key_file), "tocsin token set account")
+        device.start()
+        self.assertIn("tocsin token set account", device.log.wait("API key"))
+        [identifier] = device.send("Pump 3")
+        device.wait_state(identifier, "accepted")
+        self.assertEqual(self.asked(service, INCOMING), [])
+        device.ok("token", "set", "account", "-", stdin=KEY)
+        wait_until(lambda: self.asked(service, INCOMING), "it is used")
+        self.assertIsNone(device.status()["account_reason"])
+        shown = json.loads(device.ok("token", "show", "account", "--json").out)
+        self.assertEqual((shown["stream"], shown["characters"]), ("account", len(KEY)))
+
+    def test_a_list_that_does_not_answer_keeps_an_alarm_back_for_half_a_minute_at_most(self):
+        service = self.service()
+        service.rule("drop", at="accepted", count=1, match={"path": "/simple_send/"})
+        service.rule("silent", at="body", match={"path": SENT})
+        device = self.keyed(service).start()
+        [identifier] = device.send("Pump 3", "anna", "--class", "critical")
+        device.wait_state(identifier, "accepted")
+        self.assertEqual(service.report()["max_copies"], 2)
+
+    def test_a_kill_before_the_look_leaves_it_to_the_next_run(self):
+        service = self.service()
+        service.rule("drop", at="accepted", match={"path": "/simple_send/"})
+        service.rule("drop", at="head", how="reset", match={"path": SENT})
+        device = self.keyed(service).start()
+        [identifier] = device.send("Pump 3")
+        wait_until(lambda: self.asked(service, SENT), "the list is asked for")
+        device.kill()
+        service.clear()
+        service.rule("status", code=401, match={"path": "/simple_send/"})  # nothing can be sent
+        device.start()
+        self.assertEqual(device.wait_state(identifier, "accepted")["attempts"], 1)
+        self.assertEqual(service.report()["max_copies"], 1)
+
+    def test_an_answer_that_was_polled_acknowledges_an_alarm(self):
+        service = self.service()
+        device = self.keyed(
+            service, account="replies_every = 10s\n", alarm={"to": "anna", "text": "{device}: sump high, ACK {code}"}
+        ).start()
+        device.ok("raise", "high-level")
+        text = wait_until(service.messages, "the alarm")[0]["text"]
+        code = re.search(r"ACK (\w+)", text).group(1)
+        wait_until(lambda: self.asked(service, INCOMING), "answers are asked for")
+        service.reply("447700900777", f"ACK {code}")  # a stranger
+        service.reply(ANNA, f"ack {code} on my way")
+        device.log.wait("answer from")
+        wait_until(lambda: device.status()["alarms"][0]["acknowledged"], "it is acknowledged")
+        wait_until(lambda: [m for m in service.messages() if "acknowledged" in m["text"]], "anna is told")
+        self.assertTrue(any("no contact: ignored" in line for line in device.log.lines))
+        rounds = len(self.asked(service, INCOMING))
+        wait_until(lambda: len(self.asked(service, INCOMING)) > rounds, "the next round")
+        self.assertEqual(len([m for m in service.messages() if "acknowledged" in m["text"]]), 1)  # once
+        # A restart reads it again: nothing changes, and nobody has a second reply.
+        before = len(self.asked(service, INCOMING))
+        device.restart()
+        wait_until(lambda: len(self.asked(service, INCOMING)) > before, "the new run asks")
+        device.log.wait("answer from")
+        device.wait_ended()
+        self.assertEqual(len([m for m in service.messages() if "acknowledged" in m["text"]]), 1)
+
+
+if __name__ == "__main__":
+    unittest.main(testRunner=Runner)
