@@ -82,7 +82,7 @@ void Owner::poll() {
   outbox_.poll(clocks);
   poll_self(clocks);
   look_at_account(clocks.now);
-  if (lookup_ != nullptr && !closing_) lookup_->poll(clocks, next_random());
+  if (lookup_ != nullptr && !closing_) poll_lookup(clocks);
   Queue::Ticket safe;
   bool stalled;
   do {

@@ -217,6 +217,7 @@ class Owner final : public Observer {
   // owner_account.cpp
   Exit load_key(TextWriter& why);
   void look_at_account(Instant now);
+  void poll_lookup(Clocks clocks);
   void look_up_left();
   void note_accepted(std::uint32_t number);
   // owner_hooks.cpp
@@ -309,7 +310,7 @@ class Owner final : public Observer {
   // Of the account; none without an API key that could be read.
   Lookup* lookup_ = nullptr;
   TlsStream* lookup_stream_ = nullptr;
-  Instant look_at_account_;
+  Instant look_at_account_ = kNever;  // from the start of the streams on
   FixedText<300> account_reason_;
   FileId key_file_;
   char key_[kMaxToken];

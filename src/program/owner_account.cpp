@@ -49,7 +49,7 @@ void Owner::look_at_account(Instant now) {
   if (now < look_at_account_) return;
   look_at_account_ = kNever;
   const std::string_view file = config_->account.api_key_file;
-  if (role_ != Role::daemon || closing_ || stream_count_ == 0 || file.empty()) return;
+  if (role_ != Role::daemon || file.empty()) return;
   if (lookup_ != nullptr && lookup_->reason().empty()) return;
   look_at_account_ = now + kLookAgain;
   if (lookup_ != nullptr && file_id(file) == key_file_) return;
@@ -60,6 +60,12 @@ void Owner::look_at_account(Instant now) {
   } else if (why.view() != account_reason_.view()) {
     lookup_changed(why.view());
   }
+}
+
+// As in vouched_for(): a record of what is found vouches for the time.
+void Owner::poll_lookup(Clocks clocks) {
+  clocks.wall_trusted = clocks.wall_trusted && (lookup_stream_->phase() != Phase::open || lookup_stream_->good_at(clocks.wall));
+  lookup_->poll(clocks, next_random());
 }
 
 void Owner::look_up_left() {

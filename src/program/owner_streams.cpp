@@ -136,6 +136,7 @@ Exit Owner::open_streams(TextWriter& why) {
     if (worst == Exit::done) why.text(problem.view());
     worst = Exit::config;
   }
+  look_at_account_ = Instant{};
   return worst;
 }
 
