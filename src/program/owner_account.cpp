@@ -40,6 +40,7 @@ Exit Owner::load_key(TextWriter& why) {
   settings.replies_every = account.replies_every;
   lookup_->configure(settings);
   lookup_->resume();
+  account_reason_.clear();
   if (first) look_up_left();
   return Exit::done;
 }
@@ -55,11 +56,7 @@ void Owner::look_at_account(Instant now) {
   if (lookup_ != nullptr && file_id(file) == key_file_) return;
   char words[300];
   TextWriter why(words);
-  if (load_key(why) == Exit::done) {
-    account_reason_.clear();
-  } else if (why.view() != account_reason_.view()) {
-    lookup_changed(why.view());
-  }
+  if (load_key(why) != Exit::done && why.view() != account_reason_.view()) lookup_changed(why.view());
 }
 
 // As in vouched_for(): a record of what is found vouches for the time.
