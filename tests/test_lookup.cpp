@@ -321,6 +321,31 @@ TEST(lookup_waits_for_a_network_that_comes_back) {
   CHECK_EQ(total_copies(b.service), 1);
 }
 
+// What comes out of the list while the next copy is on its way is too late to stop it: its own answer counts.
+TEST(lookup_does_not_touch_a_copy_that_is_under_way) {
+  LookupBench b;
+  b.service.script = [](const Request& request) {
+    Reply reply = accept_all(request);
+    reply.after = seconds(14);
+    if (request.number == 1) reply.cut_at = 0, reply.end = Reply::End::close;
+    return reply;
+  };
+  const auto number = b->post(Class::critical, 1, "Pump 3");
+  b.api.script = [&b](const Request&) {
+    Reply reply = answer(200, b.body());
+    reply.after = seconds(14);
+    return reply;
+  };
+  b->run(seconds(15));
+  CHECK(b->state(number) == State::queued);
+  b->outbox.postpone(name_hash("sms"), number, b.clock);  // as `queue retry` does
+  b.listed = {b.item("u-7", "Pump 3")};
+  CHECK(b->run(minutes(5)));
+  CHECK(b->state(number) == State::accepted);
+  CHECK(has(std::string(b->record(number).uuid), "uuid-"));
+  CHECK_EQ(total_copies(b.service), 2);
+}
+
 TEST(lookup_looks_for_nothing_while_all_is_clear) {
   LookupBench b;
   for (unsigned i = 0; i < 5; ++i) b->post(Class::critical, 3, "clear");
