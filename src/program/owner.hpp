@@ -169,6 +169,7 @@ class Owner final : public Observer {
   Exit load_secrets(std::size_t stream, TextWriter& why);
   void configure_sender(std::size_t stream);
   TlsContext& context_of(std::size_t stream);
+  TlsStream& make_stream(std::size_t as, void* memory);  // what it believes is what that stream does
   Exit load_files(std::size_t stream, TextWriter& why);
   bool secrets_changed(std::size_t stream) const;
   void look_at_streams(Instant now);
@@ -227,7 +228,7 @@ class Owner final : public Observer {
   Result<Queue::Ticket> take_event(const struct Webhook& event, Bytes raw);
   enum class Heard : std::uint8_t { now, before };  // before: perhaps an earlier run acted upon it, and replied
   Result<Queue::Ticket> take_incoming(std::string_view sender, std::string_view words, Heard heard);
-  bool would_change(const struct Instruction& instruction) const;
+  bool would_change(const struct Instruction& instruction);
   const Queue::Alarm* with_code(std::string_view code) const;
   Status take_receipt(const struct Webhook& hook);
   const Entry* find_accepted(const struct Webhook& hook) const;
@@ -310,6 +311,7 @@ class Owner final : public Observer {
   // Of the account; none without an API key that could be read.
   Lookup* lookup_ = nullptr;
   TlsStream* lookup_stream_ = nullptr;
+  unsigned old_wrong_codes_ = 0;  // of answers from before this run
   Instant look_at_account_ = kNever;  // from the start of the streams on
   FixedText<300> account_reason_;
   FileId key_file_;

@@ -28,7 +28,7 @@ Exit Owner::load_key(TextWriter& why) {
   ::explicit_bzero(key, sizeof key);
   const bool first = lookup_ == nullptr;
   if (first) {
-    lookup_stream_ = new (lookup_stream_memory_) TlsStream(context_of(0), resolver_);
+    lookup_stream_ = &make_stream(0, lookup_stream_memory_);
     lookup_ = new (lookup_memory_) Lookup(outbox_, *lookup_stream_, *this, arena_);
   }
   Lookup::Settings settings;

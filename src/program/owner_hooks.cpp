@@ -191,10 +191,13 @@ const Queue::Alarm* Owner::with_code(std::string_view code) const {
   return found;
 }
 
-// A question of long ago wants no answer, and a code that is over was not wrong then.
-bool Owner::would_change(const Instruction& instruction) const {
-  return instruction.kind == Instruction::Kind::acknowledge ? with_code(instruction.code) != nullptr
-                                                            : instruction.kind != Instruction::Kind::status;
+// A question of long ago wants no answer, and a code that is over was not wrong then; but no more of them are tried than
+// of others.
+bool Owner::would_change(const Instruction& instruction) {
+  if (instruction.kind != Instruction::Kind::acknowledge) return instruction.kind != Instruction::Kind::status;
+  const bool right = with_code(instruction.code) != nullptr;
+  if (!right) ++old_wrong_codes_;
+  return right && old_wrong_codes_ < Answerers::kWrongOfAll;
 }
 
 Result<Queue::Ticket> Owner::acknowledge_by_code(std::string_view code, const Phone& from, TextWriter& reply) {

@@ -95,6 +95,8 @@ TlsContext& Owner::context_of(std::size_t stream) {
   return *contexts_[first];
 }
 
+TlsStream& Owner::make_stream(std::size_t as, void* memory) { return *new (memory) TlsStream(context_of(as), resolver_); }
+
 // All that a stream needs of files.
 Exit Owner::load_files(std::size_t stream, TextWriter& why) {
   const StreamConfig& from = config_->streams[stream];
@@ -121,7 +123,7 @@ Exit Owner::open_streams(TextWriter& why) {
   for (std::size_t i = 0; i < config_->stream_count; ++i) {
     char words[400];
     TextWriter problem(words);
-    streams_[i] = new (stream_memory_[i]) TlsStream(context_of(i), resolver_);
+    streams_[i] = &make_stream(i, stream_memory_[i]);
     senders_[i] = new (sender_memory_[i]) Sender(outbox_, *streams_[i], *this, arena_);
     stream_count_ = i + 1;
     const Exit loaded = load_files(i, problem);
