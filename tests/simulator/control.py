@@ -55,6 +55,7 @@ class Control:
     def reset(self, _):
         """Forgets everything, the rules too, and empties the journals."""
         self.rules.remove()
+        self.service.lists.replies.clear()
         self.journal.reset()
 
     def wait(self, request):

@@ -201,6 +201,37 @@ class Scenarios(WithService):
             )
         )
 
+    def listed(self, query="", what="messages", key="test-key"):
+        head = f"GET /textpeak/streams/{what}?{query} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {key}\r\n\r\n"
+        return self.client().ask(head.encode())
+
+    def test_listed(self):
+        self.send("a", "b")
+        plain = self.listed("page=1&itemsPerPage=1").json()
+        self.assertEqual((plain["total"], len(plain["items"])), (2, 1))
+        second = self.listed("page=2&itemsPerPage=1").json()["items"][0]
+        self.assertEqual({plain["items"][0]["external_key"], second["external_key"]}, {"a", "b"})
+        self.assertEqual(second["status"], "sent")
+        self.assertEqual(self.listed("phone=447700900999").json()["total"], 0)
+        self.assertEqual(self.listed("startDate=2199-01-01%2000:00:00").json()["total"], 0)
+        self.assertEqual(self.listed("startDate=yesterday").status, 422)
+        self.assertEqual(self.listed("itemsPerPage=101").status, 422)
+        self.assertEqual(self.listed(key="test-token").status, 401)
+        self.service.rule("listed", key=False, word="delivered", shape="array")
+        one = self.listed().json()[0]
+        self.assertEqual((one["external_key"], one["status"]), (None, "delivered"))
+        self.service.clear()
+        self.service.rule("listed", after=60)
+        self.assertEqual(self.listed().json()["total"], 0)
+
+    def test_replies_are_listed(self):
+        name = self.service.reply(ANNA, "ACK K7QP")
+        [item] = self.listed(what="incoming_messages").json()["items"]
+        self.assertEqual((item["message_uuid"], item["source_number"], item["text"]), (name, ANNA, "ACK K7QP"))
+        self.service.key("another-key")
+        self.assertEqual(self.listed(what="incoming_messages").status, 401)
+        self.service.key("test-key")
+
     def test_huge(self):
         self.service.rule("huge", size=20000, count=1)
         answer = self.send("a")
