@@ -321,6 +321,21 @@ TEST(lookup_waits_for_a_network_that_comes_back) {
   CHECK_EQ(total_copies(b.service), 1);
 }
 
+// Its first copy came to nothing, and stands in the list by the same id.
+TEST(lookup_of_a_message_that_was_asked_for_again_by_hand_is_not_made) {
+  LookupBench b;
+  const auto number = b->post(Class::critical, 1, "Pump 3");
+  CHECK(b->run(seconds(10)));
+  CHECK(b->outbox.receipt(number, Receipt::failed, "undelivered", b->clocks()).ok());
+  b.listed = {b.item("u-7", "Pump 3", ",\"external_key\":\"" + b->id(number) + "\"")};
+  b.lose_answers(2);
+  CHECK(b->outbox.retry(number, b->clocks()).ok());
+  CHECK(b->run(minutes(1)));
+  CHECK(b->state(number) == State::accepted);
+  CHECK(std::string(b->record(number).uuid) != "u-7");
+  CHECK_EQ(b.api.request_count, 0);
+}
+
 // What comes out of the list while the next copy is on its way is too late to stop it: its own answer counts.
 TEST(lookup_does_not_touch_a_copy_that_is_under_way) {
   LookupBench b;

@@ -132,7 +132,7 @@ class Readme(Case):
         whole = self.configurations()[0]  # its end is [alarm high-level]
         pieces = [content for language, content in blocks(self.text)
                   if language in ("", "ini") and re.match(r"(\[|\w+ += )", content) and "[device]" not in content]
-        self.assertEqual(len(pieces), 2)
+        self.assertEqual(len(pieces), 3)
         for piece in pieces:
             with self.subTest(piece=piece):
                 device = self.device()
@@ -140,7 +140,7 @@ class Readme(Case):
                 secret = device.folder / "webhook.secret"
                 secret.write_bytes(subprocess.run(made.split(), check=True, capture_output=True).stdout)
                 secret.chmod(0o600)
-                device.write_text(self.own(whole + piece, device, secret_file=secret))
+                device.write_text(self.own(whole + piece, device, secret_file=secret, api_key_file=secret))
                 result = device.run("check")
                 self.assertEqual((result.exit, result.err), (0, ""), result)
 
