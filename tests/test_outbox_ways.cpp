@@ -272,6 +272,22 @@ TEST(ways_accepted_message_without_a_receipt_in_time_goes_by_the_next_marked_as_
   CHECK(b->state(number) == State::accepted);  // it has no further one
 }
 
+TEST(ways_accepted_message_that_finds_no_room_among_what_waits_is_looked_at_again) {
+  Bench b;
+  b.rules[0].undelivered_after = minutes(30);
+  b.cut_power();
+  const auto number = b.post("sms,chat");
+  b.accepted(kSms, number);
+  std::vector<std::uint32_t> others;
+  for (std::uint32_t one; (one = b->post(Class::critical, 1, std::string(900, 'x'))) != 0; b.turn()) others.push_back(one);
+  b.pass(minutes(31));
+  CHECK(b->state(number) == State::accepted);
+  for (const std::uint32_t one : others) CHECK_OK(b->outbox.drop(one, b->clocks())), b.turn();
+  CHECK(b->outbox.wake() <= b.clock + minutes(1));
+  b.pass(minutes(1));
+  CHECK(b->state(number) == State::queued);
+}
+
 TEST(ways_stream_that_is_asked_for_receipts_is_late_when_it_says_so) {
   Bench b;
   b.rules[0].undelivered_after = minutes(30);
@@ -364,12 +380,14 @@ bool by(const Request& request, const char* host) { return has(request.head, hos
 struct Pair : fakes::Bench {
   Millis receipts_for{0};
   Millis undelivered_after{0};
+  bool is_dead = false;  // sms
   explicit Pair() { service.script = accept_all; }
   void begin() {
     agent->second("chat", "chat.test");
     agent->ways = {{kSms, minutes(10), undelivered_after, receipts_for.count != 0}, {kChat, minutes(10), Millis{0}, false}};
     agent->settings.receipts_for = receipts_for;
     agent->settings.receipts_at = undelivered_after;
+    if (is_dead) agent->stream.refuse = {Code::io, 111};
     start();
     CHECK(agent->run(seconds(1)));
   }
@@ -433,16 +451,16 @@ TEST(ways_message_goes_by_the_other_when_the_first_is_out_for_long_and_by_the_fi
 
 TEST(ways_device_that_starts_every_few_minutes_still_goes_on_to_the_next) {
   Pair b;
+  b.is_dead = true;
   b.begin();
-  b->stream.refuse = {Code::io, 111};
   const auto number = b.post();
   for (unsigned boots = 0; boots < 4; ++boots) {
     CHECK(b->run(minutes(6)));
     if (b->state(number) == State::accepted) break;
     b.cut_power();
-    b->stream.refuse = {Code::io, 111};
   }
   CHECK(b->state(number) == State::accepted);
+  CHECK_EQ(b.requests("sms.test"), 0);
 }
 
 TEST(ways_service_that_says_sent_and_never_delivered_is_not_waited_for) {

@@ -3,6 +3,11 @@
 #include "tocsin/outbox/outbox.hpp"
 
 namespace tocsin {
+namespace {
+
+constexpr std::uint32_t kLookAgain_s = 60;
+
+}  // namespace
 
 void Outbox::configure_streams(Span<const StreamRules> streams) {
   TOCSIN_ASSERT(streams.size() <= kMaxStreams);
@@ -80,10 +85,14 @@ std::uint32_t Outbox::opens_at_s(const Entry& entry) const {
 
 // When one that was accepted has waited for its receipt as long as its stream gives it.
 std::uint32_t Outbox::late_at_s(const Entry& entry) const {
-  if (entry.state != State::accepted || entry.place_of(1) == 0) return kNoTime;
+  Entry next = entry;
+  if (entry.state != State::accepted || entry.place_of(1) == 0 || entry.sends >= most_sends(entry) || !close_way(next))
+    return kNoTime;
   const StreamRules* rules = rules_of(entry.place_of(entry.way));
   if (rules == nullptr || rules->undelivered_after.count == 0) return kNoTime;
-  return static_cast<std::uint32_t>((entry.due_ms + static_cast<std::uint64_t>(rules->undelivered_after.count)) / 1000);
+  const auto late_s =
+      static_cast<std::uint32_t>((entry.due_ms + static_cast<std::uint64_t>(rules->undelivered_after.count)) / 1000);
+  return entry.expires_s != 0 && entry.expires_s <= late_s && !entry.reopened ? kNoTime : late_s;
 }
 
 // Opens what has its turn; returns when to look again. Nothing of it is put on record: since when it waits is.
@@ -99,7 +108,7 @@ std::uint32_t Outbox::open_ways(const Clocks& clocks) {
       if (rules == nullptr || rules->asked) continue;  // who asks says that it is late
       at_s = late_at_s(entry);
       if (at_s <= now_s) undelivered(entry.number, clocks);
-      if (at_s <= now_s) continue;
+      if (at_s <= now_s) at_s = now_s + kLookAgain_s;  // there may be room for it then
     } else if (!ended(entry.state)) {
       at_s = opens_at_s(entry);
       for (; at_s <= now_s; at_s = opens_at_s(entry)) {
@@ -118,22 +127,21 @@ void Outbox::undelivered(std::uint32_t number, const Clocks& clocks) {
   char text[kMaxReason];
   TextWriter words(text);
   write_duration(rules_of(entry->place_of(entry->way))->undelivered_after, words.text("not delivered within "));
-  static_cast<void>(reopen(*entry, words.view(), clocks));
+  reopen(*entry, words.view(), clocks);
 }
 
 // One that was accepted goes by its next way. False: it has none, or no copy or time left, or there is no room.
 bool Outbox::reopen(Entry& entry, std::string_view said, const Clocks& clocks) {
   const std::uint32_t now_s = on_s(clocks.now);
-  if (entry.sends >= most_sends(entry) || (entry.expires_s != 0 && entry.expires_s <= now_s && !entry.reopened) ||
+  const Entry before = entry;
+  Entry next = entry;
+  if (entry.sends >= most_sends(entry) || !close_way(next) ||
+      (entry.expires_s != 0 && entry.expires_s <= now_s && !entry.reopened) ||
       entry.due_ms < std::uint64_t{queue_.tally().forget_before_s} * 1000)
     return false;
-  const Entry before = entry;
   alignas(8) std::uint8_t scratch[kBlock];
   const auto body = queue_.read_body(entry, scratch);
-  if (!body.ok() || !queue_.has_room(event_size(body.value().event), body.value().event.phone_count()) ||
-      !close_way(entry))
-    return false;
-  entry = before;
+  if (!body.ok() || !queue_.has_room(event_size(body.value().event), body.value().event.phone_count())) return false;
   go_on(entry, said, clocks);
   if (!ended(entry.state)) return true;
   entry = before;  // no room for its record, or the files turn: it is looked at again
@@ -148,7 +156,7 @@ void Outbox::go_on(Entry& entry, std::string_view said, const Clocks& clocks) {
   again.attempts = entry.attempts;
   again.reason = name_ways(entry, said, words);
   const Entry before = entry;
-  static_cast<void>(close_way(entry));
+  close_way(entry);
   entry.since_s = on_s(clocks.now);
   entry.due_ms = 0;
   entry.failures = 0;
@@ -185,7 +193,7 @@ std::string_view Outbox::name_ways(const Entry& entry, std::string_view said, Sp
       piece = (entry.closed >> way & 1U) != 0 ? said_by(before.view(), names, way) : std::string_view{};
       if (way < entry.way && (entry.open >> way & 1U) != 0) {  // it waited for that one as well
         piece = observer_.trouble_of(queue_.names().hash(entry.place_of(way)));
-        if (piece.empty()) piece = "not in time";
+        if (piece.empty()) piece = rules_of(entry.place_of(way)) == nullptr ? "not in the configuration" : "not in time";
       }
     }
     if (piece.empty()) continue;
