@@ -279,7 +279,8 @@ TEST(ways_accepted_message_that_finds_no_room_among_what_waits_is_looked_at_agai
   const auto number = b.post("sms,chat");
   b.accepted(kSms, number);
   std::vector<std::uint32_t> others;
-  for (std::uint32_t one; (one = b->post(Class::critical, 1, std::string(900, 'x'))) != 0; b.turn()) others.push_back(one);
+  for (const std::size_t bytes : {900U, 1U})
+    for (std::uint32_t one; (one = b->post(Class::critical, 1, std::string(bytes, 'x'))) != 0; b.turn()) others.push_back(one);
   b.pass(minutes(31));
   CHECK(b->state(number) == State::accepted);
   for (const std::uint32_t one : others) CHECK_OK(b->outbox.drop(one, b->clocks())), b.turn();

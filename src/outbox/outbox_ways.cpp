@@ -28,7 +28,7 @@ unsigned Outbox::copies_of_ways(const Entry& entry) {
   const unsigned most = most_sends(entry);
   unsigned ways = 0, to_come = 0;
   for (; ways < kMaxWays && entry.place_of(ways) != 0; ++ways)
-    to_come += ((entry.open | entry.closed) >> ways & 1U) == 0 ? 1U : 0U;
+    to_come += Entry::has(entry.open, ways) || Entry::has(entry.closed, ways) ? 0U : 1U;
   if (to_come == 0 || is_known_unsent(entry)) return most;
   const unsigned kept = most > to_come ? most - to_come : 0;
   const unsigned had = ways - to_come;
@@ -45,14 +45,14 @@ void Outbox::begin_ways(Entry& entry) {
 // It does not go any more by the way it went last. False: that was the last of them.
 bool Outbox::close_way(Entry& entry) {
   entry.closed = static_cast<std::uint8_t>(entry.closed | 1U << entry.way);
-  entry.open = static_cast<std::uint8_t>(entry.open & ~entry.closed);
+  entry.open = static_cast<std::uint8_t>(entry.open & ~unsigned{entry.closed});
   unsigned next = entry.next_way();
   if (next < kMaxWays) {
     entry.open = static_cast<std::uint8_t>(entry.open | 1U << next);
   } else if (entry.open == 0) {
     return false;
   } else {
-    for (next = 0; (entry.open >> next & 1U) == 0;) ++next;
+    for (next = 0; !Entry::has(entry.open, next);) ++next;
   }
   entry.way = static_cast<std::uint8_t>(next);
   return true;
@@ -66,7 +66,7 @@ void Outbox::take_way(Entry& entry, std::uint32_t stream) const {
 // A way that may have had a copy does not take the next one before the others had as long as they would have waited for it.
 void Outbox::others_first(Entry& entry, Instant now) const {
   const StreamRules* rules = rules_of(entry.place_of(entry.way));
-  const bool alone = (entry.open & (entry.open - 1U)) == 0;
+  const bool alone = (entry.open & (unsigned{entry.open} - 1)) == 0;
   if (alone || rules == nullptr || is_known_unsent(entry)) return;
   const Instant then = now + rules->fallback_after;
   if (entry.due_ms < then.ms) entry.due_ms = then.ms;
@@ -77,7 +77,7 @@ std::uint32_t Outbox::opens_at_s(const Entry& entry) const {
   if (entry.place_of(1) == 0 || entry.next_way() == kMaxWays) return kNoTime;
   std::uint32_t at_s = entry.since_s;
   for (unsigned way = 0; way < kMaxWays; ++way) {
-    const StreamRules* rules = (entry.open >> way & 1U) != 0 ? rules_of(entry.place_of(way)) : nullptr;
+    const StreamRules* rules = Entry::has(entry.open, way) ? rules_of(entry.place_of(way)) : nullptr;
     if (rules != nullptr) at_s += static_cast<std::uint32_t>(rules->fallback_after.count / 1000);
   }
   return at_s;
@@ -190,8 +190,8 @@ std::string_view Outbox::name_ways(const Entry& entry, std::string_view said, Sp
   for (unsigned way = 0; way < ways; ++way) {
     std::string_view piece = said;
     if (way != entry.way) {
-      piece = (entry.closed >> way & 1U) != 0 ? said_by(before.view(), names, way) : std::string_view{};
-      if (way < entry.way && (entry.open >> way & 1U) != 0) {  // it waited for that one as well
+      piece = Entry::has(entry.closed, way) ? said_by(before.view(), names, way) : std::string_view{};
+      if (way < entry.way && Entry::has(entry.open, way)) {  // it waited for that one as well
         piece = observer_.trouble_of(queue_.names().hash(entry.place_of(way)));
         if (piece.empty()) piece = rules_of(entry.place_of(way)) == nullptr ? "not in the configuration" : "not in time";
       }

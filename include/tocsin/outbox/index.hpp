@@ -63,17 +63,18 @@ struct Entry {
   std::uint64_t due_ms = 0;
 
   Entry() : unsaved(false), lost(false), in_flight(false), reopened(false), this_run(false), repeat(false) {}
-  unsigned place_of(unsigned at) const { return ways >> 4 * at & 15U; }  // among StreamNames; 0: no such way
+  static bool has(unsigned ways, unsigned at) { return (ways >> at & 1U) != 0; }  // of `open` and `closed`
+  unsigned place_of(unsigned at) const { return unsigned{ways} >> 4 * at & 15U; }  // among StreamNames; 0: no such way
   // The first way that is neither open nor closed; kMaxWays: there is none.
   unsigned next_way() const {
     for (unsigned at = 0; at < kMaxWays && place_of(at) != 0; ++at)
-      if (((open | closed) >> at & 1U) == 0) return at;
+      if (!has(open, at) && !has(closed, at)) return at;
     return kMaxWays;
   }
   // Whether it may go by the stream of that place, by which of its ways.
   bool goes_by(unsigned place, unsigned& by) const {
     for (by = 0; by < kMaxWays && place_of(by) != 0; ++by)
-      if (place_of(by) == place && (open >> by & 1U) != 0) return true;
+      if (place_of(by) == place && has(open, by)) return true;
     return false;
   }
 };
