@@ -72,8 +72,8 @@ LogLevel level_of(const ConfigErrors::Entry& entry) {
 }
 
 // A bad file leaves the configuration in force as it is, and says so. Nothing starts anew while that would
-// lose a message.
-bool may_reload(const Call& call, const Owner& owner, Log& log) {
+// lose a message. `next`: the text that was looked at.
+bool may_reload(const Call& call, const Owner& owner, Log& log, Fd& next) {
   char text[Log::kMaxLine];
   if (const std::size_t count = owner.only_in_memory(); count > 0) {
     TextWriter line(text);
@@ -86,7 +86,7 @@ bool may_reload(const Call& call, const Owner& owner, Log& log) {
   auto& errors = in_place<ConfigErrors, 1>();
   if (load_config(call.config_path, file, errors).ok()) {
     TextWriter why(text);
-    if (suits_running(call.config, file.config, why)) return true;
+    if (suits_running(call.config, file.config, why)) return keep_text(file, next), true;
     log.line(read_clocks().now, LogLevel::error, why.view());
   }
   for (std::size_t at = 0; at < errors.kept(); ++at) {
@@ -177,10 +177,11 @@ Exit run_daemon(const Call& call) {
   };
   look_at_children();  // the keeper of the program before execv(), too
   Wish wish = Wish::none;
+  Fd next;
   while (wish == Wish::none) {
     if (const Instant now = read_clocks().now; now >= without_keeper) {
       without_keeper = now + kKeeperPatience;  // a file that is being edited would end the new start
-      if (may_reload(call, owner, log)) break;
+      if (may_reload(call, owner, log, next)) break;
     }
     supervisor.poll(read_clocks().now);
     if (!owner.turn(earlier(without_keeper, supervisor.due()), signal_fd.number())) continue;
@@ -189,18 +190,19 @@ Exit run_daemon(const Call& call) {
       wish = Wish::none;
       look_at_children();
     }
-    if (wish == Wish::reload && !may_reload(call, owner, log)) wish = Wish::none;
+    if (wish == Wish::reload && !may_reload(call, owner, log, next)) wish = Wish::none;
   }
   if (wish == Wish::stop) {
     say(LogLevel::info, "stopping");
     supervisor.stopping();
   }
+  if (wish == Wish::reload) say(LogLevel::info, "starting anew with the changed configuration");
   owner.close(kCloseWithin);
   if (wish == Wish::stop) {
     say(LogLevel::info, "stopped");
     return Exit::done;
   }
-  if (wish == Wish::reload) say(LogLevel::info, "starting anew with the changed configuration");
+  carry_over(next);  // the requests took a while to end, and the file may be half edited by now
   ::execv("/proc/self/exe", call.words);
   complain("cannot start anew: stopped instead");
   return Exit::internal;

@@ -2,6 +2,7 @@
 #include "src/program/config.hpp"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -155,9 +156,34 @@ void ConfigErrors::write(std::size_t at, TextWriter& into) const {
   into.text(entries_[at].kind == Kind::warning ? " warning: " : " ").text(entries_[at].text.view());
 }
 
+namespace {
+
+constexpr int kCarried = 60;  // whoever starts a program has no file of this name there
+constexpr std::string_view kCarriedAs = "/memfd:tocsin.conf (deleted)";
+
+int open_carried() {
+  char name[kCarriedAs.size() + 1];
+  const ssize_t size = ::readlink("/proc/self/fd/60", name, sizeof name);
+  return size > 0 && std::string_view{name, static_cast<std::size_t>(size)} == kCarriedAs ? kCarried : -1;
+}
+
+}  // namespace
+
+void keep_text(const ConfigFile& file, Fd& into) {
+  into.reset(::memfd_create("tocsin.conf", MFD_CLOEXEC));
+  const bool kept = into.is_open() && write_whole(into.number(), as_bytes({file.text, file.size})).ok() &&
+                    ::lseek(into.number(), 0, SEEK_SET) == 0;
+  if (!kept) into.reset(-1);
+}
+
+void carry_over(const Fd& text) {
+  if (text.is_open()) static_cast<void>(::dup2(text.number(), kCarried));
+}
+
 Status load_config(std::string_view path, ConfigFile& into, ConfigErrors& errors) {
   errors.begin(path);
-  const Fd file{open_path(Path{path}.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
+  Fd file{open_carried()};
+  if (!file.is_open()) file.reset(open_path(Path{path}.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!file.is_open() && errno == ENOENT)
     return unreadable(errors, "there is no such file", "make it, or name another one with -c",
                       Code::not_found);
@@ -183,7 +209,8 @@ Status load_config(std::string_view path, ConfigFile& into, ConfigErrors& errors
     limit.text("the file is larger than ").number(kMaxConfigFile).text(" bytes");
     return unreadable(errors, limit.view(), "is this the right one?", Code::too_big);
   }
-  return parse_config(path, {into.text, size.value()}, into.config, errors);
+  into.size = size.value();
+  return parse_config(path, {into.text, into.size}, into.config, errors);
 }
 
 Status add_recipients(const Config& config, std::string_view to, PhoneList& into, TextWriter& why) {

@@ -206,6 +206,8 @@ class ConfigErrors {
   };
 };
 
+class Fd;
+
 // A configuration together with the text that its views point into.
 struct ConfigFile {
   ConfigFile() = default;
@@ -213,8 +215,14 @@ struct ConfigFile {
   ConfigFile& operator=(const ConfigFile&) = delete;
 
   char text[kMaxConfigFile];
+  std::size_t size = 0;
   Config config;
 };
+
+// For the program that execv() starts in this one's place: its first load_config() reads this text, which was found good,
+// whatever becomes of the file meanwhile. Where that cannot be, it reads the file.
+void keep_text(const ConfigFile& file, Fd& into);
+void carry_over(const Fd& text);  // right before execv()
 
 // Reads the whole of `text` into `into`, whose views point into `text`. Warnings are no errors. Errors: bad_value;
 // `errors` has every one, `into` is half filled and only good for the next call.
