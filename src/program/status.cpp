@@ -223,10 +223,12 @@ void write_status(const Config& config, const Queue& queue, const Index& index, 
       const Sender& sender = owner->sender(i);
       into.text(", ").text(Sender::word(sender.state()));
       const bool rests = sender.state() == Sender::State::backing_off || sender.state() == Sender::State::held;
-      if (rests && sender.retry_at() > clocks.now && sender.retry_at() != kNever)
-        into.text(", next try in ")
-            .number(static_cast<std::uint64_t>((sender.retry_at() - clocks.now).count / 1000 + 1))
-            .text(" s (at once: tocsin queue retry ID)");
+      if (rests && sender.retry_at() > clocks.now && sender.retry_at() != kNever) {
+        const Millis wait = sender.retry_at() - clocks.now;
+        into.text(", next try in ");
+        wait < minutes(2) ? static_cast<void>(into.signed_number(wait.count / 1000 + 1).text(" s")) : write_wait(wait, into);
+        into.text(" (at once: tocsin queue retry ID)");
+      }
       if (sender.gap().count != 0) {
         into.text(", a request every ");
         write_duration(sender.gap(), into);
