@@ -13,7 +13,7 @@ MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 SOURCES = ["tests/bench/bench_queue.cpp", *(f"tests/bench/contender_{n}.cpp" for n in ("plain", "databases", "tocsin")),
            *(f"src/wire/{n}.cpp" for n in ("record", "message", "phone", "alarm_code", "sms_text", "sms_spelling")),
            *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "src/outbox").glob("*.cpp")
-                   if not p.name.startswith(("sender", "service_call", "proxy"))),
+                   if not p.name.startswith(("lookup", "sender", "service_call", "proxy"))),
            *(f"port/linux/{n}.cpp" for n in ("ballast", "flash", "file_lock", "file_store", "storage_worker", "system", "entropy"))]
 EXT4, EXT4_SMALL, RAW = "ext4, 4 KiB blocks", "ext4, 1 KiB blocks", "raw device"
 
