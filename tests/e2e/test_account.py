@@ -46,13 +46,15 @@ class Account(Case):
         self.assertTrue(all(r["token_ok"] for r in service.requests()))  # each with its own secret
 
     def test_it_is_found_by_its_text_in_every_form_of_the_list(self):
+        running = []  # all at once: each waits a moment before it looks
         for shape in ("items", "total_items", "data", "array", "body"):
+            service = self.service()
+            service.rule("drop", at="accepted", match={"path": "/simple_send/"})
+            service.rule("listed", key=False, shape=shape, word="delivered")
+            device = self.keyed(service).start()
+            running.append((shape, service, device, device.send("Pump 3 " + shape)))
+        for shape, service, device, [identifier] in running:
             with self.subTest(shape=shape):
-                service = self.service()
-                service.rule("drop", at="accepted", match={"path": "/simple_send/"})
-                service.rule("listed", key=False, shape=shape, word="delivered")
-                device = self.keyed(service).start()
-                [identifier] = device.send("Pump 3 " + shape)
                 device.wait_state(identifier, "delivered")
                 self.assertEqual(service.report()["max_copies"], 1)
 
