@@ -50,7 +50,7 @@ CORE := -std=c++17 -fno-exceptions -fno-rtti -fno-threadsafe-statics -ffunction-
         -Iinclude $(ARCH)
 # Nothing is thrown, and a debugger has .debug_frame: tables for unwinding would be an eighth of the program.
 # Functions that are next to nothing go where they are called: else the length of each literal is counted when it runs.
-SHIP_FLAGS  := $(CORE) $(WARN) -Os -g --param max-inline-insns-size=1 -fno-asynchronous-unwind-tables \
+SHIP_FLAGS   = $(CORE) $(WARN) -Os -g --param max-inline-insns-size=1 -fno-asynchronous-unwind-tables \
                -fno-unwind-tables $(SHIP_EXTRA)
 CHECK_FLAGS := $(CORE) $(WARN) -O1 -g $(SANITIZER) $(CHECK_CPP)
 CHECK_CXX   ?= $(CXX)
