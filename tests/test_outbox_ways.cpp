@@ -370,6 +370,8 @@ TEST(ways_more_names_than_there_are_places_leave_those_of_the_configuration_thei
   CHECK_EQ(names.place(kChat), 2);
   CHECK_EQ(names.ways_of("chat,one-more,sms"), 0x1F2);
   CHECK_EQ(names.hash(StreamNames::kOther), 0);
+  CHECK_EQ(names.place(name_hash("one-more")), StreamNames::kNoPlace);
+  CHECK_EQ(names.place(0), StreamNames::kNoPlace);  // of a stream that takes no messages
 }
 
 // ---- two senders, one service ------------------------------------------------------------------------------

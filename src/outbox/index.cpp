@@ -48,8 +48,9 @@ std::uint16_t StreamNames::ways_of(std::string_view streams) {
   for (unsigned at = 0; more && at < kMaxWays; ++at) {
     more = tocsin::find(streams, ',') != kNotFound;
     const std::uint32_t hash = name_hash(take_until(streams, ','));
-    if (place(hash) == kOther && count_ + 1 < kOther) hashes_[count_++] = hash;
-    ways |= place(hash) << 4 * at;
+    if (place(hash) == kNoPlace && count_ + 1 < kOther) hashes_[count_++] = hash;
+    const unsigned its = place(hash);
+    ways |= (its == kNoPlace ? kOther : its) << 4 * at;
   }
   return static_cast<std::uint16_t>(ways);
 }
@@ -57,7 +58,7 @@ std::uint16_t StreamNames::ways_of(std::string_view streams) {
 unsigned StreamNames::place(std::uint32_t hash) const {
   for (unsigned at = 0; at < count_; ++at)
     if (hashes_[at] == hash) return at + 1;
-  return kOther;
+  return kNoPlace;
 }
 
 std::uint32_t name_hash(std::string_view name) {

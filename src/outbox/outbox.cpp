@@ -99,9 +99,8 @@ bool Outbox::needs_record(const Entry& entry) {
   return entry.on_unknown == OnUnknown::hold || !entry.this_run || entry.sends > 0;
 }
 
-bool Outbox::may_be_sent(const Entry& entry, unsigned place, Instant now) const {
-  unsigned by = 0;
-  if (ended(entry.state) || !entry.goes_by(place, by) || entry.in_flight) return false;
+bool Outbox::may_be_sent(const Entry& entry, unsigned by, Instant now) const {
+  if (ended(entry.state) || entry.in_flight) return false;
   if ((now.ms < entry.due_ms && by == entry.way) || entry.sends >= copies_open(entry)) return false;
   const bool safe = !entry.body_staged && queue_.settled();
   // A medium that does not answer must not keep an alarm back: its first copy goes out from memory.
@@ -121,7 +120,7 @@ Instant Outbox::next_due(std::uint32_t stream, Instant now) const {
     const Instant free = free_of[static_cast<std::size_t>(entry.cls)];
     // One that only waits for the medium: its store wakes the loop, or the time when the medium is slow.
     const Instant segments_free = segments_free_at(entry, stream, now);
-    if (free <= now && segments_free <= now && may_be_sent(entry, place, now)) return now;
+    if (free <= now && segments_free <= now && may_be_sent(entry, by, now)) return now;
     const Instant due{by == entry.way && entry.due_ms > free.ms ? entry.due_ms : free.ms};
     if (segments_free > due) {
       next = earlier(next, segments_free);

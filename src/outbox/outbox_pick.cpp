@@ -39,7 +39,8 @@ std::size_t Outbox::pick_others(Class cls, std::uint32_t stream, Instant now, Sp
   const auto pass = [&](bool want_own) {
     for (std::size_t at = 0; at < index_.size() && n < into.size() && free > 0; ++at) {
       const Entry& entry = index_[at];
-      if (entry.cls != cls || !may_be_sent(entry, place, now)) continue;
+      unsigned by = 0;
+      if (entry.cls != cls || !entry.goes_by(place, by) || !may_be_sent(entry, by, now)) continue;
       if (troubled_.find(stream, entry.recipient) != Troubled::kNone) continue;
       const bool is_own = entry.alarm == own_alarm;
       own |= is_own;
@@ -65,7 +66,8 @@ std::size_t Outbox::pick_troubled(Class cls, bool resting, std::uint32_t stream,
   std::size_t n = 0;
   const unsigned place = queue_.names().place(stream);
   const auto recipient_of = [&](const Entry& entry) {
-    if (entry.cls != cls || !may_be_sent(entry, place, now)) return Troubled::kNone;
+    unsigned by = 0;
+    if (entry.cls != cls || !entry.goes_by(place, by) || !may_be_sent(entry, by, now)) return Troubled::kNone;
     if (!segments_let(entry, stream, now, Span<const std::uint32_t>{into.data(), n})) return Troubled::kNone;
     const std::size_t who = troubled_.find(stream, entry.recipient);
     return who != Troubled::kNone && wanted[who] ? who : Troubled::kNone;

@@ -73,7 +73,9 @@ struct Entry {
   }
   // Whether it may go by the stream of that place, by which of its ways.
   bool goes_by(unsigned place, unsigned& by) const {
-    for (by = 0; by < kMaxWays && place_of(by) != 0; ++by)
+    by = 0;
+    if (place_of(1) == 0) return ways == place && open != 0;  // as a rule
+    for (; by < kMaxWays && place_of(by) != 0; ++by)
       if (place_of(by) == place && has(open, by)) return true;
     return false;
   }
@@ -125,11 +127,12 @@ class Index {
 // first always have one; where there are more names than places, nothing goes by the others.
 class StreamNames {
  public:
-  static constexpr unsigned kOther = 15;
+  static constexpr unsigned kOther = 15;  // in Entry::ways: of a name that found no place
+  static constexpr unsigned kNoPlace = 16;  // no way has it
   // The place of each name of a list as Event::stream has it, as Entry::ways.
   std::uint16_t ways_of(std::string_view streams);
-  unsigned place(std::uint32_t hash) const;  // of a name's hash; kOther: it has none
-  std::uint32_t hash(unsigned place) const { return place == 0 || place == kOther ? 0 : hashes_[place - 1]; }
+  unsigned place(std::uint32_t hash) const;  // of a name's hash; kNoPlace
+  std::uint32_t hash(unsigned place) const { return place == 0 || place >= kOther ? 0 : hashes_[place - 1]; }
 
  private:
   std::uint32_t hashes_[kOther - 1] = {};

@@ -257,7 +257,7 @@ class Outbox {
   }
 
  private:
-  bool may_be_sent(const Entry& entry, unsigned place, Instant now) const;
+  bool may_be_sent(const Entry& entry, unsigned by, Instant now) const;  // that one of its ways
   Instant segments_free_at(const Entry& entry, std::uint32_t stream, Instant now) const;
   // outbox_pick.cpp
   std::size_t pick_others(Class cls, std::uint32_t stream, Instant now, Span<std::uint32_t> into, std::size_t n) const;
