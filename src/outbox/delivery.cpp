@@ -63,7 +63,7 @@ std::size_t Delivery::end_round() {
 }
 
 Instant Delivery::next(Instant now) {
-  if (off_ || deadline_ms_ == 0) return kNever;
+  if (deadline_ms_ == 0) return kNever;
   const std::uint64_t on_ms = outbox_.on_ms(now);
   for (;;) {
     if (round_to_ms_ == 0) {

@@ -7,6 +7,7 @@ namespace tocsin {
 namespace {
 
 constexpr Millis kMediumBehind = seconds(1);
+constexpr Millis kNotKnown = hours(24);  // to a service that knows no such request
 constexpr std::string_view kBodyBegins = "{\"message_uuids\":[\"";
 
 }  // namespace
@@ -69,8 +70,7 @@ void Sender::judge_receipts(const Clocks& clocks, std::uint32_t random) {
       if (answer.status == 404 || answer.status == 405) {
         char text[kMaxReason];
         TextWriter words(text);
-        delivery_.stop();
-        return say_of_receipts(words.text("not asked for until the next start: ").text(reason).view());
+        return no_receipts(words.text("asked for once a day: ").text(reason).view(), kNotKnown, clocks, random);
       }
       return no_receipts(reason, at_least, clocks, random);
     case Whole::halve:

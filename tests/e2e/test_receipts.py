@@ -105,8 +105,8 @@ class Receipts(Case):
                     device.log.wait("delivery status")
                 if rule.get("code") not in (404, 405):
                     continue
-                self.assertIn(f"not asked for until the next start: {rule['code']}", device.log.wait("delivery status"))
-                self.assertIn("delivery status: not asked for", device.ok("status").out)
+                self.assertIn(f"asked for once a day: {rule['code']}", device.log.wait("delivery status"))
+                self.assertIn("delivery status: asked for once a day", device.ok("status").out)
                 self.assertIn(str(rule["code"]), stream["status_reason"])
                 self.assertEqual(len(self.asked(service)), 1)
 

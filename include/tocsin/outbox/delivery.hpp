@@ -33,8 +33,6 @@ class Delivery {
   // that, too; 0: not.
   void configure(std::uint32_t stream, Millis deadline, Millis also_at = Millis{0});
   void begin_anew();            // the queue behind the outbox is another one
-  void stop() { off_ = true; }  // the service knows no such request: nothing is asked any more
-  bool off() const { return off_; }
 
   // When to ask next; kNever.
   Instant next(Instant now);
@@ -63,7 +61,6 @@ class Delivery {
   std::uint32_t stream_ = 0;
   std::uint64_t deadline_ms_ = 0;
   std::uint64_t also_at_ms_ = 0;
-  bool off_ = false;
 
   // In ms that the device has been on.
   std::uint64_t asked_to_ms_ = 0;   // what was due by then has been asked for; 0: nothing in this run
