@@ -348,7 +348,7 @@ TEST(lookup_does_not_touch_a_copy_that_is_under_way) {
   const auto number = b->post(Class::critical, 1, "Pump 3");
   b.api.script = [&b](const Request&) {
     Reply reply = answer(200, b.body());
-    reply.after = seconds(14);
+    reply.after = seconds(5);
     return reply;
   };
   b->run(seconds(15));
