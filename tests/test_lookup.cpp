@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The lookup: what a list of the API key makes of a message in doubt, and which answers of people are handed over.
 #include <algorithm>
+#include <cstring>
 
 #include "sender_bench.hpp"
 #include "tocsin/outbox/lookup.hpp"
@@ -466,4 +467,109 @@ TEST(lookup_tells_an_answer_again_that_could_not_be_acted_upon) {
   b->takes_no_reply = false;
   CHECK(b->run(minutes(2)));
   CHECK_TEXT(joined(b->replies), "one, two");
+}
+
+namespace {
+
+// The service's side of it: those from startDate on, in pages of ten, in either order.
+struct ReplyList {
+  struct One {
+    std::int64_t at;
+    std::string item;
+  };
+  std::vector<One> all;  // oldest first
+  bool newest_first = false, says_total = true;
+  std::function<void(unsigned page)> before_page;
+
+  Reply page(ReplyBench& b, const Request& request) {
+    const auto value = [&](const char* name) {
+      const std::size_t at = request.head.find(name) + std::strlen(name);
+      return request.head.substr(at, request.head.find_first_of("& ", at) - at);
+    };
+    const std::size_t page = std::stoul(value("&page="));
+    if (before_page) before_page(static_cast<unsigned>(page));
+    std::string start = value("startDate=");
+    start.replace(start.find("%20"), 3, " ");
+    std::vector<std::string> from;
+    for (const One& one : all)
+      if (one.at >= parse_service_date(start).value().ms) from.push_back(one.item);
+    if (newest_first) std::reverse(from.begin(), from.end());
+    b.listed.clear();
+    for (std::size_t i = (page - 1) * 10; i < page * 10 && i < from.size(); ++i) b.listed.push_back(from[i]);
+    b.envelope = says_total ? "{\"items\":[LIST],\"total\":" + std::to_string(from.size()) + "}" : "[LIST]";
+    return answer(200, b.body());
+  }
+  void add(const ReplyBench& b, const std::string& text, Millis ago = Millis{0}) {
+    const std::int64_t at = (b.agent->clocks().wall.ms - ago.count) / 1000 * 1000;
+    all.push_back({at, b.reply("u-" + text, text, ago)});
+  }
+  unsigned count(const ReplyBench& b, const std::string& text) const {
+    unsigned n = 0;
+    for (const std::string& one : b.agent->replies) n += one.substr(one.find(": ") + 2) == text ? 1U : 0U;
+    return n;
+  }
+};
+
+}  // namespace
+
+// Whoever writes 300 texts in a second keeps nobody's answer from being read, and has none of them read twice.
+TEST(lookup_reads_what_comes_behind_a_flood_of_answers_and_each_of_them_once) {
+  for (const bool newest_first : {false, true})
+    for (const unsigned flood : {150U, 300U}) {
+      check::at("newest_first=%d flood=%u", newest_first, flood);
+      ReplyBench b;
+      ReplyList list;
+      list.newest_first = newest_first;
+      b.api.script = [&](const Request& request) { return list.page(b, request); };
+      CHECK(b->run(seconds(10)));
+      list.add(b, "before");
+      CHECK(b->run(seconds(1)));
+      for (unsigned i = 0; i < flood; ++i) list.add(b, "f" + std::to_string(i));
+      CHECK(b->run(seconds(2)));
+      list.add(b, "ACK");
+      CHECK(b->run(minutes(20)));
+      CHECK_EQ(list.count(b, "ACK"), 1);
+      CHECK_EQ(list.count(b, "before"), 1);
+      for (unsigned i = 0; i < flood; ++i) CHECK(list.count(b, "f" + std::to_string(i)) <= 1);
+      CHECK_EQ(b->spins, 0);
+    }
+}
+
+TEST(lookup_reads_an_answer_that_went_to_a_page_that_was_read_already) {
+  ReplyBench b;
+  ReplyList list;
+  list.newest_first = true;
+  for (int i = 0; i < 15; ++i) list.add(b, "t" + std::to_string(i), minutes(45 - i));
+  bool came = false;
+  list.before_page = [&](unsigned page) {
+    if (page == 1 && b.api.request_count > 2 && !came) came = true, list.add(b, "new");
+  };
+  b.api.script = [&](const Request& request) { return list.page(b, request); };
+  CHECK(b->run(minutes(5)));
+  CHECK(came);
+  for (int i = 0; i < 15; ++i) CHECK_EQ(list.count(b, "t" + std::to_string(i)), 1);
+  CHECK_EQ(list.count(b, "new"), 1);
+}
+
+TEST(lookup_reads_all_answers_of_a_list_that_says_no_total) {
+  ReplyBench b;
+  ReplyList list;
+  list.says_total = false;
+  for (int i = 0; i < 45; ++i) list.add(b, "t" + std::to_string(i), seconds(50 - i));
+  b.api.script = [&](const Request& request) { return list.page(b, request); };
+  CHECK(b->run(minutes(5)));
+  for (int i = 0; i < 45; ++i) CHECK_EQ(list.count(b, "t" + std::to_string(i)), 1);
+}
+
+// Somebody sets the clock a day ahead, and time of the network sets it right.
+TEST(lookup_reads_answers_after_a_clock_that_was_ahead_is_set_right) {
+  ReplyBench b;
+  ReplyList list;
+  b.api.script = [&](const Request& request) { return list.page(b, request); };
+  b->wall_ahead = hours(24);
+  CHECK(b->run(minutes(3)));
+  b->wall_ahead = Millis{0};
+  list.add(b, "ACK");
+  CHECK(b->run(minutes(3)));
+  CHECK_EQ(list.count(b, "ACK"), 1);
 }

@@ -139,10 +139,13 @@ bool Lookup::begin(const Clocks& clocks) {
     check_ = nullptr;
     return false;
   }
-  if (errand_ == Errand::replies && since_.ms == 0) since_ = newest_ = before(clocks.wall, kLookBack);
+  // A clock that was ahead and was set right: what people answer now lies before what is asked for.
+  if (errand_ == Errand::replies && (since_.ms == 0 || since_.ms > clocks.wall.ms + kOverlap.count)) {
+    since_ = newest_ = before(clocks.wall, kLookBack);
+    old_ = true;
+  }
   hits_ = pages_ = 0;
   uuid_.clear();
-  backwards_ = false;
   next_page(1, clocks.now);
   return true;
 }
@@ -194,7 +197,10 @@ void Lookup::judge(const Clocks& clocks, std::uint32_t random) {
     observer_.lookup_changed("works");
   }
   const Span<const Webhook> messages = Span<const Webhook>{listed}.first(page.count);
-  errand_ == Errand::message ? judge_messages(messages, page.total, clocks) : judge_replies(messages, page.total, clocks);
+  // Where none is said, behind a full page there may be another one.
+  const std::size_t so_far = std::size_t{page_} * kPage;
+  const std::size_t total = page.count == kPage && page.total < so_far ? so_far + 1 : page.total;
+  errand_ == Errand::message ? judge_messages(messages, total, clocks) : judge_replies(messages, total, clocks);
 }
 
 void Lookup::judge_messages(Span<const Webhook> listed, std::size_t total, const Clocks& clocks) {

@@ -5,21 +5,26 @@
 
 namespace tocsin {
 
-// Whichever way the list goes, the oldest are acted upon first. More pages than kMostReplyPages are for the next time,
-// which begins with the youngest of these.
+// Whichever way the list goes, the oldest are acted upon first. A first page of one second does not show it: it goes as
+// the one before. More pages than kMostReplyPages are for the next time, which begins with the youngest of these, or
+// behind it where nothing else is left: a flood within one second ends, and what comes after it counts.
 void Lookup::judge_replies(Span<const Webhook> listed, std::size_t total, const Clocks& clocks) {
   const auto last = static_cast<unsigned>((total + kPage - 1) / kPage);
-  if (pages_ == 1 && last > 1 && listed.size() > 1) {
-    const auto first = parse_service_date(listed[0].time), end = parse_service_date(listed[listed.size() - 1].time);
-    backwards_ = first.ok() && end.ok() && first.value().ms > end.value().ms;
-    if (backwards_) return next_page(last, clocks.now);
+  if (pages_ == 1) {
+    total_ = total;
+    const std::string_view top = listed.empty() ? "" : listed[0].time, end = listed.empty() ? "" : listed[listed.size() - 1].time;
+    const auto from = parse_service_date(top), to = parse_service_date(end);
+    if (from.ok() && to.ok() && from.value().ms != to.value().ms) backwards_ = from.value().ms > to.value().ms;
+    if (backwards_ && last > 1) return next_page(last, clocks.now);
   }
   const bool taken = act_upon(listed, clocks);
   const bool more = backwards_ ? page_ > 1 : page_ < last && !listed.empty();
   if (taken && more && pages_ < kMostReplyPages) return next_page(backwards_ ? page_ - 1 : page_ + 1, clocks.now);
   replies_at_ = clocks.now + settings_.replies_every;
-  old_ = old_ && !taken;
-  if (newest_.ms - kOverlap.count > since_.ms) since_.ms = newest_.ms - kOverlap.count;
+  old_ = old_ && (more || !taken);
+  if (taken && more) since_.ms = newest_.ms > since_.ms ? newest_.ms : since_.ms + 1000;
+  else if (backwards_ && total != total_) return;  // one may have gone from a page that was to come to one that was read
+  else if (newest_.ms - kOverlap.count > since_.ms) since_.ms = newest_.ms - kOverlap.count;
 }
 
 // False: one is to be told again.

@@ -112,12 +112,14 @@ class Lookup {
   FixedText<kMaxUuid> uuid_;  // of the hit
   FixedText<kMaxReason> status_;
 
-  static constexpr std::size_t kMostSeen = 128;
+  static constexpr std::size_t kMostSeen = 256;
+  static_assert(kMostSeen > kMostReplyPages * kPage, "all that one go reads again are known");
   Instant replies_at_;
   UnixMillis since_;    // 0: nothing was asked yet
   UnixMillis newest_;
   bool old_ = true;     // nothing of this run was asked before
-  bool backwards_ = false;  // the list has the newest first
+  bool backwards_ = false;  // the list has the newest first, as far as is known
+  std::size_t total_ = 0;   // of the first page of this go
   std::uint32_t seen_[kMostSeen] = {};
   std::size_t seen_next_ = 0;
 
