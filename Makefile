@@ -90,7 +90,7 @@ program: $(MAIN)/tocsin                ## the program alone
 # Linked by the C driver: nothing here may need libstdc++.
 $(SHIP)/tocsin: $(call objects,$(SHIP),$(PROGRAM_SRC) $(PORT_SRC)) $(SHIP)/libtocsin.a $(SHIP)/sources
 	$(call say,LINK,$@)
-	$(Q)$(LINK) -o $@ $(filter-out %/sources,$^) $(TLS_LIBS) $(JSON_LIBS) -pthread
+	$(Q)$(LINK) -Wl,-Map,$@.map -o $@ $(filter-out %/sources,$^) $(TLS_LIBS) $(JSON_LIBS) -pthread
 $(CHECK)/tocsin: $(call objects,$(CHECK),$(PROGRAM_SRC) $(PORT_SRC)) $(CHECK)/libtocsin.a $(CHECK)/sources
 	$(call say,LINK,$@)
 	$(Q)$(LINK) $(SANITIZER) -o $@ $(filter-out %/sources,$^) $(TLS_LIBS) $(JSON_LIBS) -pthread
