@@ -487,6 +487,28 @@ TEST(ways_service_that_says_sent_and_never_delivered_is_not_waited_for) {
   CHECK_EQ(b->spins, 0);
 }
 
+// Whatever the service says about receipts but that it comes back to it later: there is none.
+TEST(ways_service_that_tells_nothing_of_receipts_is_not_waited_for) {
+  for (const unsigned status : {401U, 422U, 500U, 200U, 404U, 405U}) {
+    check::at("status=%u", status);
+    Pair b;
+    b.receipts_for = hours(1);
+    b.undelivered_after = minutes(2);
+    b.service.script = [&](const Request& r) {
+      if (!has(r.head, "/messages_status/")) return accept_all(r);
+      return answer(status, status == 200 ? "<html>welcome</html>" : "{}");
+    };
+    b.begin();
+    const auto number = b.post();
+    CHECK(b->run(seconds(100)));
+    CHECK_EQ(b.requests("chat.test"), 0);
+    CHECK(b->run(minutes(30)));
+    CHECK(b->state(number) == State::accepted);
+    CHECK_EQ(b.requests("chat.test"), 1);
+    CHECK(b->spins <= 1);  // the outbox looks at it anew
+  }
+}
+
 TEST(ways_both_services_that_swallow_everything_have_three_copies_in_all) {
   Pair b;
   b.service.script = [](const Request& r) { return fakes::accept_but(r, answer(524)); };

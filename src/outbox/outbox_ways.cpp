@@ -16,6 +16,14 @@ void Outbox::configure_streams(Span<const StreamRules> streams) {
   wake_ = Instant{0};
 }
 
+void Outbox::tells_receipts(std::uint32_t stream, bool tells) {
+  for (StreamRules& one : streams_) {
+    if (one.stream != stream || one.asked == tells) continue;
+    one.asked = tells;
+    wake_ = Instant{0};
+  }
+}
+
 const StreamRules* Outbox::rules_of(unsigned place) const {
   const std::uint32_t hash = queue_.names().hash(place);
   for (std::size_t at = 0; at < stream_count_; ++at)

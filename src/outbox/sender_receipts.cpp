@@ -65,11 +65,14 @@ void Sender::judge_receipts(const Clocks& clocks, std::uint32_t random) {
   const std::string_view reason = judgement.reason.view();
   if (judgement.odd) observer_.answer_not_understood({settings_.name, OddAnswer::Of::status, reason, answer.body});
   const Millis at_least = seconds(judgement.retry_after_s);
+  if (judgement.whole != Whole::judged && judgement.whole != Whole::later)  // asked, and there is none
+    for (const std::uint32_t number : asked) outbox_.undelivered(number, clocks);
   switch (judgement.whole) {
     case Whole::held:
       if (answer.status == 404 || answer.status == 405) {
         char text[kMaxReason];
         TextWriter words(text);
+        outbox_.tells_receipts(stream_id_, false);
         return no_receipts(words.text("asked for once a day: ").text(reason).view(), kNotKnown, clocks, random);
       }
       return no_receipts(reason, at_least, clocks, random);
@@ -78,7 +81,7 @@ void Sender::judge_receipts(const Clocks& clocks, std::uint32_t random) {
       return delivery_.refused_as_too_many(clocks.now, random);
     case Whole::later:
     case Whole::unknown: return no_receipts(reason, at_least, clocks, random);
-    case Whole::judged: break;
+    case Whole::judged: outbox_.tells_receipts(stream_id_, true); break;
   }
   // The files turn, or the medium does not answer: those that are left are asked for once more.
   if (!take_receipts(Span<const std::string_view>{uuids, asked.size()}, Span<const StatusVerdict>{verdicts, asked.size()},

@@ -228,6 +228,8 @@ class Outbox {
                  std::string_view uuid = {});
   // The service was asked, and has no receipt for it yet: whether its stream gives it no more time.
   void undelivered(std::uint32_t number, const Clocks& clocks);
+  // Whether the service knows of receipts where it is asked for them: what is late is so by the clock where it does not.
+  void tells_receipts(std::uint32_t stream, bool tells);
   // The first message of a stream, from that number on, that was accepted and of which no more is known; or nullptr.
   const Entry* next_accepted(std::uint32_t stream, std::uint32_t from) const;
   // What is on record of it; views point into `scratch` (kBlock bytes). Errors: not_found, io, corrupt.
