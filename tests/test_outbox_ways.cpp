@@ -322,6 +322,53 @@ TEST(ways_receipt_that_it_came_to_nothing_sends_it_by_the_next_and_ends_it_behin
   CHECK_TEXT(b.reason(number), "sms: the service says undelivered; chat: the service says undelivered");
 }
 
+TEST(ways_late_receipt_of_an_earlier_copy_spares_the_next_stream) {
+  Bench b;
+  b.rules[0].undelivered_after = minutes(30);
+  b.cut_power();
+  const auto number = b.post("sms,chat");
+  b.accepted(kSms, number, "one");
+  b.pass(minutes(31));
+  CHECK(b.goes_by(kChat));
+  CHECK(b->outbox.receipt(number, Receipt::failed, "late", b->clocks(), "one").code() == Code::not_found);
+  CHECK(b.goes_by(kChat));
+  CHECK_OK(b->outbox.receipt(number, Receipt::delivered, {}, b->clocks(), "one"));
+  CHECK(!b.goes_by(kChat));
+  b.turn();
+  b.cut_power();
+  CHECK(b->state(number) == State::delivered);
+  CHECK_TEXT(b.reason(number),
+             "sms: not delivered within 30m; chat: not needed: a copy sent before was delivered");
+}
+
+TEST(ways_receipt_that_comes_while_a_copy_is_under_way_waits_for_its_answer) {
+  Bench b;
+  const auto number = b.post("sms");
+  b.unknown(kSms, number);
+  b.sending(kSms, number);
+  CHECK(b->outbox.receipt(number, Receipt::delivered, {}, b->clocks(), "one").code() == Code::not_found);
+  CHECK(b->state(number) == State::queued);
+}
+
+TEST(ways_receipt_is_the_outcome_that_nobody_knew) {
+  Bench b;
+  const auto waits = b.post("sms");
+  CHECK(b->outbox.receipt(waits, Receipt::delivered, {}, b->clocks(), "one").code() == Code::not_found);  // never sent
+  b.unknown(kSms, waits);
+  CHECK_OK(b->outbox.receipt(waits, Receipt::delivered, {}, b->clocks(), "one"));
+  CHECK(b->state(waits) == State::delivered);
+  const auto given_up = b.post("sms");
+  for (int copies = 0; copies < 3; ++copies) b.unknown(kSms, given_up);
+  CHECK(b->state(given_up) == State::unknown);
+  CHECK_OK(b->outbox.receipt(given_up, Receipt::delivered, {}, b->clocks(), "two"));
+  CHECK(b->state(given_up) == State::delivered);
+  b.post("sms");  // whose record takes those along
+  b.turn();
+  b.cut_power();
+  for (const auto number : {waits, given_up}) CHECK(b->state(number) == State::delivered);
+  CHECK_TEXT(b->record(given_up).uuid, "two");
+}
+
 TEST(ways_message_that_is_sent_once_at_most_is_not_sent_again_for_want_of_a_receipt) {
   Bench b;
   b.rules[0].undelivered_after = minutes(30);

@@ -34,7 +34,13 @@ Status Outbox::receipt(std::uint32_t number, Receipt receipt, std::string_view w
                        std::string_view uuid) {
   const bool over = receipt == Receipt::delivered || receipt == Receipt::failed;
   Entry* entry = index_.find(number);
-  if (entry == nullptr || entry->state != State::accepted) return Code::not_found;
+  if (entry == nullptr) return Code::not_found;
+  if (receipt == Receipt::delivered && entry->state == State::queued && entry->sends > 0 && !entry->in_flight) {
+    end(*entry, State::delivered, uuid, went_on(*entry) ? "not needed: a copy sent before was delivered" : "", clocks);
+    return {};
+  }
+  const bool is_found = receipt == Receipt::delivered && entry->state == State::unknown;
+  if (entry->state != State::accepted && !is_found) return Code::not_found;
   if (!over && receipt != Receipt::unclear) return {};
   if (is_being_forgotten(*entry)) return {};
   alignas(8) std::uint8_t scratch[kBlock];
@@ -53,6 +59,7 @@ Status Outbox::receipt(std::uint32_t number, Receipt receipt, std::string_view w
   if (receipt == Receipt::failed && reopen(*entry, words, clocks)) return {};
   MessageState now = known;
   now.reason = reason;
+  if (is_found) now.uuid = uuid;
   if (over) {
     now.state = receipt == Receipt::delivered ? State::delivered : State::failed;
     now.at = Stamp{};  // of now; of one that stays accepted: since it is

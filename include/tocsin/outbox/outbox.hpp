@@ -14,6 +14,7 @@
 //   queued -> dropped   by hand                                                     [drop]
 //   queued, unknown -> accepted  it was found in the service's list                [found]
 //   accepted -> delivered, failed   the service says so, or that it came to nothing [receipt]
+//   queued, unknown -> delivered    a copy whose outcome was not known, or came too late for a receipt [receipt]
 //   accepted -> queued  that it came to nothing, or nothing in time, and it has     [receipt, undelivered]
 //                       another stream to go by, a copy left and room
 //   unknown, failed, expired, evicted, dropped -> queued   by hand                  [retry]
@@ -220,9 +221,10 @@ class Outbox {
 
   // outbox_receipt.cpp
   // What became of a message that the service has accepted; of any other, and of one that is being forgotten, it is
-  // nothing new. Its record goes with the next ones (Queue::Write::with_others). `words`: the service's; of `unclear`
+  // nothing new, but that a copy of it was delivered: whose outcome is unknown has arrived then, and what waits for its
+  // next copy needs none. Its record goes with the next ones (Queue::Write::with_others). `words`: the service's; of `unclear`
   // they are on record once. `uuid`: of the copy that it is about, empty: not told. A bad one about a copy that another
-  // stream took before counts no more. Errors: not_found (not accepted, or not any more); full, io, corrupt: nothing
+  // stream took before counts no more. Errors: not_found (nothing of the kind is waited for); full, io, corrupt: nothing
   // changed.
   Status receipt(std::uint32_t number, Receipt receipt, std::string_view words, const Clocks& clocks,
                  std::string_view uuid = {});
