@@ -92,7 +92,7 @@ struct LookupBench : Bench {
 TEST(lookup_finds_a_message_by_its_id_and_no_copy_leaves) {
   LookupBench b;
   b.lose_answers();
-  const auto number = b->post(Class::critical, 1, "Pump 3");
+  const auto number = b->post(Class::critical, 1, "dev: Pump 3");
   b.listed = {b.item("u-7", "another text", ",\"external_key\":\"" + b->id(number) + "\"")};
   CHECK(b->run(minutes(10)));
   CHECK(b->state(number) == State::accepted);
@@ -109,12 +109,24 @@ TEST(lookup_finds_a_message_by_its_id_and_no_copy_leaves) {
 TEST(lookup_finds_a_message_by_phone_text_and_time) {
   LookupBench b;
   b.lose_answers();
-  const auto number = b->post(Class::critical, 1, "Pump 3");
-  b.listed = {b.item("u-1", "Pump 4"), b.item("u-7", "Pump 3", ",\"status\":\"sent\"")};
+  const auto number = b->post(Class::critical, 1, "dev: Pump 3");
+  b.listed = {b.item("u-1", "dev: Pump 4"), b.item("u-7", "dev: Pump 3", ",\"status\":\"sent\"")};
   CHECK(b->run(minutes(10)));
   CHECK(b->state(number) == State::accepted);
   CHECK_TEXT(b->record(number).uuid, "u-7");
   CHECK_EQ(total_copies(b.service), 1);
+}
+
+// Two cellars have pumps, and their messages go to the same phone.
+TEST(lookup_leaves_a_text_without_the_name_of_the_device_as_another_one_may_have_sent_it) {
+  LookupBench b;
+  b.lose_answers(1);
+  const auto number = b->post(Class::critical, 1, "Pump 3");
+  b.listed = {b.item("u-7", "Pump 3")};
+  CHECK(b->run(minutes(1)));
+  CHECK(b->state(number) == State::accepted);
+  CHECK(b->record(number).uuid != "u-7");
+  CHECK_EQ(total_copies(b.service), 2);
 }
 
 TEST(lookup_takes_a_final_word_of_the_list) {
@@ -123,8 +135,8 @@ TEST(lookup_takes_a_final_word_of_the_list) {
     check::at("%s", word);
     LookupBench b;
     b.lose_answers();
-    const auto number = b->post(Class::critical, 1, "Pump 3");
-    b.listed = {b.item("u-7", "Pump 3", std::string(",\"status\":\"") + word + "\"")};
+    const auto number = b->post(Class::critical, 1, "dev: Pump 3");
+    b.listed = {b.item("u-7", "dev: Pump 3", std::string(",\"status\":\"") + word + "\"")};
     CHECK(b->run(minutes(10)));
     CHECK(b->state(number) == state);
     CHECK_EQ(total_copies(b.service), 1);
@@ -139,28 +151,28 @@ TEST(lookup_without_one_plain_hit_leaves_the_message_as_it_was) {
   };
   const Case cases[] = {
       {"nothing is listed", [](LookupBench&) {}},
-      {"two of the same text", [](LookupBench& b) { b.listed = {b.item("u-1", "Pump 3"), b.item("u-2", "Pump 3")}; }},
-      {"another text", [](LookupBench& b) { b.listed = {b.item("u-1", "Pump 3.")}; }},
-      {"another id", [](LookupBench& b) { b.listed = {b.item("u-1", "Pump 3", ",\"external_key\":\"dev-XXXX-1\"")}; }},
-      {"no uuid", [](LookupBench& b) { b.listed = {b.item("", "Pump 3")}; }},
+      {"two of the same text", [](LookupBench& b) { b.listed = {b.item("u-1", "dev: Pump 3"), b.item("u-2", "dev: Pump 3")}; }},
+      {"another text", [](LookupBench& b) { b.listed = {b.item("u-1", "dev: Pump 3.")}; }},
+      {"another id", [](LookupBench& b) { b.listed = {b.item("u-1", "dev: Pump 3", ",\"external_key\":\"dev-XXXX-1\"")}; }},
+      {"no uuid", [](LookupBench& b) { b.listed = {b.item("", "dev: Pump 3")}; }},
       {"another phone", [](LookupBench& b) {
-         b.listed = {b.item("u-1", "Pump 3")};
+         b.listed = {b.item("u-1", "dev: Pump 3")};
          b.listed[0].replace(b.listed[0].find(kPhone), 12, "447700900999");
        }},
       {"sent before", [](LookupBench& b) {
-         b.listed = {b.item("u-1", "Pump 3")};
+         b.listed = {b.item("u-1", "dev: Pump 3")};
          b.listed[0].replace(b.listed[0].find(b.date()), 19, b.date(minutes(17)));
        }},
       {"sent in the future", [](LookupBench& b) {
-         b.listed = {b.item("u-1", "Pump 3")};
+         b.listed = {b.item("u-1", "dev: Pump 3")};
          b.listed[0].replace(b.listed[0].find(b.date()), 19, b.date(minutes(-17)));
        }},
       {"no date", [](LookupBench& b) {
-         b.listed = {b.item("u-1", "Pump 3")};
+         b.listed = {b.item("u-1", "dev: Pump 3")};
          b.listed[0].replace(b.listed[0].find(b.date()), 19, "yesterday");
        }},
       {"more pages than are read", [](LookupBench& b) {
-         b.listed = {b.item("u-1", "Pump 3")};
+         b.listed = {b.item("u-1", "dev: Pump 3")};
          b.envelope = "{\"items\":[LIST],\"total\":1000}";
        }},
       {"no list", [](LookupBench& b) { b.envelope = "[\"LIST\"}"; }},
@@ -183,13 +195,13 @@ TEST(lookup_without_one_plain_hit_leaves_the_message_as_it_was) {
     check::at("%s", one.what);
     LookupBench b;
     b.lose_answers(1);
-    const auto number = b->post(Class::critical, 1, "Pump 3");
+    const auto number = b->post(Class::critical, 1, "dev: Pump 3");
     one.list(b);
     CHECK(b->run(seconds(45)));  // never longer than kHold, and what it would have waited
     CHECK(b->state(number) == State::accepted);
     CHECK(has(std::string(b->record(number).uuid), "uuid-"));  // by the answer to its second copy
     CHECK_EQ(total_copies(b.service), 2);
-    CHECK(has(b.service.requests[1].messages[0].text, "Pump 3 (repeat)"));
+    CHECK(has(b.service.requests[1].messages[0].text, "dev: Pump 3 (repeat)"));
     CHECK_EQ(b->spins, 0);
   }
 }
@@ -197,10 +209,10 @@ TEST(lookup_without_one_plain_hit_leaves_the_message_as_it_was) {
 TEST(lookup_goes_through_the_pages) {
   LookupBench b;
   b.lose_answers();
-  const auto number = b->post(Class::critical, 1, "Pump 3");
+  const auto number = b->post(Class::critical, 1, "dev: Pump 3");
   b.api.script = [&b](const Request& request) {
     const bool third = has(request.head, "&page=3&");
-    return answer(200, "{\"items\":[" + (third ? b.item("u-7", "Pump 3") : b.item("u-1", "x")) + "],\"total\":21}");
+    return answer(200, "{\"items\":[" + (third ? b.item("u-7", "dev: Pump 3") : b.item("u-1", "x")) + "],\"total\":21}");
   };
   CHECK(b->run(minutes(1)));
   CHECK(b->state(number) == State::accepted);
@@ -211,13 +223,13 @@ TEST(lookup_goes_through_the_pages) {
 // An earlier message of the same text is not this one.
 TEST(lookup_never_takes_the_uuid_of_another_message) {
   LookupBench b;
-  const auto before = b->post(Class::critical, 1, "Pump 3");
+  const auto before = b->post(Class::critical, 1, "dev: Pump 3");
   CHECK(b->run(seconds(10)));
   CHECK(b->state(before) == State::accepted);
   const std::string uuid(b->record(before).uuid);
   b.lose_answers(2);
-  const auto number = b->post(Class::critical, 1, "Pump 3");
-  b.listed = {b.item(uuid, "Pump 3")};
+  const auto number = b->post(Class::critical, 1, "dev: Pump 3");
+  b.listed = {b.item(uuid, "dev: Pump 3")};
   CHECK(b->run(minutes(1)));
   CHECK(b->state(number) == State::accepted);
   CHECK(std::string(b->record(number).uuid) != uuid);
@@ -228,9 +240,9 @@ TEST(lookup_never_takes_the_uuid_of_another_message) {
 TEST(lookup_finds_the_text_of_the_repeated_copy_too) {
   LookupBench b;
   b.lose_answers();
-  const auto number = b->post(Class::critical, 1, "Pump 3");
+  const auto number = b->post(Class::critical, 1, "dev: Pump 3");
   while (b.service.copies[b->id(number)] < 2) CHECK(b->run(seconds(1)));  // nothing was listed
-  b.listed = {b.item("u-7", "Pump 3 (repeat)")};
+  b.listed = {b.item("u-7", "dev: Pump 3 (repeat)")};
   CHECK(b->run(minutes(10)));
   CHECK(b->state(number) == State::accepted);
   CHECK_EQ(b.service.copies[b->id(number)], 2);  // no third one
@@ -243,8 +255,8 @@ TEST(lookup_of_a_message_that_is_sent_once_only_makes_unknown_accepted) {
     b.rules.of[2].on_unknown = OnUnknown::hold;
     b->outbox.configure(b.rules);
     b.lose_answers();
-    const auto number = b->post(Class::info, 1, "Pump 3");
-    if (hit) b.listed = {b.item("u-7", "Pump 3")};
+    const auto number = b->post(Class::info, 1, "dev: Pump 3");
+    if (hit) b.listed = {b.item("u-7", "dev: Pump 3")};
     CHECK(b->run(seconds(3)));
     CHECK(b->state(number) == State::unknown);
     CHECK(b->run(minutes(10)));
@@ -260,13 +272,13 @@ TEST(lookup_of_a_message_that_is_sent_once_only_makes_unknown_accepted) {
 TEST(lookup_of_what_an_earlier_run_left_in_doubt) {
   LookupBench b;
   b.lose_answers();
-  const auto number = b->post(Class::critical, 1, "Pump 3");
+  const auto number = b->post(Class::critical, 1, "dev: Pump 3");
   CHECK(b->run(seconds(2)));
   CHECK(b->state(number) == State::queued);
   CHECK_EQ(b.api.request_count, 0);
   b.boot();
   b.begin();
-  b.listed = {b.item("u-7", "Pump 3")};
+  b.listed = {b.item("u-7", "dev: Pump 3")};
   CHECK(b->run(minutes(10)));
   CHECK(b->state(number) == State::accepted);
   CHECK_EQ(total_copies(b.service), 1);
@@ -277,13 +289,13 @@ TEST(lookup_that_is_known_to_fail_keeps_nobody_back) {
   LookupBench b;
   b.api.script = [](const Request&) { return answer(401, "{\"message\":\"no such api-key\"}"); };
   b.lose_answers(1);
-  b->post(Class::critical, 1, "Pump 3");
+  b->post(Class::critical, 1, "dev: Pump 3");
   CHECK(b->run(minutes(1)));
   CHECK_EQ(b->told_of_lookup.size(), 1);
   CHECK_TEXT(b->told_of_lookup[0], "401: no such ***");
   CHECK_TEXT(b.lookup->reason(), "401: no such ***");
   b.lose_answers(b.service.request_count + 1);
-  const auto number = b->post(Class::critical, 1, "Pump 4");
+  const auto number = b->post(Class::critical, 1, "dev: Pump 4");
   CHECK(b->run(seconds(12)));
   CHECK(b->state(number) == State::accepted);
   CHECK_EQ(b.api.request_count, 1);  // it was not asked again so soon
@@ -312,11 +324,11 @@ TEST(lookup_with_a_new_key_works_again_and_says_so) {
 TEST(lookup_waits_for_a_network_that_comes_back) {
   LookupBench b;
   b.lose_answers();
-  const auto number = b->post(Class::critical, 1, "Pump 3");
+  const auto number = b->post(Class::critical, 1, "dev: Pump 3");
   b.api_stream->refuse = Code::refused;
   CHECK(b->run(seconds(10)));
   b.api_stream->refuse = {};
-  b.listed = {b.item("u-7", "Pump 3")};
+  b.listed = {b.item("u-7", "dev: Pump 3")};
   CHECK(b->run(minutes(1)));
   CHECK(b->state(number) == State::accepted);
   CHECK_EQ(total_copies(b.service), 1);
@@ -325,10 +337,10 @@ TEST(lookup_waits_for_a_network_that_comes_back) {
 // Its first copy came to nothing, and stands in the list by the same id.
 TEST(lookup_of_a_message_that_was_asked_for_again_by_hand_is_not_made) {
   LookupBench b;
-  const auto number = b->post(Class::critical, 1, "Pump 3");
+  const auto number = b->post(Class::critical, 1, "dev: Pump 3");
   CHECK(b->run(seconds(10)));
   CHECK(b->outbox.receipt(number, Receipt::failed, "undelivered", b->clocks()).ok());
-  b.listed = {b.item("u-7", "Pump 3", ",\"external_key\":\"" + b->id(number) + "\"")};
+  b.listed = {b.item("u-7", "dev: Pump 3", ",\"external_key\":\"" + b->id(number) + "\"")};
   b.lose_answers(2);
   CHECK(b->outbox.retry(number, b->clocks()).ok());
   CHECK(b->run(minutes(1)));
@@ -346,7 +358,7 @@ TEST(lookup_does_not_touch_a_copy_that_is_under_way) {
     if (request.number == 1) reply.cut_at = 0, reply.end = Reply::End::close;
     return reply;
   };
-  const auto number = b->post(Class::critical, 1, "Pump 3");
+  const auto number = b->post(Class::critical, 1, "dev: Pump 3");
   b.api.script = [&b](const Request&) {
     Reply reply = answer(200, b.body());
     reply.after = seconds(5);
@@ -355,7 +367,7 @@ TEST(lookup_does_not_touch_a_copy_that_is_under_way) {
   b->run(seconds(15));
   CHECK(b->state(number) == State::queued);
   b->outbox.postpone(name_hash("sms"), number, b.clock);  // as `queue retry` does
-  b.listed = {b.item("u-7", "Pump 3")};
+  b.listed = {b.item("u-7", "dev: Pump 3")};
   CHECK(b->run(minutes(5)));
   CHECK(b->state(number) == State::accepted);
   CHECK(has(std::string(b->record(number).uuid), "uuid-"));

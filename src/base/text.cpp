@@ -10,6 +10,12 @@ bool same_ignoring_case(std::string_view a, std::string_view b) {
   return true;
 }
 
+std::size_t find_part(std::string_view text, std::string_view part, std::size_t from) {
+  for (; from + part.size() <= text.size(); ++from)
+    if (starts_with(tail(text, from), part)) return from;
+  return kNotFound;
+}
+
 std::string_view trim(std::string_view text) {
   const auto blank = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
   while (!text.empty() && blank(text.front())) text.remove_prefix(1);

@@ -217,11 +217,13 @@ void Lookup::judge_messages(Span<const Webhook> listed, std::size_t total, const
     char first_memory[kMaxSentText], repeat_memory[kMaxSentText];
     const std::string_view first = as_sent(event.text, check.sms, Copy::first, first_memory).text;
     const std::string_view repeat = as_sent(event.text, check.sms, Copy::repeat, repeat_memory).text;
+    // Another device may have sent the same text to the same phone, unless its name is in it.
+    const bool is_own = find_part(first, head(event.id_prefix, event.id_prefix.size() - sizeof Run{}.tag - 1)) != kNotFound;
     for (const Webhook& one : listed) {
       if (one.uuid.empty() || one.uuid.size() > kMaxUuid || by_id) continue;
       by_id = one.own_id == id.view();
       const auto at = parse_service_date(one.time);
-      const bool by_text = one.own_id.empty() && digits_of(one.to) == phone.view() &&
+      const bool by_text = one.own_id.empty() && is_own && digits_of(one.to) == phone.view() &&
                            (one.text == first || one.text == repeat) && at.ok() && at.value().ms >= check.from.ms &&
                            at.value().ms <= clocks.wall.ms + kBefore.count && one.uuid != uuid_.view() &&
                            !outbox_.has_uuid(*entry, one.uuid);

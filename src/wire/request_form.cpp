@@ -19,13 +19,6 @@ static_assert(sizeof kLongest / sizeof *kLongest == kPlaceCount);
 constexpr Places kOfCodes = only(Place::recipient) | only(Place::code) | only(Place::sender) | only(Place::device);
 constexpr Places kOfMessages = ((1U << kPlaceCount) - 1) & ~unsigned{only(Place::code)};
 
-// Index of the first `part` at or after `from`, or kNotFound.
-std::size_t find_part(std::string_view text, std::string_view part, std::size_t from) {
-  for (; from + part.size() <= text.size(); ++from)
-    if (starts_with(tail(text, from), part)) return from;
-  return kNotFound;
-}
-
 // Walks strict JSON (RFC 8259) once; the first thing that is wrong ends it.
 class FormReader {
  public:

@@ -52,7 +52,7 @@ class Account(Case):
             service.rule("drop", at="accepted", match={"path": "/simple_send/"})
             service.rule("listed", key=False, shape=shape, word="delivered")
             device = self.keyed(service).start()
-            running.append((shape, service, device, device.send("Pump 3 " + shape)))
+            running.append((shape, service, device, device.send("dev: pump 3, " + shape)))
         for shape, service, device, [identifier] in running:
             with self.subTest(shape=shape):
                 device.wait_state(identifier, "delivered")

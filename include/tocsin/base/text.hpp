@@ -35,6 +35,8 @@ constexpr std::size_t find(std::string_view text, char c, std::size_t from = 0) 
     if (text[at] == c) return at;
   return kNotFound;
 }
+// The same of a part of a text; an empty one is at `from`.
+std::size_t find_part(std::string_view text, std::string_view part, std::size_t from = 0);
 // As the C++ library's; the literal is measured there and not at each place that compares with one.
 constexpr bool operator==(std::string_view text, const char* literal) { return text == std::string_view{literal}; }
 constexpr bool operator!=(std::string_view text, const char* literal) { return !(text == literal); }
