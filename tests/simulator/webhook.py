@@ -48,7 +48,7 @@ def main():
     parser.add_argument("--as", dest="form", choices=FORMS, default="json")
     parser.add_argument("--header", action="append", default=[], metavar="NAME: VALUE")
     parser.add_argument("values", nargs="*", metavar="NAME=VALUE")
-    words = parser.parse_args()
+    words = parser.parse_intermixed_args()
     values = dict(LIKELY[words.kind], **dict(value.split("=", 1) for value in words.values))
     headers = {name.strip(): value.strip() for name, value in (h.split(":", 1) for h in words.header)}
     status, _ = call(words.url, values, words.form, headers)
