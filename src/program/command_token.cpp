@@ -25,8 +25,10 @@ std::string_view find_file(const Call& call) {
     return call.config.account.api_key_file;
   char words[400];
   TextWriter why(words);
-  why.text("there is no [stream ").text(call.arguments.subject).text("] in ").text(call.config_path).text(": ");
-  write_streams(call.config, why);
+  const bool account = call.arguments.subject == kAccount;
+  why.text("there is no [").text(account ? "" : "stream ").text(call.arguments.subject).text("] in ").text(call.config_path);
+  if (account) why.text(": add one with `api_key_file = ...`");
+  else write_streams(call.config, why.text(": "));
   complain(why.view());
   return {};
 }

@@ -132,7 +132,8 @@ void Value::proxy(StreamConfig& into) const {
 
 void Value::listen(HookConfig& into) const {
   HostAndPort place{{}, 0};
-  std::string_view problem = place_problem(written, "write ADDRESS:PORT, as 192.0.2.7:8080", place);
+  constexpr std::string_view kForm = "write ADDRESS:PORT, as 192.0.2.7:8080";
+  std::string_view problem = parse_number(written).ok() ? kForm : place_problem(written, kForm, place);
   if (problem.empty() && !parse_address(place.host, 0).ok()) problem = "write an address of this device, not a name";
   if (problem.empty() && place.port == 0) problem = "write its port too, as 192.0.2.7:8080";
   if (!problem.empty()) {

@@ -108,7 +108,7 @@ void Value::duration(Millis least, Millis most, Millis& into, std::string_view o
     complaint.code(written);
     const bool bare = parse_number(written).ok();
     complaint.text(bare ? " has no unit: write it as "
-                        : " is no duration: write a number and its unit, 20ms, 3s, 10m or 1h");
+                        : " is no duration: write a number and its unit, 20ms, 3s, 10m, 1h or 30d");
     bool more = false;
     for (const std::string_view unit : {"ms", "s", "m", "h", "d"}) {
       char words[32];

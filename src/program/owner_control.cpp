@@ -313,17 +313,20 @@ void Owner::write_outcome(const Posted& posted, Exit exit, TextWriter& into) con
             : decided(posted)     ? "the outcome is not known"
                                   : "not accepted yet, it stays in the queue");
   bool told = false;
+  const Entry* entry = index_.find(posted.pushed.first_number);
+  unsigned by = 0;
   for (std::size_t s = 0; s < stream_count_; ++s) {
     if (senders_[s]->reason().empty()) continue;
+    const unsigned place = queue_.names().place(name_hash(senders_[s]->name()));
+    if (entry != nullptr && !ended(entry->state) && !entry->goes_by(place, by)) continue;  // it concerns others
     into.text(": ").text(senders_[s]->reason());
     told = true;
   }
-  const Entry* entry = index_.find(posted.pushed.first_number);
   if (entry != nullptr && !ended(entry->state)) {
     const Millis wait = budget_wait(entry->cls, read_clocks().now);
     if (wait.count > 0) write_budget_spent(entry->cls, wait, into.text(": "));
     if (outbox_.segments_free_at(*entry, read_clocks().now) > read_clocks().now)
-      into.text(": its stream or its phone has had its segments of the day");
+      into.text(": its stream or its phone has had its segments of the day; see segments_per_day, recipient_segments_per_day");
   }
   if (exit == Exit::refused || decided(posted) || !told) into.text(" (tocsin queue show has the words)");
 }

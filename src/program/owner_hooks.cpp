@@ -224,7 +224,8 @@ Result<Queue::Ticket> Owner::acknowledge_by_code(std::string_view code, const Ph
 }
 
 void Owner::wrong_code(std::string_view code, const Phone& from, TextWriter& reply) {
-  reply.text("no active alarm has the code ").text(head(code, 2 * kCodeSize));
+  if (code.empty()) reply.text("ACK came without a code");
+  else reply.text("no active alarm has the code ").text(head(code, 2 * kCodeSize));
   AlarmCode guess;
   using Wrong = Answerers::Wrong;
   const Wrong wrong = code.size() != kCodeSize ? Wrong::told_before  // as "ACK please": it could not be right

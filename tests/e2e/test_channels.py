@@ -152,6 +152,17 @@ class Channels(Case):
         self.assertEqual(device.wait_state(identifier, "accepted")["stream"], "chat")
         self.assertEqual(self.ids(first), [])
 
+    def test_who_waits_for_one_stream_is_not_told_what_is_wrong_with_another(self):
+        for daemon in (True, False):
+            with self.subTest(daemon=daemon):
+                first, second, device = self.pair(start=daemon)
+                first.rule("status", code=403)
+                second.rule("status", code=404)
+                self.assertIn("403", device.run("send", "--to", "anna", "--stream", "sms", "--wait", "2", "one").err)
+                waited = device.run("send", "--to", "anna", "--stream", "chat", "--wait", "2", "two")
+                told = waited.err.splitlines()[-1]
+                self.assertEqual((waited.exit, "404" in told, "403" in told), (77, True, False), waited)
+
     def test_wrong_lists_are_told(self):
         _, _, device = self.pair(start=False)
         for streams, words in (

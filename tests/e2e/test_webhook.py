@@ -6,10 +6,12 @@ import os
 import pathlib
 import re
 import resource
+import shlex
 import signal
 import socket
 import ssl
 import subprocess
+import sys
 import unittest
 
 from device import CERTS, PHONES, ROOT, Runner, free_port, wait_until
@@ -78,6 +80,29 @@ class Webhook(MediumCase):
             self.assertIn(f"dev: sump level high, {code}", self.texts_to(service, phone))
             device.ok("clear", "high-level")
             self.assertEqual(self.alarm(device)["acknowledged"], False)
+
+    def test_an_acknowledgement_without_a_code_is_told_what_is_missing(self):
+        service = self.service()
+        device = self.hooked(service)
+        code = self.raised(device)
+        self.answers("ACK")
+        words = "dev: ACK came without a code, send ACK and the code in the alarm's text"
+        wait_until(lambda: words in self.texts_to(service, "anna"), "the reply")
+        self.assertFalse(self.alarm(device)["acknowledged"])
+        self.answers(f"ACK {code}")
+        self.assertTrue(self.alarm(device)["acknowledged"])
+
+    def test_the_example_of_the_simulated_webhook_works(self):
+        device = self.hooked()
+        code = self.raised(device)
+        program = ROOT / "tests" / "simulator" / "webhook.py"
+        shown, = re.findall(r"webhook\.py http\S+ (incoming .*?='ACK K7QP')", program.read_text(), re.DOTALL)
+        words = shlex.split(shown.replace("\\\\\n", " ").replace("K7QP", code))
+        words = [f"{HEADER}: {SECRET}" if w.startswith(HEADER) else w for w in words]
+        words = [f"from={PHONES['anna']}" if w.startswith("from=") else w for w in words]
+        made = subprocess.run([sys.executable, program, self.url, *words], capture_output=True, text=True)
+        self.assertEqual((made.returncode, made.stdout, made.stderr), (0, "200\n", ""))
+        self.assertTrue(self.alarm(device)["acknowledged"])
 
     def test_an_acknowledgement_outlives_a_kill_and_a_new_alarm_has_another_code(self):
         device = self.hooked()
@@ -403,6 +428,7 @@ class Webhook(MediumCase):
         device = self.device(self.service())
         rows = [
             ("listen = 192.0.2.7:8080", "no loopback address: add `header` and `secret_file`"),
+            ("listen = 8080", "write ADDRESS:PORT, as 192.0.2.7:8080"),
             ("listen = localhost:8080", "write an address of this device, not a name"),
             ("listen = 127.0.0.1", "write its port too"),
             ("path = /a", "this section has no `listen`"),
