@@ -369,6 +369,25 @@ TEST(ways_receipt_is_the_outcome_that_nobody_knew) {
   CHECK_TEXT(b->record(given_up).uuid, "two");
 }
 
+// A webhook tells of it by its id.
+TEST(ways_message_in_doubt_that_the_service_tells_of_has_no_more_copies) {
+  Bench b;
+  const auto number = b.post("sms,chat");
+  CHECK(b->outbox.receipt(number, Receipt::pending, "sent", b->clocks(), "one").code() == Code::not_found);  // never sent
+  b.unknown(kSms, number);
+  b.pass(minutes(11));
+  CHECK(b.goes_by(kChat));
+  for (const Receipt other : {Receipt::failed, Receipt::unclear})
+    CHECK(b->outbox.receipt(number, other, "who knows", b->clocks(), "one").code() == Code::not_found);
+  CHECK(b->outbox.receipt(number, Receipt::pending, "sent", b->clocks()).code() == Code::not_found);
+  CHECK_OK(b->outbox.receipt(number, Receipt::pending, "sent", b->clocks(), "one"));
+  b.turn();
+  CHECK(b->state(number) == State::accepted);
+  CHECK_TEXT(b->record(number).uuid, "one");
+  b.pass(hours(1));
+  CHECK(!b.goes_by(kSms) && !b.goes_by(kChat));
+}
+
 TEST(ways_message_that_is_sent_once_at_most_is_not_sent_again_for_want_of_a_receipt) {
   Bench b;
   b.rules[0].undelivered_after = minutes(30);

@@ -6,6 +6,7 @@ namespace tocsin {
 namespace {
 
 constexpr std::uint64_t kJustGivenUp_ms = 60'000;
+constexpr std::string_view kTold = "told by the service";
 
 // One that was refused by a stream, or not delivered, or asked for again by hand, has older copies in the list that came
 // to nothing.
@@ -33,6 +34,9 @@ Result<MessageState> Outbox::read_accepted(std::uint32_t number, MutBytes scratc
 Status Outbox::receipt(std::uint32_t number, Receipt receipt, std::string_view words, const Clocks& clocks,
                        std::string_view uuid) {
   const bool over = receipt == Receipt::delivered || receipt == Receipt::failed;
+  // Of one that nobody knows of: the service has it, and no copy is needed.
+  if (receipt == Receipt::pending && !uuid.empty() && find_doubtful(number) != nullptr)
+    return found(number, uuid, kTold, clocks);
   Entry* entry = index_.find(number);
   if (entry == nullptr) return Code::not_found;
   if (receipt == Receipt::delivered && entry->state == State::queued && entry->sends > 0 && !entry->in_flight) {

@@ -113,6 +113,7 @@ class Owner final : public Observer {
   const Config& config() const { return *config_; }
   const Queue& queue() const { return queue_; }
   const Index& index() const { return index_; }
+  Outbox& outbox() { return outbox_; }
   const Queue::Found& found() const { return found_; }
   unsigned kept_files() const { return kept_aside_.files(); }
   std::size_t stream_count() const { return stream_count_; }
@@ -230,7 +231,7 @@ class Owner final : public Observer {
   Result<Queue::Ticket> take_incoming(std::string_view sender, std::string_view words, Heard heard);
   bool would_change(const struct Instruction& instruction);
   const Queue::Alarm* with_code(std::string_view code) const;
-  Status take_receipt(const struct Webhook& hook);
+  Result<Queue::Ticket> take_receipt(const struct Webhook& hook);
   const Entry* find_accepted(const struct Webhook& hook) const;
   Result<Queue::Ticket> obey(const struct Instruction& instruction, const Phone& from, TextWriter& reply);
   Result<Queue::Ticket> acknowledge_by_code(std::string_view code, const Phone& from, TextWriter& reply);

@@ -97,7 +97,7 @@ Result<Queue::Ticket> Owner::take_event(const Webhook& event, Bytes raw) {
   TextWriter line(text), plain(shown);
   switch (event.kind) {
     case Webhook::Kind::incoming: return take_incoming(event.from, event.text, Heard::now);
-    case Webhook::Kind::receipt: TRY(take_receipt(event)); break;
+    case Webhook::Kind::receipt: return take_receipt(event);
     case Webhook::Kind::unknown:
       write_without({hook_secret_, hook_secret_size_}, as_text(raw.first(sizeof shown)), plain);
       write_words_of_others(plain.view(), line.text("webhook not understood: "));
@@ -126,10 +126,12 @@ const Entry* Owner::find_accepted(const Webhook& hook) const {
   return nullptr;
 }
 
-// The same as an answer of messages_status says of it. Errors: full.
-Status Owner::take_receipt(const Webhook& hook) {
+// The same as an answer of messages_status says of it. What goes on by its next stream, or needs no copy any more, is
+// not asked for after a power cut: its ticket, else 0. Errors: full.
+Result<Queue::Ticket> Owner::take_receipt(const Webhook& hook) {
   const Entry* entry = find_accepted(hook);
-  if (entry == nullptr) return {};  // of another device, or forgotten
+  if (entry == nullptr) return Queue::Ticket{0};  // of another device, or forgotten
+  const bool waited = !ended(entry->state);
   StatusVerdict verdict;
   verdict.receipt = receipt_of(hook.status);
   verdict.word = hook.status;
@@ -140,7 +142,8 @@ Status Owner::take_receipt(const Webhook& hook) {
   for (std::size_t i = 0; i < stream_count_; ++i)
     if (name_hash(senders_[i]->name()) == outbox_.stream_of(*entry)) clocks = vouched_for(clocks, i);
   const Status noted = outbox_.receipt(entry->number, verdict.receipt, words.view(), clocks, hook.uuid);
-  return noted.code() == Code::full ? noted : Status{};
+  if (noted.code() == Code::full) return noted;
+  return noted.ok() && (waited || !ended(entry->state)) ? outbox_.newest() : Queue::Ticket{0};
 }
 
 // What somebody wrote, however it came here. The ticket of what it changed: who brought it may forget it when that is on

@@ -30,11 +30,11 @@ struct Called {
     const std::string folder = scratch::path(name);
     CHECK_TEXT(config_bench::read(
                    "[device]\nname = d\nqueue_size = 64K\nstate = " + folder + "\ncontrol = " + folder + ".c\n" +
-                   config_bench::kStream + "[webhook]\nlisten = 127.0.0.1:" + std::to_string(port) + "\n" +
+                   config_bench::kStream + "[stream next]\ntype = marketing\ntoken_file = /t\n[webhook]\nlisten = 127.0.0.1:" + std::to_string(port) + "\n" +
                    "[contact anna]\nphone = +" + kAnna + "\n[contact ben]\nphone = +" + kBen + "\n" +
                    "[alarm others]\nto = +447700900200, +447700900201, +447700900202, +447700900203\ntext = x\n" +
                    alarm("pump", "warning", "anna, ben") + alarm("other", "warning", "anna, ben") +
-                   alarm("fire", "critical", "anna, ben") + alarm("alone", "info", "anna")),
+                   alarm("fire", "critical", "anna, ben") + alarm("alone", "info", "anna") + alarm("two", "warning", "anna", "s,next")),
                "");
     char words[400];
     TextWriter why(words);
@@ -45,8 +45,9 @@ struct Called {
   }
   ~Called() { owner.close(seconds(5)); }
 
-  static std::string alarm(const std::string& name, const std::string& cls, const std::string& to) {
-    return "[alarm " + name + "]\ntext = " + name + " {code}\nclass = " + cls + "\nto = " + to + "\nstream = s\n";
+  static std::string alarm(const std::string& name, const std::string& cls, const std::string& to,
+                           const std::string& stream = "s") {
+    return "[alarm " + name + "]\ntext = " + name + " {code}\nclass = " + cls + "\nto = " + to + "\nstream = " + stream + "\n";
   }
   static Resolver& resolver() {
     static Resolver one;
@@ -110,6 +111,19 @@ TEST(owner_hooks_answer_what_changed_something_when_that_is_on_the_medium) {
   CHECK(at.safe);
   CHECK_TEXT(at.call(R"([{"from":")" + kAnna + R"(","text":"ACK )" + at.code("other") + R"("},{"x":1}])"), "200");
   CHECK(at.acknowledged("other"));
+  CHECK(at.safe);
+}
+
+// The service says that it came to nothing, once: what goes by the next stream for that is on the medium first.
+TEST(owner_hooks_answer_what_goes_on_by_its_next_stream_when_that_is_on_the_medium) {
+  Called at("goes_on");
+  at.act(Ask::raise, "two");
+  const std::uint32_t number = at.owner.index()[at.owner.index().size() - 1].number;
+  CHECK_OK(at.owner.outbox().sending(name_hash("s"), number, read_clocks()).status());
+  at.owner.outbox().accepted(number, "one", {}, read_clocks());
+  CHECK(at.owner.settle(at.owner.queue().newest()) == Exit::done);
+  CHECK_TEXT(at.call(R"({"uuid":"one","status":"undelivered"})"), "200");
+  CHECK(at.owner.index().find(number)->state == State::queued);
   CHECK(at.safe);
 }
 

@@ -222,7 +222,7 @@ class Outbox {
   // outbox_receipt.cpp
   // What became of a message that the service has accepted; of any other, and of one that is being forgotten, it is
   // nothing new, but that a copy of it was delivered: whose outcome is unknown has arrived then, and what waits for its
-  // next copy needs none. Its record goes with the next ones (Queue::Write::with_others). `words`: the service's; of `unclear`
+  // next copy needs none; and that the service has one in doubt (find_doubtful), by its uuid. Its record goes with the next ones (Queue::Write::with_others). `words`: the service's; of `unclear`
   // they are on record once. `uuid`: of the copy that it is about, empty: not told. A bad one about a copy that another
   // stream took before counts no more. Errors: not_found (nothing of the kind is waited for); full, io, corrupt: nothing
   // changed.
