@@ -5,6 +5,6 @@ CROSS    :=
 MUSL     := x86_64-linux-musl
 ARCH     :=
 RUN      :=
-TEXT_MAX := 408000
+TEXT_MAX := 409500
 NEEDS    := package:g++=g++
 include toolchains/musl.include
