@@ -26,9 +26,10 @@ std::string_view find_file(const Call& call) {
   char words[400];
   TextWriter why(words);
   const bool account = call.arguments.subject == kAccount;
-  why.text("there is no [").text(account ? "" : "stream ").text(call.arguments.subject).text("] in ").text(call.config_path);
-  if (account) why.text(": add one with `api_key_file = ...`");
-  else write_streams(call.config, why.text(": "));
+  why.text(account ? "there is no [" : "there is no [stream ").text(call.arguments.subject).text("] in ");
+  why.text(call.config_path).text(": ");
+  if (account) why.text("add it, with api_key_file");
+  else write_streams(call.config, why);
   complain(why.view());
   return {};
 }

@@ -82,10 +82,8 @@ Status add_part(const Config& config, std::string_view part, PhoneList& into, Te
   for (std::size_t n = 0; n < config.group_count; ++n) names[count++] = config.groups[n].name;
   why.text(" is no contact, no group and no phone number: ");
   const std::string_view near = nearest(part, {names, count});
-  if (const std::string_view advice = no_name_advice(part); !advice.empty()) {
-    why.text(advice);
-  } else if (near.empty()) {
-    why.text("add a [contact NAME] section or write a number as +44...");
+  if (near.empty()) {
+    why.text(no_name_advice(part, "add a [contact NAME] section or write a number as +44..."));
   } else {
     why.text("did you mean `").text(near).text("`?");
   }
@@ -249,11 +247,9 @@ Status read_ways(const Config& config, std::string_view written, Ways& into, Tex
       for (std::size_t n = 0; n < config.stream_count; ++n) names[n] = config.streams[n].name;
       const std::string_view near = nearest(name, {names, config.stream_count});
       write_quoted(name, why.text("there is no stream "));
-      const std::string_view advice = no_name_advice(name);
-      if (!advice.empty()) why.text(": ").text(advice);
-      else if (!near.empty()) why.text(": did you mean `").text(near).text("`?");
-      else why.text(": add a [stream NAME] section for it");
-      if (advice.empty() && near.empty() && config.stream_count > 0) write_streams(config, why.text(", "));
+      if (!near.empty()) why.text(": did you mean `").text(near).text("`?");
+      else why.text(": ").text(no_name_advice(name, "add a [stream NAME] section for it"));
+      if (near.empty() && config.stream_count > 0) write_streams(config, why.text(", "));
       return Code::not_found;
     }
     if (config.streams[at].type == StreamType::otp) {
@@ -297,10 +293,9 @@ void write_quoted(std::string_view written, TextWriter& into) {
   into.text(at < written.size() ? "...`" : "`");
 }
 
-std::string_view no_name_advice(std::string_view word) {
-  const char first = word.empty() ? '+' : to_lower(word.front());
+std::string_view no_name_advice(std::string_view word, std::string_view otherwise) {
   const bool several = find(word, ' ') != kNotFound || find(word, ';') != kNotFound;
-  return first >= 'a' && first <= 'z' && several ? "a name has no space and no `;`: write a comma between two" : std::string_view{};
+  return several && word.front() > '9' ? "write a comma between two names" : otherwise;  // +44 7700 ... is none
 }
 
 std::string_view nearest(std::string_view word, Span<const std::string_view> known) {

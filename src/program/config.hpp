@@ -259,8 +259,8 @@ inline constexpr std::string_view kPlaceholders[] = {"device", "alarm", "time", 
 // The word of `known` that is nearest to `word` by edit distance, else one that begins with it, else empty.
 std::string_view nearest(std::string_view word, Span<const std::string_view> known);
 
-// What to do about a word of a list that names nothing and cannot be a name; empty: it could be one.
-std::string_view no_name_advice(std::string_view word);
+// What to do about a word of a list that names nothing: `otherwise`, if it could be a name.
+std::string_view no_name_advice(std::string_view word, std::string_view otherwise);
 
 // What somebody wrote, as a message quotes it: `...`, cut after 60 bytes, with ? for each byte that is no
 // text.

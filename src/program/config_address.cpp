@@ -133,8 +133,9 @@ void Value::proxy(StreamConfig& into) const {
 void Value::listen(HookConfig& into) const {
   HostAndPort place{{}, 0};
   constexpr std::string_view kForm = "write ADDRESS:PORT, as 192.0.2.7:8080";
-  std::string_view problem = parse_number(written).ok() ? kForm : place_problem(written, kForm, place);
-  if (problem.empty() && !parse_address(place.host, 0).ok()) problem = "write an address of this device, not a name";
+  std::string_view problem = place_problem(written, kForm, place);
+  if (problem.empty() && !parse_address(place.host, 0).ok())
+    problem = place.port == 0 ? kForm : "write an address of this device, not a name";
   if (problem.empty() && place.port == 0) problem = "write its port too, as 192.0.2.7:8080";
   if (!problem.empty()) {
     Complaint{errors, line}.code(written).text(" cannot be listened at: ").text(problem);

@@ -43,12 +43,10 @@ void resolve_members(const PendingReferences::Reference& members, GroupConfig& g
       const std::string_view near = near_name(name, config.contacts, config.contact_count);
       if (is_group) {
         complaint.text("name its contacts");
-      } else if (const std::string_view advice = no_name_advice(name); !advice.empty()) {
-        complaint.text(advice);
       } else if (!near.empty()) {
         complaint.text("did you mean ").code(near).text("?");
       } else {
-        complaint.text("add a [contact NAME] section for it");
+        complaint.text(no_name_advice(name, "add a [contact NAME] section for it"));
       }
       continue;
     }

@@ -326,7 +326,7 @@ void Owner::write_outcome(const Posted& posted, Exit exit, TextWriter& into) con
     const Millis wait = budget_wait(entry->cls, read_clocks().now);
     if (wait.count > 0) write_budget_spent(entry->cls, wait, into.text(": "));
     if (outbox_.segments_free_at(*entry, read_clocks().now) > read_clocks().now)
-      into.text(": its stream or its phone has had its segments of the day; see segments_per_day, recipient_segments_per_day");
+      into.text(": its stream or its phone has had its segments of the day; see segments_per_day");
   }
   if (exit == Exit::refused || decided(posted) || !told) into.text(" (tocsin queue show has the words)");
 }

@@ -227,8 +227,7 @@ Result<Queue::Ticket> Owner::acknowledge_by_code(std::string_view code, const Ph
 }
 
 void Owner::wrong_code(std::string_view code, const Phone& from, TextWriter& reply) {
-  if (code.empty()) reply.text("ACK came without a code");
-  else reply.text("no active alarm has the code ").text(head(code, 2 * kCodeSize));
+  reply.text(code.empty() ? "ACK came without a code" : "no active alarm has the code ").text(head(code, 2 * kCodeSize));
   AlarmCode guess;
   using Wrong = Answerers::Wrong;
   const Wrong wrong = code.size() != kCodeSize ? Wrong::told_before  // as "ACK please": it could not be right

@@ -25,6 +25,13 @@ std::size_t disturbing(std::string_view text) {
   return separator || isolate ? 3 : 0;
 }
 
+// "field required" helps nobody who is not told which: the name at the end of `loc`, behind what it is in.
+void write_place(JsonValue loc, TextWriter& into) {
+  std::string_view last;
+  for (JsonValue step = loc.first().next(); !step.absent(); step = step.next()) last = step.text();
+  if (!last.empty()) write_clean(last, into.text(": "));
+}
+
 // What the service says about the request as a whole, in the order the field has shown to be useful.
 bool write_explanation(JsonValue root, TextWriter& into) {
   if (write_words(root.member("message"sv), into)) return true;
@@ -36,7 +43,10 @@ bool write_explanation(JsonValue root, TextWriter& into) {
   if (write_words(detail, into)) return true;
   if (detail.is(Kind::array))
     for (JsonValue fault = detail.first(); !fault.absent(); fault = fault.next())
-      if (write_words(fault.member("msg"sv), into)) return true;
+      if (write_words(fault.member("msg"sv), into)) {
+        write_place(fault.member("loc"sv), into);
+        return true;
+      }
   for (const std::string_view key : {"details"sv, "error"sv, "error_description"sv, "title"sv})
     if (write_words(root.member(key), into)) return true;
   return false;

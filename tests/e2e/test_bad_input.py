@@ -69,7 +69,7 @@ class CommandLine(Case):
                 (["send", "--to", "anna", "--stream", "fax", "x"], 65, "fax"),
                 (["token", "show", "fax"], 78, "fax"),
                 (["token", "set", "fax", "-"], 78, "fax"),
-                (["token", "set", "account", "-"], 78, f"there is no [account] in {device.config}: add one with `api_key_file = ...`"),
+                (["token", "set", "account", "-"], 78, f"there is no [account] in {device.config}: add it, with api_key_file"),
                 (["token", "set", "fax", "-"], 78, f"in {device.config}: it has sms"),
                 (["token", "set"], 64, f"needs STREAM: see `tocsin help token set`; {device.config}: it has sms"),
                 (["send", "--to", "anna", "--stream", "fax", "x"], 65, "it has sms"),
