@@ -220,6 +220,22 @@ TEST(lookup_goes_through_the_pages) {
   CHECK_EQ(b.api.request_count, 3);
 }
 
+// A service that drops the repeat of an id says so of the second copy: the first is on the phone.
+TEST(lookup_takes_the_copy_that_did_not_come_to_nothing) {
+  for (const bool last : {false, true}) {
+    LookupBench b;
+    b.lose_answers();
+    const auto number = b->post(Class::critical, 1, "Pump 3");
+    const std::string id = ",\"external_key\":\"" + b->id(number) + "\",\"status\":\"";
+    while (b.service.copies[b->id(number)] < 2) CHECK(b->run(seconds(1)));  // nothing was listed
+    b.listed = {b.item("u-7", "Pump 3", id + "rejected\""), b.item("u-8", "Pump 3", id + "delivered\"")};
+    if (last) std::swap(b.listed[0], b.listed[1]);
+    CHECK(b->run(minutes(10)));
+    CHECK(b->state(number) == State::delivered);
+    CHECK_TEXT(b->record(number).uuid, "u-8");
+  }
+}
+
 // An earlier message of the same text is not this one.
 TEST(lookup_never_takes_the_uuid_of_another_message) {
   LookupBench b;

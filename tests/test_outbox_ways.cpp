@@ -369,6 +369,21 @@ TEST(ways_receipt_is_the_outcome_that_nobody_knew) {
   CHECK_TEXT(b->record(given_up).uuid, "two");
 }
 
+// Receipts are asked for at the stream that had the copy, not at the one that was tried last.
+TEST(ways_message_in_doubt_that_is_found_belongs_to_the_stream_that_had_it) {
+  Bench b;
+  const auto number = b.post("sms,chat");
+  b.unknown(kSms, number);
+  b.pass(minutes(11));
+  b.sending(kChat, number);
+  b->outbox.not_sent(number, b.clock, b->clocks(), "no connection");
+  CHECK_OK(b->outbox.found(number, kSms, "one", "found", b->clocks()));
+  b.turn();
+  CHECK(b->state(number) == State::accepted);
+  CHECK(b->outbox.next_accepted(kSms, 0) != nullptr);
+  CHECK(b->outbox.next_accepted(kChat, 0) == nullptr);
+}
+
 // A webhook tells of it by its id.
 TEST(ways_message_in_doubt_that_the_service_tells_of_has_no_more_copies) {
   Bench b;

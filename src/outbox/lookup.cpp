@@ -63,6 +63,7 @@ void Lookup::add(const Entry& entry, const SmsRules& sms, Hold hold, const Clock
   if (place == &checks_[next_ % kMostChecks]) ++next_;
   *place = Check{};
   place->number = entry.number;
+  place->stream = outbox_.stream_of(entry);
   place->sms = sms;
   place->look_at = clocks.now + kLookAfter;
   place->from = from;
@@ -220,8 +221,11 @@ void Lookup::judge_messages(Span<const Webhook> listed, std::size_t total, const
     // Another device may have sent the same text to the same phone, unless its name is in it.
     const bool is_own = find_part(first, head(event.id_prefix, event.id_prefix.size() - sizeof Run{}.tag - 1)) != kNotFound;
     for (const Webhook& one : listed) {
-      if (one.uuid.empty() || one.uuid.size() > kMaxUuid || by_id) continue;
-      by_id = one.own_id == id.view();
+      const bool is_mine = one.own_id == id.view();
+      // Of copies by the same id one that came to nothing is no word about the others.
+      const bool is_known = by_id && (!is_mine || receipt_of(status_.view()) != Receipt::failed);
+      if (one.uuid.empty() || one.uuid.size() > kMaxUuid || is_known) continue;
+      by_id = by_id || is_mine;
       const auto at = parse_service_date(one.time);
       const bool by_text = one.own_id.empty() && is_own && digits_of(one.to) == phone.view() &&
                            (one.text == first || one.text == repeat) && at.ok() && at.value().ms >= check.from.ms &&
@@ -235,12 +239,12 @@ void Lookup::judge_messages(Span<const Webhook> listed, std::size_t total, const
   }
   const bool more = std::size_t{page_} * kPage < total;
   if (!by_id && hits_ < 2 && more && page_ < kMostPages) return next_page(page_ + 1, clocks.now);
-  const std::uint32_t number = check.number;
+  const std::uint32_t number = check.number, stream = check.stream;
   const bool found = by_id || (hits_ == 1 && !more);
   let_go(check);
   check.number = 0;
   check_ = nullptr;
-  if (!found || !outbox_.found(number, uuid_.view(), kFound, clocks).ok()) return;
+  if (!found || !outbox_.found(number, stream, uuid_.view(), kFound, clocks).ok()) return;
   if (status_.empty()) return;
   const StatusVerdict said{receipt_of(status_.view()), status_.view(), {}};
   char text[kMaxReason];

@@ -36,7 +36,7 @@ Status Outbox::receipt(std::uint32_t number, Receipt receipt, std::string_view w
   const bool over = receipt == Receipt::delivered || receipt == Receipt::failed;
   // Of one that nobody knows of: the service has it, and no copy is needed.
   if (receipt == Receipt::pending && !uuid.empty() && find_doubtful(number) != nullptr)
-    return found(number, uuid, kTold, clocks);
+    return found(number, stream_of(*find_doubtful(number)), uuid, kTold, clocks);
   Entry* entry = index_.find(number);
   if (entry == nullptr) return Code::not_found;
   if (receipt == Receipt::delivered && entry->state == State::queued && entry->sends > 0 && !entry->in_flight) {
@@ -113,9 +113,11 @@ bool Outbox::has_uuid(const Entry& than, std::string_view uuid) const {
   return false;
 }
 
-Status Outbox::found(std::uint32_t number, std::string_view uuid, std::string_view reason, const Clocks& clocks) {
-  const Entry* entry = find_doubtful(number);
-  if (entry == nullptr) return Code::not_found;
+Status Outbox::found(std::uint32_t number, std::uint32_t stream, std::string_view uuid, std::string_view reason,
+                     const Clocks& clocks) {
+  Entry* entry = index_.find(number);
+  if (entry == nullptr || !is_doubtful(*entry)) return Code::not_found;
+  take_way(*entry, stream);
   if (!ended(entry->state)) {
     accepted(number, uuid, reason, clocks);
     return {};

@@ -70,6 +70,7 @@ class Lookup {
  private:
   struct Check {
     std::uint32_t number = 0;  // 0: none
+    std::uint32_t stream = 0;  // that had the copy
     SmsRules sms;
     Instant look_at;
     Instant due;         // when it was to be sent

@@ -244,8 +244,9 @@ class Outbox {
   // Whether another message to the same phone is known to have that uuid; of the newest kMostLookedAt.
   bool has_uuid(const Entry& than, std::string_view uuid) const;
   static constexpr unsigned kMostLookedAt = 64;
-  // The service has it. Errors: not_found (it is not doubtful any more); full, io, corrupt: nothing changed.
-  Status found(std::uint32_t number, std::string_view uuid, std::string_view reason, const Clocks& clocks);
+  // The service has it, by that stream. Errors: not_found (it is not doubtful any more); full, io, corrupt: nothing changed.
+  Status found(std::uint32_t number, std::uint32_t stream, std::string_view uuid, std::string_view reason,
+               const Clocks& clocks);
   std::uint64_t on_ms(Instant now) const { return queue_.on_ms(now); }
 
   bool last_copy_is_next(std::uint32_t number) const;  // once the outcome of the one under way is unknown
