@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 #include <vector>
 
 #include "rules_bench.hpp"
@@ -63,6 +64,17 @@ TEST(segments_that_did_not_leave_are_given_back) {
   CHECK(!b.lets(kSms, 1, Use::normal, 0, 3));
   b.spend(kSms, 1, 1, 7000);  // and with nothing in it, the day begins anew
   CHECK_EQ(b.day_of_stream_ends_s(kSms), 7000 + kDay_s);
+}
+
+TEST(segments_of_a_small_budget_have_a_reserve_too) {
+  for (const auto& [limit, percent, normal] : {std::tuple{1, 20, 1U}, {2, 20, 1U}, {2, 90, 1U}, {4, 20, 3U}, {6, 20, 4U}, {4, 0, 4U}}) {
+    check::at("limit=%d percent=%d", limit, percent);
+    SegmentBudgets& b = budgets_of(limits(static_cast<std::uint16_t>(limit), 0, static_cast<std::uint8_t>(percent)));
+    std::uint32_t sent = 0;
+    for (; b.lets(kSms, 1, Use::normal, 0); ++sent) b.spend(kSms, 1, 1, 0);
+    CHECK_EQ(sent, normal);
+    CHECK_EQ(b.lets(kSms, 1, Use::critical, 0), normal < static_cast<unsigned>(limit));
+  }
 }
 
 TEST(segments_of_the_reserve_are_for_critical_messages) {

@@ -29,7 +29,11 @@ void merge(Day& day, const Day& other, std::uint32_t other_on_s, std::uint32_t o
   day.used += other.used;
 }
 
-std::uint32_t normal_part(std::uint32_t limit, std::uint8_t reserve) { return limit - limit * reserve / 100; }
+// A reserve is one segment at least, and leaves one.
+std::uint32_t normal_part(std::uint32_t limit, std::uint8_t reserve) {
+  const std::uint32_t kept = (limit * reserve + 99) / 100;
+  return kept < limit ? limit - kept : 1;
+}
 
 std::uint32_t part_for(SegmentBudgets::Use use, std::uint32_t limit, std::uint8_t reserve) {
   return use == SegmentBudgets::Use::critical ? limit : normal_part(limit, reserve);
