@@ -123,6 +123,11 @@ $(PROGRAM_TESTS:%=$(CHECK)/%): $(CHECK)/%: $(CHECK)/%.o $(TEST_LIBS) \
     $(call objects,$(CHECK),$(filter-out %/main.cpp,$(PROGRAM_SRC)) $(PORT_SRC))
 	$(call link_test,$(TLS_LIBS))
 
+# On an empty machine what tests include is installed before the first of them is compiled, whichever target asks.
+ifeq ($(TOOLCHAIN),native)
+$(call objects,$(CHECK),$(FAKES_SRC) $(TESTS:%=%.cpp)): | $(BUILD)/deps/test.ok
+endif
+
 # Objects. Portable code sees nothing but include/ (and cJSON); the rest sees its neighbours too.
 scope = $(if $(filter src/base/% src/wire/% src/outbox/% src/alarm/%,$1),$(JSON_CPP),$\
         $(if $(filter tests/%,$1),$(OUTER_TEST),$(OUTER)))

@@ -433,3 +433,20 @@ TEST(sender_in_trouble_is_so_during_its_next_try_until_a_message_is_accepted) {
   CHECK_EQ(total_copies(b.service), 1);
   CHECK(b->sender.trouble() == Sender::State::idle);
 }
+
+TEST(sender_is_unreachable_only_while_nobody_there_has_said_a_word) {
+  Bench b;
+  b.start();
+  b->stream.refuse = {Code::io, 111};
+  CHECK(b->post(Class::warning, 1, "x") != 0);
+  CHECK(b->run(milliseconds(1)));
+  CHECK(b->sender.unreachable());
+  b->stream.refuse = {};
+  b.service.script = [](const Request&) { return answer(503, "", "Retry-After: 600\r\n"); };
+  while (b.service.request_count == 0) CHECK(b->run(milliseconds(100)));
+  CHECK(b->sender.trouble() == Sender::State::backing_off);
+  CHECK(!b->sender.unreachable());
+  b->stream.refuse = {Code::io, 111};
+  CHECK(b->run(minutes(30)));
+  CHECK(b->sender.unreachable());
+}

@@ -34,6 +34,7 @@ Answer Sender::take_answer(const Clocks& clocks) {
 
 void Sender::judge_answer(const Clocks& clocks, std::uint32_t random) {
   const Answer answer = take_answer(clocks);
+  not_left_ = false;
   std::string_view ids[kMaxBatch];
   for (std::size_t i = 0; i < batch_size_; ++i) ids[i] = ids_[i].view();
   Judgement judgement = judge(answer, Span<const std::string_view>{ids, batch_size_},
@@ -189,6 +190,7 @@ void Sender::give_up(const Clocks& clocks, std::uint32_t random) {
   char text[kWords];
   TextWriter words(text);
   call_.write_reason(words);
+  not_left_ = !call_.may_have_left();
   if (call_.may_have_left()) {
     all_unknown(words.view(), clocks, random);
   } else {

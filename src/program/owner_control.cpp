@@ -300,7 +300,7 @@ Exit Owner::outcome(std::uint32_t first, std::size_t count) const {
       for (std::size_t s = 0; s < stream_count_; ++s)
         if (name_hash(senders_[s]->name()) == outbox_.stream_of(*entry)) {
           if (senders_[s]->trouble() == Sender::State::held) exit = Exit::token;
-          if (senders_[s]->trouble() == Sender::State::backing_off) exit = Exit::unreachable;
+          if (senders_[s]->unreachable() && entry->sends == 0) exit = Exit::unreachable;
         }
     worst = worse(worst, exit);
   }

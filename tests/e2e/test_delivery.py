@@ -348,6 +348,14 @@ class WaitStatus(Case):
         for device, identifier in self.both(self.service(start=False), 69, seconds="1"):
             self.assertEqual(device.message(identifier)["state"], "queued")
 
+    def test_service_that_answers_and_takes_nothing(self):
+        for kind, more in (("rate_limit", {}), ("status", {"code": 503, "retry_after": 60}), ("drop", {"at": "accepted"})):
+            with self.subTest(kind):
+                service = self.service()
+                service.rule(kind, **more)
+                for device, identifier in self.both(service, 75, seconds="2"):
+                    self.assertIn(device.message(identifier)["state"], ("queued", "unknown"))
+
     def test_refused_by_the_service(self):
         service = self.service()
         service.rule("refuse", details="number is barred")

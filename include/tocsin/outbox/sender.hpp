@@ -100,6 +100,8 @@ class Sender {
   State state() const;
   // While there is a reason(): backing_off or held, also during the next try; else idle.
   State trouble() const { return reason_.view().empty() ? State::idle : trouble_; }
+  // It backs off, and its last request did not leave the device: nobody there has said a word.
+  bool unreachable() const { return trouble() == State::backing_off && not_left_; }
   static std::string_view word(State state);
   std::string_view reason() const { return reason_.view(); }  // why it backs off or is held
   Instant retry_at() const { return retry_at_; }
@@ -161,6 +163,7 @@ class Sender {
   bool others_first_ = false;    // and everybody else has not had a turn since
   static constexpr std::size_t kWords = 320;  // what a stream says at most
   FixedText<kWords> reason_;
+  bool not_left_ = false;  // the last request
   State trouble_ = State::idle;  // backing_off or held, whichever was last
   Clocks last_accepted_;
   UnixMillis service_time_;
