@@ -41,6 +41,11 @@ Answerers::Wrong Answerers::wrong(const Phone& phone, const AlarmCode& code, Ins
   return of_all == kWrongOfAll ? Wrong::last_of_all : Wrong::counted;
 }
 
+bool Answerers::takes_listed(Code code, Instant now) {
+  if (code == Code::wrong) listed_.add(now);
+  return code == Code::right && (listed_.count < kWrongListed || now >= listed_.until);
+}
+
 bool Answerers::may_reply(const Phone& phone, Instant now) {
   One& one = of(phone, now);
   if (now < one.reply_at) return false;

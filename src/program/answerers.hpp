@@ -4,6 +4,8 @@
 // The sender of a text can be forged, so a code is all that an acknowledgement shows. Who guesses has kWrongOfOne codes
 // in an hour that begins with the first wrong one, then nothing of that phone is taken until it is over; and all phones
 // together have kWrongOfAll, then no code is. The same wrong code again is the same message again: it is not counted.
+// What is wrong in a list that all devices of an account read may be right for another of them: there kWrongListed are
+// the limit, for right ones behind them.
 //
 // Memory: 60 bytes a phone, of which the kMost that were heard last are known. Threads: none.
 #pragma once
@@ -19,7 +21,7 @@ class Answerers {
   static constexpr std::size_t kMost = 16;
   static constexpr Millis kReplyEvery = minutes(1);
   static constexpr Millis kWindow = hours(1);
-  static constexpr unsigned kWrongOfOne = 5, kWrongOfAll = 20;
+  static constexpr unsigned kWrongOfOne = 5, kWrongOfAll = 20, kWrongListed = 100;
 
   // It sent too many wrong codes: nothing that comes from it counts.
   bool is_ignored(const Phone& phone, Instant now);
@@ -27,6 +29,9 @@ class Answerers {
   bool takes_codes(Instant now) const { return all_.count < kWrongOfAll || now >= all_.until; }
   enum class Wrong : std::uint8_t { told_before, counted, last_of_phone, last_of_all };
   Wrong wrong(const Phone& phone, const AlarmCode& code, Instant now);
+  // Whether a code of such a list counts: false for a wrong one.
+  enum class Code : std::uint8_t { wrong, right };
+  bool takes_listed(Code code, Instant now);
   // Once in kReplyEvery for each phone, so that nobody can have this device send to somebody whose number he writes as
   // his own. What says yes counts as a reply.
   bool may_reply(const Phone& phone, Instant now);
@@ -47,6 +52,7 @@ class Answerers {
 
   One known_[kMost];
   Window all_;
+  Window listed_;
 };
 
 }  // namespace tocsin

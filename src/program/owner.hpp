@@ -227,9 +227,10 @@ class Owner final : public Observer {
   void poll_hooks(Instant now);
   void take_hook(const HookServer::Hook& hook, Instant now);
   Result<Queue::Ticket> take_event(const struct Webhook& event, Bytes raw);
-  enum class Heard : std::uint8_t { now, before };  // before: perhaps an earlier run acted upon it, and replied
+  // listed: all devices of the account hear it; before: the same, and perhaps an earlier run acted upon it, and replied.
+  enum class Heard : std::uint8_t { now, listed, before };
   Result<Queue::Ticket> take_incoming(std::string_view sender, std::string_view words, Heard heard);
-  bool would_change(const struct Instruction& instruction);
+  bool is_for_this(const struct Instruction& instruction, Heard heard, Instant now);
   const Queue::Alarm* with_code(std::string_view code) const;
   Result<Queue::Ticket> take_receipt(const struct Webhook& hook);
   const Entry* find_accepted(const struct Webhook& hook) const;
@@ -312,7 +313,6 @@ class Owner final : public Observer {
   // Of the account; none without an API key that could be read.
   Lookup* lookup_ = nullptr;
   TlsStream* lookup_stream_ = nullptr;
-  unsigned old_wrong_codes_ = 0;  // of answers from before this run
   Instant look_at_account_ = kNever;  // from the start of the streams on
   FixedText<300> account_reason_;
   FileId key_file_;

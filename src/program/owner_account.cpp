@@ -89,7 +89,7 @@ void Owner::lookup_changed(std::string_view words) {
 }
 
 bool Owner::reply_came(const Webhook& reply, bool old) {
-  return take_incoming(reply.from, reply.text, old ? Heard::before : Heard::now).ok();
+  return take_incoming(reply.from, reply.text, old ? Heard::before : Heard::listed).ok();
 }
 
 }  // namespace tocsin

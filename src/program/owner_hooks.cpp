@@ -166,7 +166,7 @@ Result<Queue::Ticket> Owner::take_incoming(std::string_view sender, std::string_
                                                                                     : "";
   log_line(ignored.empty() ? LogLevel::info : LogLevel::warning, line.text(ignored).view());
   if (!ignored.empty()) return Queue::Ticket{0};
-  if (heard == Heard::before && !would_change(instruction)) return Queue::Ticket{0};
+  if (heard != Heard::now && !is_for_this(instruction, heard, now)) return Queue::Ticket{0};
   reply.text(config_->device.name).text(": ");
   TRY_LET(changed, obey(instruction, from.value(), reply));
   if (heard == Heard::before) return changed;
@@ -194,13 +194,16 @@ const Queue::Alarm* Owner::with_code(std::string_view code) const {
   return found;
 }
 
-// A question of long ago wants no answer, and a code that is over was not wrong then; but no more of them are tried than
-// of others.
-bool Owner::would_change(const Instruction& instruction) {
-  if (instruction.kind != Instruction::Kind::acknowledge) return instruction.kind != Instruction::Kind::status;
-  const bool right = with_code(instruction.code) != nullptr;
-  if (!right) ++old_wrong_codes_;
-  return right && old_wrong_codes_ < Answerers::kWrongOfAll;
+// A code in the account's list that is not of this device may be another one's, or over: it is not told to be wrong. A
+// question of long ago wants no answer.
+bool Owner::is_for_this(const Instruction& instruction, Heard heard, Instant now) {
+  if (instruction.kind != Instruction::Kind::acknowledge)
+    return heard == Heard::listed || instruction.kind != Instruction::Kind::status;
+  if (instruction.code.size() == kCodeSize)
+    return answerers_.takes_listed(with_code(instruction.code) != nullptr ? Answerers::Code::right : Answerers::Code::wrong, now);
+  bool waits = false;  // for an acknowledgement: who forgot the code is told by the devices that do
+  for (const Queue::Alarm& alarm : queue_.alarms()) waits |= alarm.last == Transition::raised && !alarm.code.empty();
+  return heard == Heard::listed && waits;
 }
 
 Result<Queue::Ticket> Owner::acknowledge_by_code(std::string_view code, const Phone& from, TextWriter& reply) {

@@ -150,6 +150,25 @@ class Account(Case):
         device.wait_ended()
         self.assertEqual(len([m for m in service.messages() if "acknowledged" in m["text"]]), 1)
 
+    def test_codes_of_other_devices_of_the_account_are_no_wrong_ones(self):
+        service = self.service()
+        devices = [
+            self.keyed(service, account="replies_every = 10s\n", alarm={"to": "anna", "text": "sump high, ACK {code}"}).start()
+            for _ in range(2)
+        ]
+        for device in devices:
+            device.ok("raise", "high-level")
+        wait_until(lambda: len(service.messages()) == 2, "both alarms")
+        codes = [re.search(r"ACK (\w+)", message["text"]).group(1) for message in service.messages()]
+        for wrong in ("AAAA", "CCCC", "EEEE", "HHHH", "KKKK", "MMMM"):
+            service.reply(ANNA, f"ACK {wrong}")
+        for code in codes:
+            service.reply(ANNA, f"ACK {code}")
+        for device in devices:
+            wait_until(lambda: device.status()["alarms"][0]["acknowledged"], "it is acknowledged")  # noqa: B023
+        wait_until(lambda: len(service.messages()) == 4, "anna is told of both")
+        self.assertEqual([m["text"] for m in service.messages() if "no active alarm" in m["text"]], [])
+
 
 if __name__ == "__main__":
     unittest.main(testRunner=Runner)

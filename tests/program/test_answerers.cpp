@@ -59,6 +59,20 @@ TEST(answerers_take_no_codes_after_the_wrong_ones_of_all_phones) {
   CHECK(at.takes_codes(now + Answerers::kWindow));
 }
 
+// The codes of other devices are no guesses, but a guess looks like one of them.
+TEST(answerers_take_codes_of_a_list_until_too_many_are_wrong) {
+  using Code = Answerers::Code;
+  Answerers at;
+  const Instant now{5'000};
+  for (unsigned n = 1; n < Answerers::kWrongListed; ++n) CHECK(!at.takes_listed(Code::wrong, now));
+  CHECK(at.takes_listed(Code::right, now));
+  CHECK(!at.takes_listed(Code::wrong, now));
+  CHECK(!at.takes_listed(Code::right, now));
+  CHECK(!at.takes_listed(Code::right, Instant{(now + Answerers::kWindow).ms - 1}));
+  CHECK(at.takes_listed(Code::right, now + Answerers::kWindow));
+  CHECK(at.takes_codes(now));  // of webhooks, which are for this device alone
+}
+
 TEST(answerers_let_a_phone_have_one_reply_a_minute) {
   Answerers at;
   const Instant now{5'000};
