@@ -103,6 +103,7 @@ bool may_reload(const Call& call, const Owner& owner, Log& log, Fd& next) {
 }  // namespace
 
 Exit run_daemon(const Call& call) {
+  complain_in_own_words();
   // Blocked from the first moment, and across execv(): a second SIGHUP while the first is being followed
   // waits for the program that comes, where by default it would end it.
   sigset_t signals;

@@ -46,6 +46,9 @@ Exit printed(Exit exit);
 void complain(std::string_view line);
 // From here on complaints are kept by somebody: without phones. Without a syslog daemon they stay with stderr.
 void complain_into_log(bool to_syslog);
+// From here on they hold nothing that somebody wrote into the configuration or the command line: whole again, as the
+// size of a file looks like a phone.
+void complain_in_own_words();
 // "mistakes":[...],"warnings":[...] of what was said about a configuration.
 void write_remarks(const ConfigErrors& remarks, JsonWriter& json);
 // The finished text of `json`, which was given all of `text` but its last byte, as one line.

@@ -10,7 +10,7 @@ namespace tocsin {
 namespace {
 
 Log* syslog_ = nullptr;
-bool is_logged_ = false;
+bool has_words_of_others_ = false;
 int lost_ = 0;  // errno of an answer that could not be written
 
 }  // namespace
@@ -38,7 +38,7 @@ void print_json(JsonWriter& json, Span<char> text) {
 }
 
 void complain_into_log(bool to_syslog) {
-  is_logged_ = true;
+  has_words_of_others_ = true;
   if (!to_syslog) return;
   Log& log = in_place<Log>();
   if (log.to_syslog().ok()) {
@@ -48,11 +48,13 @@ void complain_into_log(bool to_syslog) {
   }
 }
 
+void complain_in_own_words() { has_words_of_others_ = false; }
+
 void complain(std::string_view line) {
   char text[600];
   TextWriter writer({text, sizeof text - 1});
   if (syslog_ == nullptr) writer.text("tocsin: ");
-  is_logged_ ? write_without_phones(line, writer) : static_cast<void>(writer.text(line));
+  has_words_of_others_ ? write_without_phones(line, writer) : static_cast<void>(writer.text(line));
   if (syslog_ != nullptr) return syslog_->line(read_clocks().now, LogLevel::error, writer.view());
   text[writer.size()] = '\n';
   write_whole(2, as_bytes({text, writer.size() + 1})).ignore();
