@@ -53,7 +53,7 @@ struct Rig {
     call.send(clock);
     return run_to(State::answered);
   }
-  std::string said() const { return std::string(as_text(call.response().body())); }
+  std::string said() const { return std::string(as_text(call.answer(Clocks{}).body)); }
   std::string reason() const {
     char room[320];
     TextWriter words(room);

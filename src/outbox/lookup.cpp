@@ -175,14 +175,7 @@ Status Lookup::prepare() {
 }
 
 void Lookup::judge(const Clocks& clocks, std::uint32_t random) {
-  const HttpResponse& response = call_.response();
-  Answer answer;
-  answer.status = response.status();
-  answer.encoded = response.encoded();
-  answer.retry_after = response.retry_after();
-  answer.date = response.date();
-  answer.now = clocks.wall;
-  answer.body = response.body();
+  const Answer answer = call_.answer(clocks);
   Webhook listed[kPage];
   MessagePage page = read_message_page(answer, listed, arena_);
   if (call_.settings_changed()) return;  // it was about the key before, and is asked again

@@ -20,15 +20,8 @@ constexpr std::uint32_t spread(std::uint32_t random, std::size_t at) {
 }  // namespace
 
 Answer Sender::take_answer(const Clocks& clocks) {
-  const HttpResponse& response = call_.response();
-  if (const auto said = parse_http_date(response.date()); said.ok()) service_time_ = said.value();
-  Answer answer;
-  answer.status = response.status();
-  answer.encoded = response.encoded();
-  answer.retry_after = response.retry_after();
-  answer.date = response.date();
-  if (clocks.wall_trusted) answer.now = clocks.wall;
-  answer.body = response.body();
+  const Answer answer = call_.answer(clocks);
+  if (const auto said = parse_http_date(answer.date); said.ok()) service_time_ = said.value();
   return answer;
 }
 

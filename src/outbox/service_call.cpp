@@ -319,4 +319,16 @@ void ServiceCall::write_overdue(TextWriter& words) const {
   }
 }
 
+Answer ServiceCall::answer(const Clocks& clocks) const {
+  const HttpResponse& response = exchange_.response();
+  Answer answer;
+  answer.status = response.status();
+  answer.encoded = response.encoded();
+  answer.retry_after = response.retry_after();
+  answer.date = response.date();
+  if (clocks.wall_trusted) answer.now = clocks.wall;
+  answer.body = response.body();
+  return answer;
+}
+
 }  // namespace tocsin

@@ -201,14 +201,7 @@ Exit judge_answer(const Question& question, const ServiceCall& call, std::string
                   TextWriter& why) {
   static std::uint8_t memory[kReplyArenaBytes];
   Arena arena{memory};
-  const HttpResponse& response = call.response();
-  Answer answer;
-  answer.status = response.status();
-  answer.encoded = response.encoded();
-  answer.retry_after = response.retry_after();
-  answer.date = response.date();
-  if (const Clocks clocks = read_clocks(); clocks.wall_trusted) answer.now = clocks.wall;
-  answer.body = response.body();
+  const Answer answer = call.answer(read_clocks());
   OtpVerdict verdict = judge_otp(answer, arena);
   hide(token, verdict.reason);
   hide(question.code, verdict.reason);

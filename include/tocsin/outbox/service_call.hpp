@@ -30,6 +30,7 @@
 #include "tocsin/outbox/proxy_talk.hpp"
 #include "tocsin/port.hpp"
 #include "tocsin/wire/http_exchange.hpp"
+#include "tocsin/wire/streams_api.hpp"
 
 namespace tocsin {
 
@@ -80,7 +81,8 @@ class ServiceCall {
   bool idle_for(Millis duration, Instant now) const { return connected_ && now >= idle_since_ + duration; }
 
   // After `answered`, until open():
-  const HttpResponse& response() const { return exchange_.response(); }
+  // Views into this call; `clocks` for a Retry-After that is a date.
+  Answer answer(const Clocks& clocks) const;
   bool settings_changed() const { return changed_; }  // since the request was written
   // After `failed`, until open():
   void write_reason(TextWriter& words) const;
