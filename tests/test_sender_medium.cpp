@@ -56,18 +56,19 @@ TEST(sender_intent_is_on_the_medium_before_a_byte_leaves) {
     }
 }
 
-TEST(sender_next_request_waits_until_the_last_answer_is_on_record) {
+TEST(sender_next_request_but_one_waits_until_an_answer_is_on_record) {
   // Requests went out while the end of messages was on its way to the medium; a process killed then sent
-  // messages again whose answers had arrived long before.
+  // messages again whose answers had arrived long before. One request is sent beside that, a second one is not.
   Bench b;
   b.start();
-  const auto first = b->post(Class::critical, 15, "a");
-  b->post(Class::critical, 15, "b");
+  const auto first = b->post(Class::critical, 20, "a");
+  b->post(Class::critical, 20, "b");
+  b->post(Class::critical, 20, "c");
   CHECK(b->run(seconds(0)));
   b->even.delay = b->odd.delay = milliseconds(1500);
   unsigned seen = 0, waiting = 0;
   b->stream.on_byte = [&] {
-    if (b.service.requests.size() != 1) return;
+    if (b.service.requests.size() != 2) return;
     ++seen;
     for (std::uint32_t i = 0; i < kMaxBatch; ++i) {
       const Entry* left = left_of(b.disk, first + i);
@@ -77,21 +78,37 @@ TEST(sender_next_request_waits_until_the_last_answer_is_on_record) {
   CHECK(b->run_until_ended(seconds(10)));
   CHECK(seen > 0);
   CHECK_EQ(waiting, 0);
-  CHECK_EQ(b.service.requests.size(), 2);
-  CHECK_EQ(total_copies(b.service), 30);
+  CHECK_EQ(b.service.requests.size(), 3);
+  CHECK_EQ((b.service.requests[1].at - b->over[0].at).count, 0);
+  CHECK_EQ((b.service.requests[2].at - b->over[0].at).count, 1500);
+  CHECK_EQ(total_copies(b.service), 60);
   CHECK_EQ(b->spins, 0);
 }
 
-TEST(sender_medium_that_hangs_over_an_answer_holds_the_next_request_for_two_seconds) {
+TEST(sender_end_of_messages_that_waited_since_an_earlier_run_and_the_count_of_the_next_share_a_sync) {
+  Bench b;
+  b->stream.refuse = {Code::io, 111};
+  b.start();
+  for (const char* text : {"a", "b", "c"}) b->post(Class::critical, 20, text);
+  CHECK(b->run(seconds(5)));
+  b.boot();
+  b.start();
+  const auto syncs = b->queue.syncs();
+  CHECK(b->run_until_ended(seconds(10)));
+  CHECK(b->run(seconds(10)));
+  CHECK_EQ(b.service.requests.size(), 3);
+  CHECK_EQ(b->queue.syncs() - syncs, 5);  // the start, the first count, the last end, and two between
+}
+
+TEST(sender_medium_that_hangs_over_an_answer_holds_the_next_request_but_one_for_two_seconds) {
   Bench b;
   b.start();
-  b->post(Class::critical, 15, "a");
-  b->post(Class::critical, 15, "b");
+  for (const char* text : {"a", "b", "c"}) b->post(Class::critical, 20, text);
   b->stream.on_byte = [&b] { b->even.hangs = b->odd.hangs = true; };
   CHECK(b->run(minutes(10)));
-  CHECK_EQ(b.service.requests.size(), 2);
-  CHECK_EQ((b.service.requests[1].at - b->over[0].at).count, 2000);
-  CHECK_EQ(total_copies(b.service), 30);
+  CHECK_EQ(b.service.requests.size(), 3);
+  CHECK_EQ((b.service.requests[2].at - b->over[0].at).count, 2000);
+  CHECK_EQ(total_copies(b.service), 60);
   CHECK_EQ(b->spins, 0);
 }
 

@@ -70,7 +70,7 @@ void Sender::go_on() {
   TOCSIN_ASSERT(resting());
   stopping_ = false;
   batch_size_ = 0;
-  wait_for_ = answered_ = 0;
+  wait_for_ = answered_ = last_answered_ = 0;
   delivery_.begin_anew();
   if (state_ == State::idle) wake_ = Instant{0};
 }
@@ -144,7 +144,8 @@ void Sender::poll(const Clocks& clocks, std::uint32_t random) {
         }
         judge_answer(clocks, random);
         outbox_.note(clocks.now);
-        answered_ = outbox_.newest();
+        answered_ = last_answered_;
+        last_answered_ = outbox_.newest();
         break;
 
       case ServiceCall::State::failed:
@@ -182,7 +183,8 @@ bool Sender::begin(Instant now) {
     call_.open(now, {});
     return true;
   }
-  // Power that goes now brings back what the last answer ended; more than one answer is never at risk.
+  // What the last answer ended is written while the next request is under way; power that goes meanwhile brings it back.
+  // More than that one answer is never at risk: what ended before it is on the medium.
   if (!outbox_.on_medium(answered_) && !outbox_.stalled(now)) {
     wake_ = call_.wake();
     return false;

@@ -3,7 +3,7 @@
 // makes of them.
 //
 //   idle -> a call              a message may be sent, its pace (pace.hpp) lets it, and     [begin]
-//                               what the answer before said is on the medium
+//                               what the last answer but one said is on the medium
 //   preparing -> sending        every record that must precede the request is on the        [poll]
 //                               medium; connecting, sending, receiving are the call's
 //   a call -> idle              an answer came and was judged                               [judge_answer]
@@ -176,7 +176,8 @@ class Sender {
   Naming naming_ = Naming::listed;  // of this request
   std::size_t body_size_ = 0;
   Queue::Ticket wait_for_ = 0;   // what must be on the medium before this request leaves
-  Queue::Ticket answered_ = 0;   // what the last answer put on record
+  Queue::Ticket last_answered_ = 0;  // what the last answer put on record
+  Queue::Ticket answered_ = 0;       // and the one before: on the medium before another request leaves
 
   enum class Errand : std::uint8_t { messages, receipts };
   Errand errand_ = Errand::messages;  // of the call
