@@ -35,9 +35,11 @@ TEST(masked_answer_has_no_token_that_json_has_changed) {
 TEST(masked_answer_has_no_phone_as_people_write_it) {
   CHECK_TEXT(masked("+44 7700 900123 or +1 (415) 555-0123."), "+44 **** ***123 or +1 (4**) ***-*123.");
   CHECK_TEXT(masked("0049/30/1234567, (07700) 900123; 44 7700 900 123"), "00**/**/****567, (07***) ***123; 44 **** *** 123");
+  CHECK_TEXT(masked("44-7700-900123, 1-415-555-0123;415-555-012 3"), "44-****-***123, 1-4**-***-*123;41*-***-012 3");
   // What is none: dates, addresses, a few digits.
   const char* const kNone[] = {"2026-11-22 10:05:07", "(1970-01-01), 2099-01-01", "192.168.100.200:8443", "10.0.0.12",
-                               "+44", "0 of 20, 3 left", "+", "0.5 s - 0"};
+                               "+44", "0 of 20, 3 left", "+", "0.5 s - 0",
+                               "2026-11-22-10-05-07", "12-345-678", "room-2024-4821-100123 id 1-22"};
   for (const char* none : kNone) CHECK_TEXT(masked(none), none);
 }
 

@@ -52,6 +52,23 @@ TEST(phone_as_people_write_it_is_read) {
   }
 }
 
+// The prefix of a call inside the country. Where a number may begin with 0, nobody knows.
+TEST(phone_with_a_trunk_zero_behind_its_country_code_is_read_without_it_where_no_number_has_one) {
+  const Written cases[] = {{"+44 07700 900123", "447700900123"}, {"0044 07700 900123", "447700900123"},
+                           {"4407700900123", "447700900123"},    {"+353 087 1234567", "353871234567"},
+                           {"+49 0170 1234567", "491701234567"}, {"+44012345678901234", ""},
+                           {"+4401234567890123", "441234567890123"},
+                           {"+39 06 12345678", "390612345678"},  {"+229 01 90 12 34 56", "2290190123456"},
+                           {"+225 07 12 34 56 78", "2250712345678"}, {"+44 00770 0900123", "44007700900123"},
+                           {"+450 7700 900", "4507700900"}};
+  for (const Written& one : cases) {
+    check::at("text='%.*s'", static_cast<int>(one.text.size()), one.text.data());
+    const Result<Phone> phone = parse_phone(one.text);
+    CHECK_TEXT(phone.ok() ? phone.value().view() : std::string_view{}, one.digits);
+  }
+  CHECK_CODE(parse_phone("+44 0 1234"), Code::bad_value);  // too short without it
+}
+
 void check_refused(std::string_view text, std::string_view problem) {
   check::at("text='%.*s'", static_cast<int>(text.size()), text.data());
   CHECK_CODE(parse_phone(text), Code::bad_value);

@@ -18,10 +18,12 @@ constexpr std::size_t kMaxFile = kMaxToken + 256;
 struct Kind {
   std::string_view name;
   std::string_view missing;
+  bool as_it_is = false;  // a password may begin with anything
 };
 constexpr Kind kToken{"token", ": store the token of the stream with `tocsin token set`"};
 constexpr Kind kKey{"API key", ": store it with `tocsin token set account`"};
-constexpr Kind kLogin{"proxy login", ": write user:password into it, and let only its owner read it (chmod 600)"};
+constexpr Kind kLogin{"proxy login", ": write user:password into it, and let only its owner read it (chmod 600)",
+                      true};
 constexpr Kind kHook{"webhook secret", ": write 16 characters or more into it, and let only its owner read it (chmod 600)"};
 
 class Secret {
@@ -44,7 +46,17 @@ Status fill(Fd file, Bytes bytes, Durable durable) {
   return ::close(file.release()) == 0 ? Status{} : last_error();
 }
 
-Result<std::string_view> clean(std::string_view raw, std::string_view name, TextWriter& why) {
+// What is copied with a token from a page, a script or an answer.
+constexpr std::string_view kNoPart[] = {"\"", "'", "`", "{", "<", "authorization:", "bearer ", "token:", "token="};
+
+std::string_view no_part_of(std::string_view token) {
+  for (const std::string_view part : kNoPart)
+    if (same_ignoring_case(head(token, part.size()), part) || (part.size() == 1 && ends_with(token, part))) return part;
+  return {};
+}
+
+Result<std::string_view> clean(std::string_view raw, const Kind& kind, TextWriter& why) {
+  const std::string_view name = kind.name;
   if (starts_with(raw, "\xEF\xBB\xBF")) raw = tail(raw, 3);
   const std::string_view token = trim(raw);
   if (token.empty()) {
@@ -54,6 +66,11 @@ Result<std::string_view> clean(std::string_view raw, std::string_view name, Text
   if (token.size() > kMaxToken) {
     why.text("the ").text(name).text(" is longer than ").number(kMaxToken).text(" characters: is this the right file?");
     return Code::too_big;
+  }
+  if (const std::string_view part = no_part_of(token); !part.empty() && !kind.as_it_is) {
+    why.text("the ").text(name).text(" has ").text(trim(part)).text(" around it, which is no part of it: give the ").text(name);
+    why.text(" alone");
+    return Code::bad_value;
   }
   for (std::size_t at = 0; at < token.size(); ++at) {
     const auto byte = static_cast<unsigned char>(token[at]);
@@ -78,7 +95,7 @@ Result<std::size_t> read_secret(std::string_view path, const Kind& kind, Span<ch
   if (!size.ok()) return failed(why, "cannot read ", path, size.status());
   TextWriter before = why;
   why.text("in ").text(path).text(": ");
-  const auto token = clean(as_text(raw.bytes().first(size.value())), kind.name, why);
+  const auto token = clean(as_text(raw.bytes().first(size.value())), kind, why);
   if (!token.ok()) return token.status();
   if (token.value().size() > into.size()) {
     why.text("the ").text(kind.name).text(" is longer than ").number(into.size()).text(" characters");
@@ -115,7 +132,7 @@ Status open_secret(std::string_view path, std::string_view name, std::string_vie
   return Code::bad_value;
 }
 
-Result<std::string_view> clean_token(std::string_view raw, TextWriter& why) { return clean(raw, kToken.name, why); }
+Result<std::string_view> clean_token(std::string_view raw, TextWriter& why) { return clean(raw, kToken, why); }
 
 Result<std::size_t> read_token(std::string_view path, Span<char> into, TextWriter& why) {
   return read_secret(path, kToken, into, why);

@@ -19,7 +19,7 @@ Status open_secret(std::string_view path, std::string_view name, std::string_vie
 
 // The token inside `raw`, without what surrounds it. Errors, with `why` in words and without a
 // byte of the token: empty; too_big (above kMaxToken); bad_value (a space, control or non-ASCII
-// character inside).
+// character inside; quotes, or "Bearer " and the like, around it).
 Result<std::string_view> clean_token(std::string_view raw, TextWriter& why);
 
 // Reads the token of `path` into `into` and returns its length in bytes. Errors, with `why` in words

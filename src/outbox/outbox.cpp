@@ -13,6 +13,14 @@ bool is_sendable_text(std::string_view text) {
 
 }  // namespace
 
+// While it was being sent: the program alone where the device has not started anew since.
+std::string_view Outbox::who_stopped(const Entry& entry) const {
+  alignas(8) std::uint8_t scratch[kBlock];
+  const auto last = queue_.read_state(entry, scratch);
+  return last.ok() && last.value().at.boot == queue_.run().boot ? "tocsin ended while it was being sent"
+                                                                : "the device stopped while it was being sent";
+}
+
 void Outbox::load(const Clocks& clocks) {
   tally_ = queue_.tally();
   began_s_ = on_s(clocks.now);
@@ -28,10 +36,7 @@ void Outbox::load(const Clocks& clocks) {
     // The run before may have sent it once without a record, unless each of its sendings asks for one.
     if (entry.sends == 0 && entry.on_unknown == OnUnknown::resend) entry.sends = 1;
     if (entry.sends >= most_sends(entry))
-      end(entry, State::unknown, {},
-          doubt == Doubt::hit ? "a record that is lost may have been its last"
-                              : "the device stopped while it was being sent",
-          clocks);
+      end(entry, State::unknown, {}, doubt == Doubt::hit ? "a record that is lost may have been its last" : who_stopped(entry), clocks);
   }
 }
 

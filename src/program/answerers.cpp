@@ -11,7 +11,7 @@ unsigned Answerers::Window::add(Instant now) {
   return ++count;
 }
 
-// In place of who was heard longest ago.
+// In place of who was heard longest ago and waits for nothing.
 Answerers::One& Answerers::of(const Phone& phone, Instant now) {
   One* place = &known_[0];
   for (One& one : known_) {
@@ -19,7 +19,7 @@ Answerers::One& Answerers::of(const Phone& phone, Instant now) {
       one.heard = now;
       return one;
     }
-    if (one.heard < place->heard) place = &one;
+    if (one.waits != place->waits ? place->waits : one.heard < place->heard) place = &one;
   }
   *place = One{};
   place->phone = phone;
@@ -46,11 +46,25 @@ bool Answerers::takes_listed(Code code, Instant now) {
   return code == Code::right && (listed_.count < kWrongListed || now >= listed_.until);
 }
 
-bool Answerers::may_reply(const Phone& phone, Instant now) {
+bool Answerers::may_reply(const Phone& phone, Reply reply, Instant now) {
   One& one = of(phone, now);
-  if (now < one.reply_at) return false;
-  one.reply_at = now + kReplyEvery;
-  return true;
+  const bool may = now >= one.reply_at;
+  if (may) one.reply_at = now + kReplyEvery;
+  one.waits = !may && (one.waits || reply == Reply::due);
+  return may;
+}
+
+Phone Answerers::next_waiting(Instant now) {
+  for (One& one : known_)
+    if (one.waits && now >= one.reply_at) return may_reply(one.phone, Reply::due, now), one.phone;
+  return {};
+}
+
+Instant Answerers::wake() const {
+  Instant at = kNever;
+  for (const One& one : known_)
+    if (one.waits) at = earlier(at, one.reply_at);
+  return at;
 }
 
 }  // namespace tocsin

@@ -33,8 +33,12 @@ class Answerers {
   enum class Code : std::uint8_t { wrong, right };
   bool takes_listed(Code code, Instant now);
   // Once in kReplyEvery for each phone, so that nobody can have this device send to somebody whose number he writes as
-  // his own. What says yes counts as a reply.
-  bool may_reply(const Phone& phone, Instant now);
+  // his own. What says yes counts as a reply. A reply that is due has to wait, others come to nothing.
+  enum class Reply : std::uint8_t { due, by_the_way };
+  bool may_reply(const Phone& phone, Reply reply, Instant now);
+  // Who waited long enough for the replies that were due, one for all of them; empty: nobody. This counts as the reply.
+  Phone next_waiting(Instant now);
+  Instant wake() const;  // when there is one; kNever
 
  private:
   struct Window {
@@ -46,6 +50,7 @@ class Answerers {
     Phone phone;
     AlarmCode last;
     Instant heard, reply_at;
+    bool waits = false;  // for reply_at
     Window wrong;
   };
   One& of(const Phone& phone, Instant now);

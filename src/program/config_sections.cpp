@@ -59,6 +59,7 @@ class ConfigReader {
   void begin_named(const IniItem& item, T (&all)[kMost], std::uint8_t& count);
   void end_section();
   void key(const IniItem& item);
+  void check_surroundings(const Key& key, const IniItem& item);
   void value(const Key& key, const IniItem& item);
   void device_value(const IniItem& item, const Value& value);
   void stream_value(const IniItem& item, const Value& value);
@@ -300,7 +301,25 @@ void ConfigReader::key(const IniItem& item) {
   }
 }
 
+// Elsewhere they would be no part of the value. In a text "Pump #3" is likelier than a comment.
+void ConfigReader::check_surroundings(const Key& key, const IniItem& item) {
+  const std::string_view written = item.rest;
+  const bool is_text = key.name == "text" || key.name == "clear_text";
+  const char first = written.front();
+  const bool quoted = (first == '"' || first == '\'') && written.size() > 1 && written.back() == first;
+  bool comment = false;
+  for (std::size_t at = 1; at < written.size(); ++at) {
+    const bool blank_behind = at + 1 == written.size() || written[at + 1] == ' ';
+    comment |= (written[at] == '#' || written[at] == ';') && written[at - 1] == ' ' && (blank_behind || !is_text);
+  }
+  if (!quoted && !comment) return;
+  Complaint{errors_, item.line, ConfigErrors::Kind::warning}.code(key.name).text(
+      quoted ? " stands in quotes, and they are part of the value: remove them"
+             : " has a # or ; behind a blank, and what follows is part of the value: give a comment its own line");
+}
+
 void ConfigReader::value(const Key& key, const IniItem& item) {
+  check_surroundings(key, item);
   const Value value{key.name, item.rest, item.line, errors_};
   switch (section_) {
     case Section::device: return device_value(item, value);

@@ -125,6 +125,7 @@ Instant Owner::wake() const {
   if (control_.is_open()) at = earlier(at, control_.due());
   if (self_begun_) at = earlier(at, self_.wake());
   at = earlier(earlier(at, look_at_hooks_), hooks_.due());
+  if (!closing_) at = earlier(at, answerers_.wake());
   at = earlier(at, look_at_account_);
   if (lookup_ != nullptr && !closing_) at = earlier(at, lookup_->wake());
   for (std::size_t i = 0; i < stream_count_; ++i) at = earlier(at, senders_[i]->wake());

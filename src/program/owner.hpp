@@ -63,6 +63,7 @@ class Owner final : public Observer {
   static constexpr std::size_t kMaxHandles = kMaxControlClients + kMaxStreams + kMaxAlarms + 4 + HookServer::kMaxHandles;
   std::size_t handles(Span<pollfd> into) const;
   void poll();
+  void reply_to_waiting(Instant now);  // of poll(): whose reply had to wait, owner_hooks.cpp
   Instant wake() const;
   // Waits for handles() and wake(), `most` at the longest, then poll()s. `extra`: one more handle, or -1.
   // Returns whether `extra` is readable.

@@ -15,6 +15,8 @@ constexpr Millis kOpenAgain = seconds(10);
 constexpr Millis kTellRefused = minutes(1);
 constexpr std::size_t kMostNamed = 4;  // alarms in an answer to STATUS
 constexpr std::size_t kMostLookedAt = 64;  // messages, for a uuid
+constexpr std::string_view kTellsCritical = "you are told of critical alarms only, send START to be told of all";
+constexpr std::string_view kTellsAll = "you are told of all alarms";
 
 FixedText<kMaxName> mark_of(const Phone& phone) {
   char text[kMaxName];
@@ -58,6 +60,7 @@ void Owner::look_at_hooks(Instant now) {
 
 void Owner::poll_hooks(Instant now) {
   look_at_hooks(now);
+  if (!closing_) reply_to_waiting(now);
   if (!hooks_.is_open()) return;
   for (;;) {
     const auto hook = hooks_.next(now);
@@ -171,9 +174,20 @@ Result<Queue::Ticket> Owner::take_incoming(std::string_view sender, std::string_
   TRY_LET(changed, obey(instruction, from.value(), reply));
   if (heard == Heard::before) return changed;
   // That it is ignored from now on is told, whatever it was told before.
-  if (answerers_.may_reply(from.value(), now) || answerers_.is_ignored(from.value(), now))
+  const auto due = changed > 0 ? Answerers::Reply::due : Answerers::Reply::by_the_way;
+  if (answerers_.may_reply(from.value(), due, now) || answerers_.is_ignored(from.value(), now))
     reply_to(from.value(), reply.view());
   return changed;
+}
+
+// How it stands by now confirms whatever was asked for since the reply before.
+void Owner::reply_to_waiting(Instant now) {
+  for (Phone phone = answerers_.next_waiting(now); !phone.empty(); phone = answerers_.next_waiting(now)) {
+    char answer[kMaxText];
+    TextWriter reply(answer);
+    write_alarms(reply.text(config_->device.name).text(": "));
+    reply_to(phone, reply.text("; ").text(is_stopped(phone) ? kTellsCritical : kTellsAll).view());
+  }
 }
 
 Result<Queue::Ticket> Owner::obey(const Instruction& instruction, const Phone& from, TextWriter& reply) {
@@ -266,9 +280,10 @@ void Owner::write_alarms(TextWriter& into) const {
     else if (!alarm.code.empty()) into.text(" code ").text(alarm.code.view());
   }
   if (named < active) into.text(" and ").number(active - named).text(" more");
-  std::size_t waiting = 0;
-  for (std::size_t at = 0; at < index_.size(); ++at) waiting += ended(index_[at].state) ? 0U : 1U;
-  into.text(", ").number(waiting).text(waiting == 1 ? " message waits" : " messages wait");
+  std::size_t waiting = 0;  // neither replies nor what the device says of itself
+  for (std::size_t at = 0; at < index_.size(); ++at)
+    waiting += !ended(index_[at].state) && index_[at].alarm != 0 && index_[at].alarm != name_hash(kSelfAlarm) ? 1U : 0U;
+  into.text(", ").number(waiting).text(waiting == 1 ? " alarm message waits" : " alarm messages wait");
 }
 
 // A mark is an alarm of its own: it is kept as they are.
@@ -286,10 +301,8 @@ Result<Queue::Ticket> Owner::stop_or_start(const Phone& phone, Transition to, Te
   }
   if (is_stopped(phone) != stop) {
     reply.text("that could not be noted, too many have sent STOP");
-  } else if (stop) {
-    reply.text("from now on you are told of critical alarms only, send START to be told of all");
   } else {
-    reply.text("you are told of all alarms");
+    reply.text(stop ? kTellsCritical : kTellsAll);
   }
   return changed;
 }

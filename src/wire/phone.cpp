@@ -32,6 +32,21 @@ std::string_view trunk_prefix(std::string_view country_code) {
   return "0";
 }
 
+// Countries whose trunk prefix is 0, and where no number begins with a 0 behind the country code: one that was left there
+// ("+44 07700 900123") is the prefix. Of others, as Italy or Benin, it may be part of the number.
+constexpr std::string_view kDropZero =
+    "20 27 31 32 33 40 41 43 44 46 49 60 61 62 63 64 66 81 84 90 91 92 94 98 233 234 254 255 256 353 355 358 359 380 381 "
+    "385 386 387 389 421 880 886 962 966 971 972";
+
+// Where it is in these digits; 0: nowhere.
+std::size_t find_left_zero(std::string_view digits) {
+  for (std::string_view rest = kDropZero; !rest.empty();) {
+    const std::string_view code = take_until(rest, ' '), behind = tail(digits, code.size());
+    if (starts_with(digits, code) && starts_with(behind, "0") && !starts_with(behind, "00")) return code.size();
+  }
+  return 0;
+}
+
 // `national` begins with a 0.
 Problem read_national(std::string_view national, std::string_view country_code, Phone& phone) {
   if (country_code.empty()) return Problem::national;
@@ -83,9 +98,16 @@ Problem read(std::string_view written, std::string_view country_code, Phone& pho
     if (brackets && !country_code.empty()) return Problem::brackets;  // behind no country code: who knows what is meant
     return read_national({digits, count < sizeof digits ? count : sizeof digits}, country_code, phone);
   }
-  if (count - from < kFewestDigits) return Problem::too_short;
-  if (count - from > Phone::capacity()) return Problem::too_long;
-  phone.assign({digits + from, count - from}).ignore();  // fits: measured above
+  if (count > sizeof digits) return Problem::too_long;
+  const std::string_view written_digits{digits + from, count - from};
+  const std::size_t zero = find_left_zero(written_digits);
+  const std::size_t size = written_digits.size() - (zero > 0 ? 1 : 0);
+  if (size < kFewestDigits) return Problem::too_short;
+  if (size > Phone::capacity()) return Problem::too_long;
+  char without[Phone::capacity()];
+  TextWriter writer(without);
+  writer.text(head(written_digits, zero)).text(tail(written_digits, zero > 0 ? zero + 1 : 0));
+  phone.assign(writer.view()).ignore();  // fits: measured above
   return Problem::none;
 }
 
@@ -97,20 +119,38 @@ std::size_t count_digits(std::string_view text) {
   return count;
 }
 
-// Of the digits at this place that may be a phone, to the last one. People set blanks between them, and behind a + or a 0
-// in front more; with a hyphen, a dot or a stroke before it that 0 is part of a date or an address.
-std::size_t run_length(std::string_view words, std::size_t at) {
-  const bool inside = at > 0 && find("-./", words[at - 1]) != kNotFound;
-  const bool spread = words[at] == '+' || (words[at] == '0' && !inside);
+// Groups of digits from this place to the last one, with one or two of `between` between two.
+std::size_t groups_length(std::string_view words, std::size_t at, std::string_view between, std::size_t most) {
   std::size_t end = words[at] == '+' ? at + 1 : at;
   if (end == words.size() || !is_digit(words[end])) return 0;
   for (;;) {
     while (end < words.size() && is_digit(words[end])) ++end;
     std::size_t next = end;
-    while (next < words.size() && next < end + 2 && (spread ? separates(words[next]) : words[next] == ' ')) ++next;
+    while (next < words.size() && next < end + most && find(between, words[next]) != kNotFound) ++next;
     if (next == words.size() || next == end || !is_digit(words[next])) return end - at;
     end = next;
   }
+}
+
+bool begins_with_date(std::string_view text) {
+  const auto part = [text](std::size_t at, std::size_t size) { return parse_number(head(tail(text, at), size)); };
+  const auto year = part(0, 4), month = part(5, 2), day = part(8, 2);
+  return text.size() >= 10 && text[4] == '-' && text[7] == '-' && year.ok() && year.value() >= 1970 && year.value() < 2200 &&
+         month.ok() && month.value() <= 12 && day.ok() && day.value() <= 31;
+}
+
+// Of the digits at this place that may be a phone, to the last one. People set blanks between them, and behind a + or a 0
+// in front more. Hyphens alone, too, where so many digits are no date; with a hyphen, a dot or a stroke before them
+// they are part of a date, an address or an id.
+std::size_t run_length(std::string_view words, std::size_t at) {
+  constexpr std::size_t kLeastHyphened = 9, kMost = Phone::capacity();
+  const bool inside = at > 0 && find("-./", words[at - 1]) != kNotFound;
+  if (words[at] == '+' || (words[at] == '0' && !inside)) return groups_length(words, at, " -./()", 2);
+  const std::size_t size = inside ? 0 : groups_length(words, at, "-", 1);
+  const std::string_view run = head(tail(words, at), size);
+  const std::size_t count = count_digits(run);
+  if (count >= kLeastHyphened && count <= kMost && !begins_with_date(run)) return size;
+  return groups_length(words, at, " ", 2);
 }
 
 }  // namespace

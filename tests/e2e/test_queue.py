@@ -70,7 +70,7 @@ class Queue(Case):
         device.restart()
         line = device.log.wait(f"message {identifier} unknown")
         self.assertEqual(line.count("it may have arrived"), 1, line)
-        self.assertIn("the device stopped while it was being sent: it may have arrived; nothing more is sent", line)
+        self.assertIn("tocsin ended while it was being sent: it may have arrived; nothing more is sent", line)
 
     def test_dropped_by_hand_with_a_daemon_and_without(self):
         service = self.service(start=False)

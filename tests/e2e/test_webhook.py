@@ -195,7 +195,7 @@ class Webhook(MediumCase):
         self.answers("status", "ben")
         wait_until(lambda: len(self.texts_to(service, "ben")) == 2, "another phone's reply")
         [reply] = [text for text in self.texts_to(service, "anna") if "active" in text]
-        self.assertRegex(reply, f"^dev: 1 alarm active: high-level code {code}, [0-9]+ messages? waits?$")
+        self.assertRegex(reply, f"^dev: 1 alarm active: high-level code {code}, [0-9]+ alarm messages? waits?$")
         self.assertEqual(len(self.texts_to(service, "anna")), 2)
 
     def test_stop_spares_a_phone_all_but_critical_alarms_and_start_ends_that(self):

@@ -62,6 +62,18 @@ TEST(secret_file_with_bytes_no_token_has_is_refused_without_showing_them) {
   check_refused(std::string(100'000, 't'), Code::too_big, "longer than 512");
 }
 
+// It would be refused by the service, where nobody looks.
+TEST(secret_file_token_with_what_was_copied_around_it_is_refused_with_what_to_leave_out) {
+  const char* const around[][2] = {{"\"s3cret\"", "has \" around it"},      {"'s3cret'", "has ' around it"},
+                                   {"s3cret\"\n", "has \" around it"},      {"{\"token\":\"s3cret\"}", "has { around it"},
+                                   {"Bearer s3cret", "has bearer around it"}, {"Authorization:s3cret", "has authorization: around it"},
+                                   {"authorization: s3cret", "has authorization: around it"},
+                                   {"TOKEN=s3cret", "has token= around it"}};
+  for (const auto& [bytes, words] : around) check_refused(bytes, Code::bad_value, words);
+  CHECK(read_bytes("{s3cret").why.find("give the token alone") != std::string::npos);
+  for (const char* bytes : {"Bearers3cret", "s3cret{x", "tokens3cret"}) CHECK_TEXT(read_bytes(bytes).token, bytes);
+}
+
 TEST(secret_file_of_the_longest_token_is_read) {
   CHECK_TEXT(read_bytes(std::string(kMaxToken, 't') + "\r\n").token, std::string(kMaxToken, 't'));
 }

@@ -8,6 +8,7 @@ using namespace tocsin;
 namespace {
 
 using Wrong = Answerers::Wrong;
+using Reply = Answerers::Reply;
 
 Phone phone(unsigned number) {
   char text[16];
@@ -76,19 +77,46 @@ TEST(answerers_take_codes_of_a_list_until_too_many_are_wrong) {
 TEST(answerers_let_a_phone_have_one_reply_a_minute) {
   Answerers at;
   const Instant now{5'000};
-  CHECK(at.may_reply(phone(0), now));
-  CHECK(!at.may_reply(phone(0), now));
-  CHECK(at.may_reply(phone(1), now));
-  CHECK(!at.may_reply(phone(0), Instant{(now + Answerers::kReplyEvery).ms - 1}));
-  CHECK(at.may_reply(phone(0), now + Answerers::kReplyEvery));
+  CHECK(at.may_reply(phone(0), Reply::by_the_way, now));
+  CHECK(!at.may_reply(phone(0), Reply::by_the_way, now));
+  CHECK(at.may_reply(phone(1), Reply::by_the_way, now));
+  CHECK(!at.may_reply(phone(0), Reply::by_the_way, Instant{(now + Answerers::kReplyEvery).ms - 1}));
+  CHECK(at.wake() == kNever);
+  CHECK(at.may_reply(phone(0), Reply::by_the_way, now + Answerers::kReplyEvery));
+}
+
+// A STOP behind a STATUS was noted, and nobody was told.
+TEST(answerers_have_a_reply_that_is_due_wait_for_its_minute_and_tell_one_for_all) {
+  Answerers at;
+  const Instant now{5'000}, then = now + Answerers::kReplyEvery;
+  CHECK(at.may_reply(phone(0), Reply::due, now));
+  for (const Reply reply : {Reply::due, Reply::by_the_way, Reply::due}) CHECK(!at.may_reply(phone(0), reply, now));
+  CHECK(at.wake() == then);
+  CHECK(at.next_waiting(Instant{then.ms - 1}).empty());
+  CHECK_TEXT(at.next_waiting(then).view(), phone(0).view());
+  CHECK(at.next_waiting(then).empty());
+  CHECK(at.wake() == kNever);
+  CHECK(!at.may_reply(phone(0), Reply::due, then));  // that was a reply
+  // One that may go says what the waiting one would have said.
+  CHECK(at.may_reply(phone(0), Reply::by_the_way, then + Answerers::kReplyEvery));
+  CHECK(at.wake() == kNever);
+}
+
+TEST(answerers_forget_nobody_who_waits_while_another_one_does_not) {
+  Answerers at;
+  Instant now{5'000};
+  CHECK(at.may_reply(phone(0), Reply::due, now));
+  CHECK(!at.may_reply(phone(0), Reply::due, now));
+  for (unsigned n = 1; n < 3 * Answerers::kMost; ++n) CHECK(at.may_reply(phone(n), Reply::due, now = now + seconds(1)));
+  CHECK_TEXT(at.next_waiting(now + Answerers::kReplyEvery).view(), phone(0).view());
 }
 
 TEST(answerers_forget_who_was_heard_longest_ago) {
   Answerers at;
   Instant now{5'000};
-  for (unsigned n = 0; n < Answerers::kMost; ++n, now = now + seconds(1)) CHECK(at.may_reply(phone(n), now));
+  for (unsigned n = 0; n < Answerers::kMost; ++n, now = now + seconds(1)) CHECK(at.may_reply(phone(n), Reply::due, now));
   CHECK(!at.is_ignored(phone(0), now));  // heard again
-  CHECK(at.may_reply(phone(50), now));
-  CHECK(!at.may_reply(phone(0), now));
-  CHECK(at.may_reply(phone(1), now));
+  CHECK(at.may_reply(phone(50), Reply::due, now));
+  CHECK(!at.may_reply(phone(0), Reply::due, now));
+  CHECK(at.may_reply(phone(1), Reply::due, now));
 }

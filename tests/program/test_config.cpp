@@ -368,3 +368,16 @@ TEST(nearest_forgives_a_slip_and_not_another_word) {
   CHECK_TEXT(nearest("x", words), "");
   CHECK_TEXT(nearest(std::string(5000, 'g'), words), "");
 }
+
+TEST(config_value_in_quotes_or_with_a_comment_behind_it_is_warned_of_with_its_line) {
+  const std::string alarm = kDevice + kStream + "[alarm a]\nto = +447700900123\n";
+  CHECK_TEXT(read(alarm + "text = \"Pump\"\n"),
+             "f:8: warning: `text` stands in quotes, and they are part of the value: remove them\n");
+  CHECK_TEXT(read(alarm + "text = Pump # comes later\n"),
+             "f:8: warning: `text` has a # or ; behind a blank, and what follows is part of the value: "
+             "give a comment its own line\n");
+  CHECK_EQ(errors.count(), 0);  // it may be meant
+  CHECK(read(alarm + "text = t\ndebounce = 20ms ;fast\n").find("f:9: warning: `debounce` has a # or ;") == 0);
+  for (const char* meant : {"Pump #3 is \"on\"", "#1; #2", "\"A\" and B", "\"", "5'"})
+    CHECK_TEXT(read(alarm + "text = " + meant + "\n"), "");
+}

@@ -93,6 +93,12 @@ struct Called {
   std::string code(const char* name) const { return std::string(state(name).code.view()); }
   bool acknowledged(const char* name) const { return state(name).last == Transition::acknowledged; }
 
+  std::string newest() const {  // its text
+    alignas(8) static std::uint8_t memory[kBlock];
+    const auto body = owner.queue().read_body(owner.index()[owner.index().size() - 1], memory);
+    return body.ok() ? std::string(body.value().event.text) : std::string{};
+  }
+
   Owner& owner;
   std::uint16_t port;
   bool safe = false;
@@ -198,6 +204,29 @@ TEST(owner_hooks_stop_spares_no_critical_alarm_and_never_the_last_contact) {
   CHECK_TEXT(at.answer(kAnna, "START"), "200");
   at.act(Ask::clear, "pump");
   CHECK_EQ(at.act(Ask::raise, "pump"), 1);
+}
+
+// What was changed within the minute of another reply is confirmed when that is over, once.
+TEST(owner_hooks_confirm_a_stop_that_came_within_a_minute_of_another_reply) {
+  Called at("confirm");
+  CHECK_TEXT(at.answer(kAnna, "STATUS"), "200");
+  CHECK_TEXT(at.newest(), "d: 2 alarms active: pump code " + at.code("pump") + ", other code " + at.code("other") + ", 4 alarm messages wait");
+  const std::size_t messages = at.owner.index().size();
+  CHECK_TEXT(at.answer(kAnna, "STOP"), "200");
+  CHECK_TEXT(at.answer(kAnna, "ACK " + at.code("pump")), "200");
+  CHECK_TEXT(at.answer(kAnna, "STATUS"), "200");
+  at.owner.reply_to_waiting(read_clocks().now);
+  CHECK_EQ(at.owner.index().size(), messages);
+  CHECK(at.owner.wake() <= read_clocks().now + Answerers::kReplyEvery);
+  at.owner.reply_to_waiting(read_clocks().now + Answerers::kReplyEvery);
+  CHECK_EQ(at.owner.index().size(), messages + 1);
+  CHECK_TEXT(at.newest(), "d: 2 alarms active: pump acknowledged, other code " + at.code("other") +
+                              ", 4 alarm messages wait; you are told of critical alarms only, send START to be told of all");
+  // A question changes nothing.
+  CHECK_TEXT(at.answer(kBen, "STATUS"), "200");
+  CHECK_TEXT(at.answer(kBen, "STATUS"), "200");
+  at.owner.reply_to_waiting(read_clocks().now + hours(1));
+  CHECK_EQ(at.owner.index().size(), messages + 2);
 }
 
 TEST(owner_hooks_take_a_list_as_far_as_it_may_go) {

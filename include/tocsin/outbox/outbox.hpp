@@ -312,6 +312,7 @@ class Outbox {
   bool is_older_news(const Entry& entry, const Event& event) const;
   void put_on_record(const Entry& entry, std::string_view reason, const Clocks& clocks);
   void put_doubt_on_record(const Entry& entry, const Clocks& clocks);
+  std::string_view who_stopped(const Entry& entry) const;
   void end(Entry& entry, State state, std::string_view uuid, std::string_view reason, const Clocks& clocks);
 
   Queue& queue_;
