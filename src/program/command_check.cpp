@@ -134,21 +134,65 @@ Status describe_device(const DeviceConfig& device, TextWriter& line) {
   return good;
 }
 
-// Adds to the texts of the two lines; complains of what is wrong.
-Exit check_state(const DeviceConfig& device, TextWriter& into) {
-  Exit exit = Exit::done;
+// What was found beside the text of the file; the first one says how the command ends.
+class Findings {
+ public:
+  explicit Findings(ConfigErrors& errors) : errors_(errors) {}
+  void look(const Status& found, std::uint32_t line, TextWriter& why, Exit exit = Exit::config) {
+    if (!found.ok()) {
+      errors_.add(line, why.view());
+      if (exit_ == Exit::done) exit_ = exit;
+    }
+    why.clear();
+  }
+  void warn(std::uint32_t line, TextWriter& why) {
+    if (!why.view().empty()) errors_.add(line, why.view(), ConfigErrors::Kind::warning);
+    why.clear();
+  }
+  Exit exit() const { return exit_; }
+
+ private:
+  ConfigErrors& errors_;
+  Exit exit_ = Exit::done;
+};
+
+void check_files(const StreamConfig& stream, Findings& findings) {
+  char token[kMaxToken];
+  char words[400];
+  TextWriter why(words);
+  findings.look(read_token(stream.token_file, token, why).status(), stream.line, why);
+  if (!stream.proxy_auth_file.empty())
+    findings.look(read_proxy_login(stream.proxy_auth_file, Span<char>{token, kMaxProxyLogin}, why).status(), stream.line, why);
+  ::explicit_bzero(token, sizeof token);
+  static char form_text[kMaxForm + 1];
+  RequestForm form;
+  if (stream.request == RequestKind::form) findings.look(read_request_body(stream, form_text, form, why), stream.line, why);
+  for (const RequestForm::Of of : {RequestForm::Of::code, RequestForm::Of::verification}) {
+    const std::string_view file = of == RequestForm::Of::code ? stream.auth_body : stream.verify_body;
+    if (!file.empty()) findings.look(read_code_body(stream, of, form_text, form, why), stream.line, why);
+  }
+  TlsContext authorities;
+  const Status opened = authorities.open({stream.ca_file, stream.crl_file, stream.pin_sha256, stream.client_cert_file,
+                                          stream.client_key_file});
+  if (!opened.ok()) why.text(authorities.problem());
+  findings.look(opened, stream.line, why);
+  Fd session;
+  const Status kept = stream.session_file.empty() ? Status{} : open_secret(stream.session_file, "session", {}, session, why);
+  findings.look(session.is_open() ? kept : Status{}, stream.line, why);  // one that is not there yet will be made
+  authorities.write_warning(why);
+  findings.warn(stream.line, why);
+}
+
+// Adds to the texts of the two lines.
+void check_state(const DeviceConfig& device, TextWriter& into, Findings& findings) {
   for (const bool of_device : {false, true}) {
     if (of_device && device.state_device.empty()) continue;
     char words[800];
     TextWriter line(words);
     const Status described = of_device ? describe_device(device, line) : describe_state(device, line);
-    if (!described.ok()) {
-      complain(line.view());
-      exit = Exit::cannot_create;
-    }
     into.text(into.view().empty() ? "" : "\n").text(line.view());
+    findings.look(described, 0, line, Exit::cannot_create);
   }
-  return exit;
 }
 
 }  // namespace
@@ -168,97 +212,40 @@ void write_remarks(const ConfigErrors& remarks, JsonWriter& json) {
   }
 }
 
-Exit check_configuration(const Call& call) {
-  // The file itself was found right.
-  for (std::size_t at = 0; !call.arguments.json && at < call.remarks.kept(); ++at) {
-    char words[600];
-    TextWriter line(words);
-    call.remarks.write(at, line);
+void complain_of(const ConfigErrors& remarks) {
+  char text[600];
+  for (std::size_t at = 0; at < remarks.kept(); ++at) {
+    TextWriter line(text);
+    remarks.write(at, line);
     complain(line.view());
   }
-  Exit exit = Exit::done;
+  if (!remarks.all_kept()) complain("and more mistakes: mend these first");
+}
+
+Exit check_configuration(const Call& call) {
+  // The file itself was found right.
+  Findings findings(call.remarks);
   tls_use_arena(in_place<TlsMemory>().bytes);
-  for (std::size_t i = 0; i < call.config.stream_count; ++i) {
-    char token[kMaxToken];
-    char words[400];
-    TextWriter why(words);
-    if (!read_token(call.config.streams[i].token_file, token, why).ok()) {
-      complain(why.view());
-      exit = Exit::config;
-    }
-    const std::string_view login_file = call.config.streams[i].proxy_auth_file;
-    why.clear();
-    if (!login_file.empty() && !read_proxy_login(login_file, Span<char>{token, kMaxProxyLogin}, why).ok()) {
-      complain(why.view());
-      exit = Exit::config;
-    }
-    ::explicit_bzero(token, sizeof token);
-    const StreamConfig& stream = call.config.streams[i];
-    static char form_text[kMaxForm + 1];
-    RequestForm form;
-    why.clear();
-    if (stream.request == RequestKind::form && !read_request_body(stream, form_text, form, why).ok()) {
-      complain(why.view());
-      exit = Exit::config;
-    }
-    for (const RequestForm::Of of : {RequestForm::Of::code, RequestForm::Of::verification}) {
-      const std::string_view file = of == RequestForm::Of::code ? stream.auth_body : stream.verify_body;
-      why.clear();
-      if (file.empty() || read_code_body(stream, of, form_text, form, why).ok()) continue;
-      complain(why.view());
-      exit = Exit::config;
-    }
-    TlsContext authorities;
-    if (!authorities.open({stream.ca_file, stream.crl_file, stream.pin_sha256, stream.client_cert_file,
-                           stream.client_key_file}).ok()) {
-      complain(authorities.problem());
-      exit = Exit::config;
-    }
-    why.clear();
-    Fd session;
-    if (!stream.session_file.empty() &&
-        !open_secret(stream.session_file, "session", {}, session, why).ok() && session.is_open()) {
-      complain(why.view());
-      exit = Exit::config;
-    }
-    why.clear();
-    authorities.write_warning(why);
-    if (!why.view().empty()) complain(why.view());
-  }
-  if (const std::string_view file = call.config.account.api_key_file; !file.empty()) {
-    char key[kMaxToken], problem[400];
-    TextWriter why(problem);
-    if (!read_api_key(file, key, why).ok()) {
-      complain(why.view());
-      exit = Exit::config;
-    }
-    ::explicit_bzero(key, sizeof key);
-  }
-  if (!call.config.webhook.secret_file.empty()) {
-    char secret[kMaxHookSecret], problem[400];
-    TextWriter why(problem);
-    if (!read_hook_secret(call.config.webhook.secret_file, secret, why).ok()) {
-      complain(why.view());
-      exit = Exit::config;
-    }
-    ::explicit_bzero(secret, sizeof secret);
-  }
+  for (std::size_t i = 0; i < call.config.stream_count; ++i) check_files(call.config.streams[i], findings);
+  char secret[kMaxToken > kMaxHookSecret ? kMaxToken : kMaxHookSecret], problem[400];
+  TextWriter why(problem);
+  if (const std::string_view file = call.config.account.api_key_file; !file.empty())
+    findings.look(read_api_key(file, secret, why).status(), 0, why);
+  if (const std::string_view file = call.config.webhook.secret_file; !file.empty())
+    findings.look(read_hook_secret(file, Span<char>{secret, kMaxHookSecret}, why).status(), 0, why);
+  ::explicit_bzero(secret, sizeof secret);
   static char memory[32'768];  // with kMaxConfigErrors warnings of 300 bytes, escaped
-  char words[1700];
-  TextWriter state(words);
-  const Exit usable = check_state(call.config.device, state);
-  if (exit == Exit::done) exit = usable;
-  char problem[400];
-  TextWriter control(problem);
-  if (!check_control_place(call.config.device.control, control).ok()) {
-    complain(control.text("; look at `control` in [device]").view());
-    if (exit == Exit::done) exit = Exit::config;
-  }
+  char words[1700], about[440];
+  TextWriter state(words), control(about);
+  check_state(call.config.device, state, findings);
+  const Status place = check_control_place(call.config.device.control, why);
+  if (!place.ok()) control.text(why.text("; look at `control` in [device]").view());
+  findings.look(place, 0, why);
   if (call.arguments.json) {
     JsonWriter json({memory, sizeof memory - 1});
     json.open_object();
     json.field("file", call.config_path);
-    json.field("good", exit == Exit::done);
+    json.field("good", findings.exit() == Exit::done);
     write_remarks(call.remarks, json);
     json.field("state", state.view());
     json.text_or_null("control", control.view());
@@ -272,18 +259,20 @@ Exit check_configuration(const Call& call) {
     json.close_array();
     json.close_object();
     print_json(json, memory);
-  } else if (exit == Exit::done) {
-    TextWriter out(memory);
-    out.text(call.config_path).text(": good\n").text(state.view()).text("\n");
-    for (std::size_t at = 0; at < call.config.alarm_count; ++at) {
-      const AlarmConfig& alarm = call.config.alarms[at];
-      if (alarm.ways.count < 2) continue;
-      write_ways(call.config, alarm.ways, ", then ", out.text("alarm ").text(alarm.name).text(" goes by "));
-      out.text("\n");
-    }
-    print(out.view());
+    return findings.exit();
   }
-  return exit;
+  complain_of(call.remarks);
+  if (findings.exit() != Exit::done) return findings.exit();
+  TextWriter out(memory);
+  out.text(call.config_path).text(": good\n").text(state.view()).text("\n");
+  for (std::size_t at = 0; at < call.config.alarm_count; ++at) {
+    const AlarmConfig& alarm = call.config.alarms[at];
+    if (alarm.ways.count < 2) continue;
+    write_ways(call.config, alarm.ways, ", then ", out.text("alarm ").text(alarm.name).text(" goes by "));
+    out.text("\n");
+  }
+  print(out.view());
+  return Exit::done;
 }
 
 }  // namespace tocsin

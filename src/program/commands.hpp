@@ -15,7 +15,7 @@ struct Call {
   const Config& config;
   std::string_view config_path;
   char** words;  // argv, to start anew with
-  const ConfigErrors& remarks;  // warnings of the configuration, which is good
+  ConfigErrors& remarks;  // warnings of the configuration, which is good
 };
 
 Exit run_daemon(const Call& call);
@@ -51,6 +51,7 @@ void complain_into_log(bool to_syslog);
 void complain_in_own_words();
 // "mistakes":[...],"warnings":[...] of what was said about a configuration.
 void write_remarks(const ConfigErrors& remarks, JsonWriter& json);
+void complain_of(const ConfigErrors& remarks);  // a line for each
 // The finished text of `json`, which was given all of `text` but its last byte, as one line.
 void print_json(JsonWriter& json, Span<char> text);
 

@@ -190,13 +190,7 @@ Exit with_configuration(const Arguments& arguments, char** words) {
       print_mistakes(path, errors);
       return Exit::config;
     }
-    char text[600];
-    for (std::size_t at = 0; at < errors.kept(); ++at) {
-      TextWriter line(text);
-      errors.write(at, line);
-      complain(line.view());
-    }
-    if (!errors.all_kept()) complain("and more mistakes: mend these first");
+    complain_of(errors);
     return Exit::config;
   }
   const Call call{arguments, file.config, path, words, errors};

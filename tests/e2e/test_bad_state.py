@@ -289,6 +289,23 @@ class Checked(Case):
         device.start()
         device.ok("check")  # it is there, and served
 
+    def test_every_finding_is_in_the_list_of_mistakes_with_the_line_of_its_section(self):
+        # `good` was false, and the list empty.
+        device = self.device(stream={"request_body": "/nowhere/body.json", "send_path": "/chat/"})
+        device.token_file.write_text("")
+        found = json.loads(device.run("check", "--json").out)
+        at = 1 + next(n for n, line in enumerate(device.config.read_text().splitlines()) if line.startswith("[stream"))
+        self.assertFalse(found["good"])
+        self.assertEqual([mistake["line"] for mistake in found["mistakes"]], [at, at], found)
+        for mistake, words in zip(found["mistakes"], (f"in {device.token_file}: the token is empty", "/nowhere/body.json")):
+            self.assertIn(words, mistake["text"])
+        said = device.run("check")
+        self.assertEqual([f"tocsin: {device.config}:{at}: {m['text']}" for m in found["mistakes"]], said.err.splitlines())
+        device.write_config(device={"control": device.folder / "none" / "deeper" / "control", "state": "/dev/null"})
+        device.token_file.write_text("token\n")
+        found = json.loads(device.run("check", "--json").out)
+        self.assertEqual([mistake["line"] for mistake in found["mistakes"]], [0, 0], found)
+
     def test_state_that_cannot_be_used(self):
         for state, shown in (
             ("file", "ot a directory"),
