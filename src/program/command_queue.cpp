@@ -15,8 +15,7 @@
 namespace tocsin {
 namespace {
 
-// Why each stream and each class does not send at this moment, as the owner says; empty when nobody owns the
-// queue.
+// Why each stream and each class does not send at this moment, as the owner says. To be asked when there is one.
 class Reasons {
  public:
   explicit Reasons(const Config& config) {
@@ -24,14 +23,15 @@ class Reasons {
     request.ask = Ask::reasons;
     const auto reply = call_control(config.device.control, request, seconds(2), memory_);
     running_ = reply.ok();
+    is_there_ = reply.code() != Code::not_found;
     if (reply.ok()) text_ = reply.value().out;
   }
   std::string_view of(std::string_view stream) const {
-    if (!running_) return "no daemon is running";
     std::string_view said;
     return line_of(stream, said) ? said : "the stream is not in the running configuration";
   }
   bool running() const { return running_; }
+  std::string_view why_not() const { return is_there_ ? "the daemon cannot be asked" : "no daemon is running"; }
   // Empty while something is left of its budget.
   std::string_view of(Class cls) const {
     char words[24];
@@ -69,7 +69,7 @@ class Reasons {
     return line_of(name, said) ? said : std::string_view{};
   }
 
-  bool running_ = false;
+  bool running_ = false, is_there_ = false;
   std::string_view text_;
   std::uint8_t memory_[kMaxControlReply];
 };
@@ -115,6 +115,10 @@ std::string_view reason_of(const Call& call, const Reader& reader, const Reader:
   const std::string_view recorded = message.state.reason;
   if (ended(message.state.state))
     return no_receipt(call.config, message, reader.queue().on_ms(read_clocks().now), room);
+  if (!reasons.running()) {
+    TextWriter words(room);
+    return words.text(recorded).text(recorded.empty() ? "" : "; ").text(reasons.why_not()).view();
+  }
   // What it waits for now comes before what its last record tells.
   if (where == Where::in_files && !reasons.of_files().empty()) return reasons.of_files();
   const Event& event = message.body.event;

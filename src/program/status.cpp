@@ -44,6 +44,24 @@ unsigned kept_files(const Config& config, const Owner* owner) {
   return owner != nullptr ? owner->kept_files() : KeptAside::find_in(config.device.state);
 }
 
+// Without an owner: what the newest message that waits for the stream has on record.
+std::string_view last_known(const Queue& queue, const Index& index, std::string_view stream) {
+  constexpr std::size_t kMostLooks = 64;  // each reads two records
+  alignas(8) static std::uint8_t body_memory[kBlock], state_memory[kBlock];
+  std::size_t looks = 0;
+  for (std::size_t at = index.size(); at > 0 && looks < kMostLooks; --at) {
+    const Entry& entry = index[at - 1];
+    if (ended(entry.state)) continue;
+    ++looks;
+    const auto body = queue.read_body(entry, body_memory);
+    const auto state = queue.read_state(entry, state_memory);
+    if (body.ok() && state.ok() && !state.value().reason.empty() &&
+        stream_at(body.value().event.stream, state.value().way) == stream)
+      return state.value().reason;
+  }
+  return {};
+}
+
 void write_json(const Config& config, const Queue& queue, const Index& index, const Queue::Found& found,
                 const Owner* owner, const Clocks& clocks, TextWriter& into) {
   static char text[12'288];
@@ -120,6 +138,8 @@ void write_json(const Config& config, const Queue& queue, const Index& index, co
       json.field("requests", sender.requests());
       json.field("gap_ms", static_cast<std::uint64_t>(sender.gap().count));
       json.field("segments_today", owner->segments_used(config.streams[i].name, clocks.now));
+    } else {
+      json.text_or_null("reason", last_known(queue, index, config.streams[i].name));
     }
     json.close_object();
   }
@@ -243,6 +263,8 @@ void write_status(const Config& config, const Queue& queue, const Index& index, 
             .text(" segments of the day");
       if (!sender.reason().empty()) into.text("\n         ").text(sender.reason());
       if (!sender.receipts_reason().empty()) into.text("\n         delivery status: ").text(sender.receipts_reason());
+    } else if (const std::string_view known = last_known(queue, index, config.streams[i].name); !known.empty()) {
+      into.text("\n         its last answer: ").text(known);
     }
     into.text("\n");
   }

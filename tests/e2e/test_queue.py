@@ -58,7 +58,22 @@ class Queue(Case):
         self.assertRegex(shown, r"attempt 1: came to nothing: .*403")
         self.assertRegex(shown, r"\n +now: waits: .*403.*tocsin token set sms")
         device.stop()
-        self.assertIn("now: waits: no daemon is running", device.ok("queue", "show", identifier).out)
+        self.assertIn("now: waits: 403: Forbidden; no daemon is running", device.ok("queue", "show", identifier).out)
+
+    def test_last_answer_is_told_when_no_daemon_runs_any_more(self):
+        # It said "no daemon is running", and not that the token is wrong.
+        device = self.device(self.service())
+        device.write_token("another-token")
+        device.start()
+        [identifier] = device.send("x")
+        device.log.wait("stream sms held")
+        device.stop()
+        for words in (("queue", "show", identifier), ("queue", "list")):
+            self.assertRegex(device.ok(*words).out, "40[13]: Not authenticated.*; no daemon is running\n")
+        self.assertRegex(device.message(identifier)["reason"], "40[13]: Not authenticated.*; no daemon is running$")
+        self.assertRegex(device.ok("status").out, "\n         its last answer: 40[13]: Not authenticated")
+        [stream] = device.status()["streams"]
+        self.assertRegex(stream["reason"], "^40[13]: Not authenticated")
 
     def test_message_that_was_being_sent_when_the_daemon_was_killed_is_said_once(self):
         # One line of the log had "it may have arrived" twice.

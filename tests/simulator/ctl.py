@@ -6,7 +6,7 @@
              [--recipient PHONE] [--text PART] [--path PATH] [--at-least MESSAGES]
   ctl.py DIR rules | clear [NUMBER] | actions
   ctl.py DIR report [--expect FILE] [--most COPIES] [--json]
-  ctl.py DIR messages | reset | token TOKEN... | key KEY... | reply FROM TEXT | hold [stall|refuse] [--drop] | resume | close | ping
+  ctl.py DIR messages | reset | token TOKEN... | key KEY... | reply FROM TEXT... | hold [stall|refuse] [--drop] | resume | close | ping
   ctl.py DIR wait N [SECONDS]
 
 report exits with 1 if a message of FILE (ids or texts, one a line) was lost, or one was accepted more than
@@ -30,7 +30,7 @@ def value(text):
 
 
 def parse_rule(words):
-    parser = argparse.ArgumentParser(prog="ctl.py DIR rule")
+    parser = argparse.ArgumentParser(prog="ctl.py DIR rule", epilog="ctl.py actions lists the actions with their parameters")
     parser.add_argument("action")
     parser.add_argument("parameters", nargs="*")
     for name, kind in (("count", int), ("skip", int), ("p", float), ("seed", int)):
@@ -97,19 +97,50 @@ def report(directory, words):
     return status
 
 
+# What stands behind each command that has no parser of its own.
+USES = {
+    **dict.fromkeys(("rules", "messages", "reset", "resume", "close", "ping"), ""),
+    "clear": "[NUMBER]", "token": "TOKEN...", "key": "KEY...", "reply": "FROM TEXT...", "wait": "N [SECONDS]",
+    "hold": "[stall|refuse] [--drop]",
+}
+
+
+class WrongUse(Exception):
+    pass
+
+
+def number(text, kind=int):
+    try:
+        return kind(text)
+    except ValueError:
+        raise WrongUse(f"{text} is no number") from None
+
+
+def check_use(name, rest):
+    if name not in USES:
+        raise WrongUse(f"there is no command {name}: {', '.join(sorted([*USES, 'rule', 'report', 'actions']))}")
+    uses = USES[name].split()
+    least = sum(not use.startswith("[") for use in uses)
+    if len(rest) < least or (len(rest) > len(uses) and "..." not in USES[name]):
+        raise WrongUse(f"write ctl.py DIR {name} {USES[name]}".rstrip())
+
+
 def main(words):
     if words == ["actions"] or words[1:] == ["actions"]:
         return print_actions()
-    if len(words) < 2 or words[0] in ("-h", "--help"):
-        print(__doc__.strip())
-        return 64
+    if not {"-h", "--help", "help"}.isdisjoint(words[:2]):
+        return print(__doc__.strip())
+    if len(words) < 2:
+        raise WrongUse("write ctl.py DIR COMMAND, DIR as simulator.py has it; ctl.py --help lists the commands")
     directory, name, rest = words[0], words[1], words[2:]
     if name == "report":
         return report(directory, rest)
+    if name != "rule":
+        check_use(name, rest)
     if name == "rule":
         answer = command(directory, "rule", rule=parse_rule(rest))
     elif name == "clear":
-        answer = command(directory, "clear", rule=int(rest[0]) if rest else None)
+        answer = command(directory, "clear", rule=number(rest[0]) if rest else None)
     elif name == "token":
         answer = command(directory, "token", tokens=rest)
     elif name == "key":
@@ -120,8 +151,8 @@ def main(words):
         how = [word for word in rest if word != "--drop"]
         answer = command(directory, "hold", how=how[0] if how else "stall", drop="--drop" in rest)
     elif name == "wait":
-        seconds = float(rest[1]) if len(rest) > 1 else 30
-        answer = command(directory, "wait", seconds + 10, distinct=int(rest[0]), seconds=seconds)
+        seconds = number(rest[1], float) if len(rest) > 1 else 30
+        answer = command(directory, "wait", seconds + 10, distinct=number(rest[0]), seconds=seconds)
     else:
         answer = command(directory, name)
     rows = answer.get("messages", answer.get("rules"))
@@ -133,5 +164,10 @@ def main(words):
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
-    except (CommandFailed, ValueError, OSError, IndexError) as error:
+    except WrongUse as error:
+        print(f"ctl.py: {error}", file=sys.stderr)
+        sys.exit(64)
+    except OSError as error:
+        sys.exit(f"ctl.py: {error.filename or ''}: {error.strerror}")
+    except (CommandFailed, ValueError) as error:
         sys.exit(f"ctl.py: {error}")

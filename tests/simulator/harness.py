@@ -40,7 +40,7 @@ def command(directory, name, timeout=10, **arguments):
                     raise CommandFailed("the service ended")
                 answer += data
     except OSError as error:
-        raise CommandFailed(f"no service on {directory}: {error}") from None
+        raise CommandFailed(f"no service runs on {directory} ({error.strerror or error}): is that its --dir?") from None
     finally:
         if folder is not None:
             os.close(folder)

@@ -134,7 +134,9 @@ class Rule:
 
     def __init__(self, source):
         if not isinstance(source, dict) or source.get("do") not in ACTIONS:
-            raise ValueError(f"no such action: {source.get('do') if isinstance(source, dict) else source!r}")
+            raise ValueError(
+                f"no such action: {source.get('do') if isinstance(source, dict) else source!r}; there are {', '.join(ACTIONS)}"
+            )
         self.source = source
         self.do = source["do"]
         self.slot, known, _ = ACTIONS[self.do]

@@ -29,6 +29,8 @@ def tearDownModule():
 
 
 class Plain(WithService):
+    options = ("--no-default-sender",)  # the strictest reading
+
     def test_accepted_message_is_answered_as_recorded_answers_are(self):
         answer = self.send("a", "b", to=(ANNA, BEN))
         self.assertEqual((answer.status, answer.end), (200, "open"))
@@ -174,6 +176,38 @@ class Plain(WithService):
                 else:
                     self.assertEqual(answer.json(), expected)
         self.assertEqual(self.accepted(), [])
+
+    def test_wrong_use_is_told_in_one_line_with_what_to_write(self):
+        uses = [
+            ("ctl.py", "reply", "write ctl.py DIR reply FROM TEXT..."),
+            ("ctl.py", "wait many", "many is no number"),
+            ("ctl.py", "wait", "write ctl.py DIR wait N [SECONDS]"),
+            ("ctl.py", "token", "write ctl.py DIR token TOKEN..."),
+            ("ctl.py", "frobnicate", "there is no command frobnicate: actions, clear"),
+            ("ctl.py", "rule nonsense", "no such action: 'nonsense'; there are accept, status"),
+            ("ctl.py", "report --expect /nowhere", "/nowhere: No such file"),
+            ("simulator.py", f"--port {self.service.port}", "cannot listen on 127.0.0.1:"),
+            ("simulator.py", "--cert bogus", "there is no such certificate"),
+            ("simulator.py", "--form x", "write --form /PATH=FILE"),
+            ("simulator.py", "--rules /nowhere", "/nowhere"),
+            ("simulator.py", "--certs /proc/nowhere", "certificates cannot be made there"),
+        ]
+        for program, words, said in uses:
+            with self.subTest(words=words):
+                own = [self.service.directory] if program == "ctl.py" else ["--dir", os.path.join(WORK.name, "wrong")]
+                if program == "simulator.py" and "--certs" not in words:
+                    own += ["--certs", CERTIFICATES]
+                done = subprocess.run([sys.executable, os.path.join(HERE, program), *own, *words.split()],
+                                      capture_output=True, text=True, timeout=30, check=False)
+                self.assertNotEqual(done.returncode, 0)
+                self.assertIn(said, done.stderr.splitlines()[-1])
+                self.assertNotIn("Traceback", done.stderr)
+        shown = subprocess.run([sys.executable, os.path.join(HERE, "ctl.py"), self.service.directory, "--help"],
+                               capture_output=True, text=True, check=False)
+        self.assertEqual((shown.returncode, shown.stdout.splitlines()[0]), (0, "Commands to a running simulator."))
+        gone = subprocess.run([sys.executable, os.path.join(HERE, "ctl.py"), WORK.name, "report"],
+                              capture_output=True, text=True, check=False)
+        self.assertIn("is that its --dir?", gone.stderr)
 
     def test_bad_phone_and_sender_are_refused_alone(self):
         answer = self.send("a", "b", to=("0770", ANNA)).json()
@@ -339,6 +373,13 @@ class OneTimeCodes(WithService):
         answer = self.ask("/otp/auth/", recipient_phone="07700900123").json()
         self.assertEqual((answer["status"], "phone" in answer["message"]), (False, True))
         self.assertEqual(self.service.messages(), [])
+
+
+class DefaultSender(WithService):
+    def test_message_without_a_sender_has_that_of_the_stream(self):
+        message = {"internal_id": "a", "recipient_phone": ANNA, "message_content": "t"}
+        self.assertEqual(self.client().ask(post("/simple_send/", json.dumps({"messages": [message]}))).status, 200)
+        self.assertEqual(self.accepted(), ["a"])
 
 
 class FreePath(WithService):

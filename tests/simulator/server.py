@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The listener and its connections: TLS, HTTP/1.1 in, framed answers out, one thread for each connection."""
 
+import os
 import select
 import socket
 import ssl
@@ -27,6 +28,8 @@ class Ended(Exception):
 
 
 def tls_context(certificates, name, version):
+    if not os.path.exists(f"{certificates}/{name}.pem"):
+        raise ValueError(f"--cert {name}: there is no such certificate in {certificates}; --help lists them")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version, context.maximum_version = VERSIONS[version]
     context.load_cert_chain(f"{certificates}/{name}.pem", f"{certificates}/{name}.key")
@@ -36,7 +39,10 @@ def tls_context(certificates, name, version):
 def listening_socket(host, port):
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((host, port))
+    try:
+        listener.bind((host, port))
+    except (OSError, OverflowError) as error:
+        raise ValueError(f"cannot listen on {host}:{port}: {error}") from None
     return listener
 
 

@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 
@@ -42,7 +43,9 @@ def arguments():
     parser.add_argument(
         "--form", action="append", help="PATH=FILE: a path where the body of FILE, filled in, is one message"
     )
-    parser.add_argument("--default-sender", help="messages may leave out their sender")
+    parser.add_argument("--default-sender", default="DEFAULT", help="of messages without a sender (default: DEFAULT)")
+    parser.add_argument("--no-default-sender", action="store_const", const=None, dest="default_sender",
+                        help="a message without a sender is refused (422)")
     parser.add_argument(
         "--keep-tokens", action="store_true", help="write tokens into requests.jsonl as received"
     )
@@ -55,7 +58,11 @@ def arguments():
 
 
 def forms_of(options):
-    return {path: Form(file) for path, _, file in (form.partition("=") for form in options.form or ())}
+    forms = [form.partition("=") for form in options.form or ()]
+    for path, _, file in forms:
+        if not path.startswith("/") or not file:
+            raise ValueError(f"--form {path}: write --form /PATH=FILE")
+    return {path: Form(file) for path, _, file in forms}
 
 
 def main():
@@ -67,6 +74,7 @@ def main():
         with open(options.rules, encoding="utf-8") as file:
             for line in filter(str.strip, file):
                 rules.add(json.loads(line))
+    forms = forms_of(options)
     os.makedirs(options.dir, exist_ok=True)
     os.chdir(options.dir)
     lock = open("lock", "w")  # noqa: SIM115  held for the life of the process
@@ -80,7 +88,7 @@ def main():
         signal.signal(number, lambda *_: ended.set())
     journal = Journal(".")
     service = Service(
-        journal, options.token or ["test-token"], options.default_sender, options.free_path or (), forms_of(options),
+        journal, options.token or ["test-token"], options.default_sender, options.free_path or (), forms,
         options.api_key or ["test-key"],
     )
     server = Server(
@@ -109,4 +117,11 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except OSError as error:
+        sys.exit(f"simulator: {error}")
+    except subprocess.CalledProcessError:
+        sys.exit("simulator: certificates cannot be made there (certs.sh): is the directory writable, and openssl installed?")
+    except (ValueError, OverflowError) as error:
+        sys.exit(f"simulator: {error}")

@@ -49,6 +49,12 @@ def main():
     parser.add_argument("--header", action="append", default=[], metavar="NAME: VALUE")
     parser.add_argument("values", nargs="*", metavar="NAME=VALUE")
     words = parser.parse_intermixed_args()
+    place = urllib.parse.urlsplit(words.url)
+    if place.scheme != "http" or not place.hostname:
+        parser.error(f"{words.url}: write http://ADDRESS:PORT/PATH, as [webhook] has them")
+    for what, between, written in (("NAME=VALUE", "=", words.values), ("--header 'NAME: VALUE'", ":", words.header)):
+        if wrong := next((one for one in written if between not in one), None):
+            parser.error(f"{wrong}: write {what}")
     values = dict(LIKELY[words.kind], **dict(value.split("=", 1) for value in words.values))
     headers = {name.strip(): value.strip() for name, value in (h.split(":", 1) for h in words.header)}
     status, _ = call(words.url, values, words.form, headers)
@@ -57,4 +63,7 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except OSError as error:
+        sys.exit(f"webhook.py: {sys.argv[1]} cannot be called: {error}")
