@@ -5,74 +5,15 @@
 
 #include "port/linux/clock.hpp"
 #include "src/program/commands.hpp"
-#include "src/program/control.hpp"
 #include "src/program/in_place.hpp"
 #include "src/program/memory_list.hpp"
+#include "src/program/message_life.hpp"
 #include "src/program/owner.hpp"
 #include "src/program/reader.hpp"
-#include "tocsin/base/crc32.hpp"
+#include "src/program/reasons.hpp"
 
 namespace tocsin {
 namespace {
-
-// Why each stream and each class does not send at this moment, as the owner says. To be asked when there is one.
-class Reasons {
- public:
-  explicit Reasons(const Config& config) {
-    ControlRequest request;
-    request.ask = Ask::reasons;
-    const auto reply = call_control(config.device.control, request, seconds(2), memory_);
-    running_ = reply.ok();
-    is_there_ = reply.code() != Code::not_found;
-    if (reply.ok()) text_ = reply.value().out;
-  }
-  std::string_view of(std::string_view stream) const {
-    std::string_view said;
-    return line_of(stream, said) ? said : "the stream is not in the running configuration";
-  }
-  bool running() const { return running_; }
-  std::string_view why_not() const { return is_there_ ? "the daemon cannot be asked" : "no daemon is running"; }
-  // Empty while something is left of its budget.
-  std::string_view of(Class cls) const {
-    char words[24];
-    return line_of(TextWriter(words).text("[class ").text(word(cls)).text("]").view());
-  }
-  // The same of its stream's, and its phone's, in segments.
-  std::string_view of_segments(const Event& event, std::string_view stream, const Phone& phone) const {
-    const bool critical = event.cls == Class::critical || event.alarm == kSelfAlarm;
-    for (const bool of_phone : {false, true}) {
-      char words[kMaxName + 40];
-      TextWriter name(words);
-      name.text("[segments ").text(stream);
-      const auto digits = parse_number(phone.view());
-      if (of_phone) name.text(" ").number(phone_hash(digits.ok() ? digits.value() : 0));
-      const std::string_view said = line_of(name.text(critical ? " critical]" : "]").view());
-      if (!said.empty()) return said;
-    }
-    return {};
-  }
-  // Of a message that is in the files, while the daemon has none; of any other, while the medium fails.
-  std::string_view of_files() const { return line_of("[files]"); }
-  std::string_view of_medium() const { return line_of("[medium]"); }
-
- private:
-  bool line_of(std::string_view name, std::string_view& said) const {
-    std::string_view rest = text_;
-    while (!rest.empty()) {
-      said = take_until(rest, '\n');
-      if (take_until(said, '\t') == name) return true;
-    }
-    return false;
-  }
-  std::string_view line_of(std::string_view name) const {
-    std::string_view said;
-    return line_of(name, said) ? said : std::string_view{};
-  }
-
-  bool running_ = false, is_there_ = false;
-  std::string_view text_;
-  std::uint8_t memory_[kMaxControlReply];
-};
 
 enum class Where : std::uint8_t { in_files, in_memory };  // of a daemon, and nowhere else
 
@@ -185,57 +126,6 @@ void write_when(const Stamp& stamp, TextWriter& into) {
   }
   into.text(" (start ").number(stamp.boot).text(", up ").number(stamp.clocks.now.ms / 1000).text(" s)");
 }
-
-// What the files still have of the life of one message after it was queued, step by step. A turn copies the last
-// one: what is the same twice is told once.
-class Life {
- public:
-  Life(const Reader& reader, std::uint32_t number, std::string_view id)
-      : reader_(reader), count_(reader.find(id) == number ? reader.queue().find_life(number, steps_) : 0) {}
-  bool next() {
-    while (at_ < count_) {
-      const auto record = reader_.queue().read_life(steps_[at_++], memory_);
-      if (!record.ok()) continue;
-      const auto state = decode_message_state(record.value().payload);
-      if (!state.ok()) continue;
-      const std::uint32_t hash = crc32(0, record.value().payload);
-      if (hash == hash_) continue;
-      hash_ = hash;
-      before_ = sends_;
-      sends_ = state.value().sends;
-      is_again_ = state.value().reopened && (!step_.reopened || ended(step_.state));
-      goes_on_ = (state.value().closed & ~closed_) != 0;
-      closed_ = state.value().closed;
-      step_ = state.value();
-      return true;
-    }
-    return false;
-  }
-  const MessageState& step() const { return step_; }
-  // Somebody asked for it, which was no sending.
-  bool is_by_hand() const { return !ended(step_.state) && step_.reason == Outbox::kByHand; }
-  // What happened, in words; the service's own behind it.
-  std::string_view what() const {
-    if (ended(step_.state)) return word(step_.state);
-    if (is_again_ || is_by_hand()) return "waits again";
-    if (goes_on_) return "goes on by its next stream";
-    if (sends_ > before_ && step_.reason.empty()) return "is being sent";
-    if (sends_ < before_ || (sends_ == 0 && step_.attempts > 0)) return "came to nothing";
-    return step_.attempts == 0 ? "waits" : "not known to have arrived";
-  }
-
- private:
-  const Reader& reader_;
-  Queue::LifeStep steps_[100];
-  std::size_t count_;
-  std::size_t at_ = 0;
-  std::uint32_t hash_ = 0;
-  std::uint8_t sends_ = 0, before_ = 0;
-  std::uint8_t closed_ = 0;
-  bool is_again_ = false, goes_on_ = false;
-  MessageState step_;
-  alignas(8) std::uint8_t memory_[kBlock];
-};
 
 void write_life(Life& life, JsonWriter& json) {
   json.open_array("life");

@@ -59,15 +59,10 @@ class ConfigReader {
   void begin_named(const IniItem& item, T (&all)[kMost], std::uint8_t& count);
   void end_section();
   void key(const IniItem& item);
-  void check_surroundings(const Key& key, const IniItem& item);
   void value(const Key& key, const IniItem& item);
-  void device_value(const IniItem& item, const Value& value);
-  void stream_value(const IniItem& item, const Value& value);
-  void alarm_value(const IniItem& item, const Value& value);
-  void class_value(const IniItem& item, const Value& value);
-  void hook_value(const IniItem& item, const Value& value);
-  void account_value(const IniItem& item, const Value& value);
-  void begin_single(const IniItem& item, std::uint32_t& first_line);
+  void reference(const Key& key, const IniItem& item);
+  void api_url(const Value& value);
+  void begin_single(const IniItem& item, std::uint32_t& first_line, void* target);
   void end_hook();
 
   bool in_self() const {
@@ -82,13 +77,13 @@ class ConfigReader {
   ConfigErrors& errors_;
   PendingReferences pending_;
   Section section_ = Section::none;
+  void* target_ = nullptr;  // what its values are kept in
   bool began_ = false;  // a section, known or not
   std::uint32_t section_line_ = 0;
   std::uint32_t device_line_ = 0;
   std::uint32_t hook_line_ = 0;
   std::uint32_t account_line_ = 0;
   bool type_is_known_ = false;  // of this stream
-  std::size_t class_ = 0;                      // of this section
   std::uint32_t class_line_[kClasses] = {};
   std::uint8_t overflow_ = 0;           // kinds whose limit was reported, a bit each
   std::uint32_t seen_[kKeyCount] = {};  // line of each key in this section
@@ -105,9 +100,9 @@ void ConfigReader::begin_section(const IniItem& item) {
   switch (section) {
     case Section::none: return complain_of_section(item.word, item.line, errors_);
     case Section::cls: return begin_class(item);
-    case Section::device: return begin_single(item, device_line_);
-    case Section::webhook: return begin_single(item, hook_line_);
-    case Section::account: return begin_single(item, account_line_);
+    case Section::device: return begin_single(item, device_line_, &config_.device);
+    case Section::webhook: return begin_single(item, hook_line_, &config_.webhook);
+    case Section::account: return begin_single(item, account_line_, &config_.account);
     case Section::stream: section_ = section; return begin_named(item, config_.streams, config_.stream_count);
     case Section::contact:
       section_ = section;
@@ -124,7 +119,7 @@ void ConfigReader::begin_section(const IniItem& item) {
 }
 
 // There is one such section, and it has no name.
-void ConfigReader::begin_single(const IniItem& item, std::uint32_t& first_line) {
+void ConfigReader::begin_single(const IniItem& item, std::uint32_t& first_line, void* target) {
   if (!item.rest.empty()) {
     Complaint complaint{errors_, item.line};
     complaint.text("[").text(item.word).text("] takes no name: write [").text(item.word).text("]");
@@ -136,6 +131,7 @@ void ConfigReader::begin_single(const IniItem& item, std::uint32_t& first_line) 
     return;
   }
   first_line = item.line;
+  target_ = target;
   section_ = find_section(item.word);
 }
 
@@ -147,14 +143,15 @@ void ConfigReader::begin_class(const IniItem& item) {
         ": write [class critical], [class warning] or [class info]");
     return;
   }
-  class_ = static_cast<std::size_t>(cls.value());
-  if (class_line_[class_] != 0) {
+  const auto at = static_cast<std::size_t>(cls.value());
+  if (class_line_[at] != 0) {
     Complaint complaint{errors_, item.line};
     complaint.text("a second section [class ").text(item.rest).text("], the first is on line ");
-    complaint.number(class_line_[class_]).text(": make one of them");
+    complaint.number(class_line_[at]).text(": make one of them");
     return;
   }
-  class_line_[class_] = item.line;
+  class_line_[at] = item.line;
+  target_ = &config_.rules.of[at];
   section_ = Section::cls;
 }
 
@@ -198,6 +195,7 @@ void ConfigReader::begin_named(const IniItem& item, T (&all)[kMost], std::uint8_
   all[count] = T{};
   all[count].name = item.rest;
   all[count].line = item.line;
+  target_ = &all[count];
   ++count;
 }
 
@@ -231,6 +229,7 @@ void ConfigReader::end_section() {
   if (section_ == Section::webhook) return end_hook();
   if (section_ != Section::stream) return;
   StreamConfig& stream = config_.streams[config_.stream_count - 1];
+  stream.undelivered_line = line_of("undelivered_after");
   check_needs("proxy_auth_file", "proxy");
   check_needs("client_cert_file", "client_key_file");
   check_needs("client_key_file", "client_cert_file");
@@ -301,60 +300,58 @@ void ConfigReader::key(const IniItem& item) {
   }
 }
 
-// Elsewhere they would be no part of the value. In a text "Pump #3" is likelier than a comment.
-void ConfigReader::check_surroundings(const Key& key, const IniItem& item) {
-  const std::string_view written = item.rest;
-  const bool is_text = key.name == "text" || key.name == "clear_text";
-  const char first = written.front();
-  const bool quoted = (first == '"' || first == '\'') && written.size() > 1 && written.back() == first;
-  bool comment = false;
-  for (std::size_t at = 1; at < written.size(); ++at) {
-    const bool blank_behind = at + 1 == written.size() || written[at + 1] == ' ';
-    comment |= (written[at] == '#' || written[at] == ';') && written[at - 1] == ' ' && (blank_behind || !is_text);
-  }
-  if (!quoted && !comment) return;
-  Complaint{errors_, item.line, ConfigErrors::Kind::warning}.code(key.name).text(
-      quoted ? " stands in quotes, and they are part of the value: remove them"
-             : " has a # or ; behind a blank, and what follows is part of the value: give a comment its own line");
-}
-
 void ConfigReader::value(const Key& key, const IniItem& item) {
-  check_surroundings(key, item);
   const Value value{key.name, item.rest, item.line, errors_};
-  switch (section_) {
-    case Section::device: return device_value(item, value);
-    case Section::stream: return stream_value(item, value);
-    case Section::contact: pending_.phones[config_.contact_count - 1] = {item.rest, item.line}; return;
-    case Section::group: pending_.members[config_.group_count - 1] = {item.rest, item.line}; return;
-    case Section::alarm: return alarm_value(item, value);
-    case Section::cls: return class_value(item, value);
-    case Section::webhook: return hook_value(item, value);
-    case Section::account: return account_value(item, value);
-    case Section::none: return;
+  value.warn_of_surroundings();
+  void* const place = static_cast<char*>(target_) + key.at;
+  auto& text = *static_cast<std::string_view*>(place);
+  auto& number = *static_cast<std::uint16_t*>(place);
+  auto& small = *static_cast<std::uint8_t*>(place);
+  switch (key.as) {
+    case As::reference: return reference(key, item);
+    case As::path: return value.path(kMaxPath, text);
+    case As::control: return value.path(kMaxControlPathBytes, text);
+    case As::duration: {
+      const Bounds& bounds = kBounds[static_cast<std::size_t>(key.range)];
+      return value.duration_or(bounds.or_word, bounds.least, bounds.most, *static_cast<Millis*>(place));
+    }
+    case As::device_name: return value.device_name(text);
+    case As::queue_size: return value.queue_size(*static_cast<std::uint32_t*>(place));
+    case As::country_code: return value.country_code(text);
+    case As::stream_type: {
+      const std::size_t before = errors_.count();
+      value.stream_type(*static_cast<StreamType*>(place));
+      type_is_known_ = errors_.count() == before;
+      return;
+    }
+    case As::service: return value.service(*static_cast<Service*>(place));
+    case As::base_url: return value.base_url(*static_cast<StreamConfig*>(place));
+    case As::api_url: return api_url(value);
+    case As::url_path: return value.url_path(text);
+    case As::request_kind: return value.request_kind(*static_cast<RequestKind*>(place));
+    case As::event: return value.event(text);
+    case As::variables: return value.variables(*static_cast<Places*>(place));
+    case As::sender: return value.sender(text);
+    case As::pins: return value.pins(text);
+    case As::proxy: return value.proxy(*static_cast<StreamConfig*>(place));
+    case As::max_segments: return value.max_segments(small);
+    case As::yes_or_no: return value.yes_or_no(*static_cast<bool*>(place));
+    case As::segment_size: return value.segment_size(*static_cast<Reference*>(place));
+    case As::segments: return value.segments(number);
+    case As::percent: return value.percent(90, small);
+    case As::gpio: return value.gpio(text);
+    case As::level: return value.level(*static_cast<Level*>(place));
+    case As::message_class: return value.message_class(*static_cast<Class*>(place));
+    case As::on_unknown: return value.on_unknown(*static_cast<OnUnknown*>(place));
+    case As::limit: return value.limit(number);
+    case As::listen: return value.listen(*static_cast<HookConfig*>(place));
+    case As::field_name: return value.field_name(text);
   }
 }
 
-void ConfigReader::class_value(const IniItem& item, const Value& value) {
-  ClassRules& rules = config_.rules.of[class_];
-  if (item.word == "expire") return value.duration_or("never", minutes(1), hours(365 * 24), rules.expire);
-  if (item.word == "on_unknown") return value.on_unknown(rules.on_unknown);
-  if (item.word == "per_hour") return value.limit(rules.per_hour);
-  if (item.word == "per_day") return value.limit(rules.per_day);
-}
-
-void ConfigReader::hook_value(const IniItem& item, const Value& value) {
-  HookConfig& hook = config_.webhook;
-  if (item.word == "listen") return value.listen(hook);
-  if (item.word == "path") return value.url_path(hook.path);
-  if (item.word == "header") return value.field_name(hook.header);
-  if (item.word == "secret_file") return value.path(kMaxPath, hook.secret_file);
-}
-
-void ConfigReader::account_value(const IniItem& item, const Value& value) {
+void ConfigReader::api_url(const Value& value) {
   AccountConfig& account = config_.account;
-  if (item.word == "api_key_file") return value.path(kMaxPath, account.api_key_file);
-  if (item.word == "replies_every") return value.duration_or("off", seconds(10), hours(1), account.replies_every);
-  StreamConfig address;  // of api_url
+  StreamConfig address;
   address.host = account.host;
   address.path_prefix = account.path_prefix;
   value.base_url(address);
@@ -363,85 +360,22 @@ void ConfigReader::account_value(const IniItem& item, const Value& value) {
   account.path_prefix = address.path_prefix;
 }
 
-void ConfigReader::device_value(const IniItem& item, const Value& value) {
-  DeviceConfig& device = config_.device;
-  if (item.word == "name") return value.device_name(device.name);
-  if (item.word == "state") return value.path(kMaxPath, device.state);
-  if (item.word == "state_device") return value.path(kMaxPath, device.state_device);
-  if (item.word == "control") return value.path(kMaxControlPathBytes, device.control);
-  if (item.word == "queue_size") return value.queue_size(device.queue_bytes);
-  if (item.word == "history")
-    return value.duration_or("unlimited", hours(1), hours(3650 * 24), device.history);
-  if (item.word == "country_code") return value.country_code(device.country_code);
-}
-
-void ConfigReader::stream_value(const IniItem& item, const Value& value) {
-  StreamConfig& stream = config_.streams[config_.stream_count - 1];
-  if (item.word == "type") {
-    const std::size_t before = errors_.count();
-    value.stream_type(stream.type);
-    type_is_known_ = errors_.count() == before;
-    return;
-  }
-  if (item.word == "service") return value.service(stream.service);
-  if (item.word == "send_path") return value.url_path(stream.send_path);
-  if (item.word == "auth_path") return value.url_path(stream.auth_path);
-  if (item.word == "verify_path") return value.url_path(stream.verify_path);
-  if (item.word == "auth_body") return value.path(kMaxPath, stream.auth_body);
-  if (item.word == "verify_body") return value.path(kMaxPath, stream.verify_body);
-  if (item.word == "request") return value.request_kind(stream.request);
-  if (item.word == "request_body") return value.path(kMaxPath, stream.request_body);
-  if (item.word == "event") return value.event(stream.event);
-  if (item.word == "variables") return value.variables(stream.variables);
-  if (item.word == "base_url") return value.base_url(stream);
-  if (item.word == "token_file") return value.path(kMaxPath, stream.token_file);
-  if (item.word == "sender") return value.sender(stream.sender);
-  if (item.word == "max_segments") return value.max_segments(stream.sms.max_segments);
-  if (item.word == "transliterate") return value.yes_or_no(stream.sms.transliterate);
-  if (item.word == "segments_per_day") return value.segments(stream.segments_per_day);
-  if (item.word == "recipient_segments_per_day") return value.segments(stream.recipient_segments_per_day);
-  if (item.word == "critical_reserve") return value.percent(90, stream.critical_reserve);
-  if (item.word == "segment_size") return value.segment_size(stream.sms.reference);
-  if (item.word == "proxy") return value.proxy(stream);
-  if (item.word == "proxy_auth_file") return value.path(kMaxPath, stream.proxy_auth_file);
-  if (item.word == "ca_file") return value.path(kMaxPath, stream.ca_file);
-  if (item.word == "crl_file") return value.path(kMaxPath, stream.crl_file);
-  if (item.word == "pin_sha256") return value.pins(stream.pin_sha256);
-  if (item.word == "client_cert_file") return value.path(kMaxPath, stream.client_cert_file);
-  if (item.word == "client_key_file") return value.path(kMaxPath, stream.client_key_file);
-  if (item.word == "session_file") return value.path(kMaxPath, stream.session_file);
-  if (item.word == "timeout") return value.duration(seconds(5), minutes(5), stream.timeout);
-  if (item.word == "retry_min") return value.duration(seconds(1), hours(24), stream.retry_min);
-  if (item.word == "retry_max") return value.duration(seconds(1), hours(24), stream.retry_max);
-  if (item.word == "fallback_after") return value.duration(seconds(10), hours(7 * 24), stream.fallback_after);
-  if (item.word == "undelivered_after") {
-    stream.undelivered_line = item.line;
-    return value.duration_or("off", seconds(10), hours(7 * 24), stream.undelivered_after);
-  }
-  if (item.word == "status_for") return value.duration_or("off", minutes(1), hours(30 * 24), stream.status_for);
-}
-
-void ConfigReader::alarm_value(const IniItem& item, const Value& value) {
+void ConfigReader::reference(const Key& key, const IniItem& item) {
+  const PendingReferences::Reference written{item.rest, item.line};
+  if (section_ == Section::contact) pending_.phones[config_.contact_count - 1] = written;
+  if (section_ == Section::group) pending_.members[config_.group_count - 1] = written;
+  if (section_ != Section::alarm) return;
   AlarmConfig& alarm = config_.alarms[config_.alarm_count - 1];
   PendingReferences::OfAlarm& pending = pending_.alarms[config_.alarm_count - 1];
-  const PendingReferences::Reference reference{item.rest, item.line};
-  if (item.word == "gpio") return value.gpio(alarm.gpio);
-  if (item.word == "active") return value.level(alarm.active);
-  if (item.word == "debounce") return value.duration(milliseconds(0), seconds(10), alarm.debounce);
-  if (item.word == "class") return value.message_class(alarm.cls);
-  if (item.word == "stream") pending.stream = reference;
-  if (item.word == "to") {
+  if (key.name == "stream") {
+    pending.stream = written;
+  } else if (key.name == "to") {
     alarm.to = item.rest;
-    pending.to = reference;
-  }
-  if (item.word == "text") {
-    alarm.text = item.rest;
-    pending.text = reference;
-    check_placeholders(item.rest, alarm, item.line, errors_);
-  }
-  if (item.word == "clear_text") {
-    alarm.clear_text = item.rest;
-    pending.clear_text = reference;
+    pending.to = written;
+  } else {
+    const bool clear = key.name == "clear_text";
+    (clear ? alarm.clear_text : alarm.text) = item.rest;
+    (clear ? pending.clear_text : pending.text) = written;
     check_placeholders(item.rest, alarm, item.line, errors_);
   }
 }

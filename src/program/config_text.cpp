@@ -14,6 +14,22 @@ bool all_digits(std::string_view text) {
 
 }  // namespace
 
+// Elsewhere they would be no part of the value. In a text "Pump #3" is likelier than a comment.
+void Value::warn_of_surroundings() const {
+  const bool is_text = key == "text" || key == "clear_text";
+  const char first = written.front();
+  const bool quoted = (first == '"' || first == '\'') && written.size() > 1 && written.back() == first;
+  bool comment = false;
+  for (std::size_t at = 1; at < written.size(); ++at) {
+    const bool blank_behind = at + 1 == written.size() || written[at + 1] == ' ';
+    comment |= (written[at] == '#' || written[at] == ';') && written[at - 1] == ' ' && (blank_behind || !is_text);
+  }
+  if (!quoted && !comment) return;
+  Complaint{errors, line, ConfigErrors::Kind::warning}.code(key).text(
+      quoted ? " stands in quotes, and they are part of the value: remove them"
+             : " has a # or ; behind a blank, and what follows is part of the value: give a comment its own line");
+}
+
 // 3GPP TS 23.040 9.1.2.5: eleven septets, or the digits of a number.
 void Value::sender(std::string_view& into) const {
   if (written.size() > kMaxSender) {
