@@ -304,20 +304,20 @@ void ConfigReader::value(const Key& key, const IniItem& item) {
   const Value value{key.name, item.rest, item.line, errors_};
   value.warn_of_surroundings();
   void* const place = static_cast<char*>(target_) + key.at;
-  auto& text = *static_cast<std::string_view*>(place);
-  auto& number = *static_cast<std::uint16_t*>(place);
-  auto& small = *static_cast<std::uint8_t*>(place);
+  auto* const text = static_cast<std::string_view*>(place);
+  auto* const number = static_cast<std::uint16_t*>(place);
+  auto* const small = static_cast<std::uint8_t*>(place);
   switch (key.as) {
     case As::reference: return reference(key, item);
-    case As::path: return value.path(kMaxPath, text);
-    case As::control: return value.path(kMaxControlPathBytes, text);
+    case As::path: return value.path(kMaxPath, *text);
+    case As::control: return value.path(kMaxControlPathBytes, *text);
     case As::duration: {
       const Bounds& bounds = kBounds[static_cast<std::size_t>(key.range)];
       return value.duration_or(bounds.or_word, bounds.least, bounds.most, *static_cast<Millis*>(place));
     }
-    case As::device_name: return value.device_name(text);
+    case As::device_name: return value.device_name(*text);
     case As::queue_size: return value.queue_size(*static_cast<std::uint32_t*>(place));
-    case As::country_code: return value.country_code(text);
+    case As::country_code: return value.country_code(*text);
     case As::stream_type: {
       const std::size_t before = errors_.count();
       value.stream_type(*static_cast<StreamType*>(place));
@@ -327,25 +327,25 @@ void ConfigReader::value(const Key& key, const IniItem& item) {
     case As::service: return value.service(*static_cast<Service*>(place));
     case As::base_url: return value.base_url(*static_cast<StreamConfig*>(place));
     case As::api_url: return api_url(value);
-    case As::url_path: return value.url_path(text);
+    case As::url_path: return value.url_path(*text);
     case As::request_kind: return value.request_kind(*static_cast<RequestKind*>(place));
-    case As::event: return value.event(text);
+    case As::event: return value.event(*text);
     case As::variables: return value.variables(*static_cast<Places*>(place));
-    case As::sender: return value.sender(text);
-    case As::pins: return value.pins(text);
+    case As::sender: return value.sender(*text);
+    case As::pins: return value.pins(*text);
     case As::proxy: return value.proxy(*static_cast<StreamConfig*>(place));
-    case As::max_segments: return value.max_segments(small);
+    case As::max_segments: return value.max_segments(*small);
     case As::yes_or_no: return value.yes_or_no(*static_cast<bool*>(place));
     case As::segment_size: return value.segment_size(*static_cast<Reference*>(place));
-    case As::segments: return value.segments(number);
-    case As::percent: return value.percent(90, small);
-    case As::gpio: return value.gpio(text);
+    case As::segments: return value.segments(*number);
+    case As::percent: return value.percent(90, *small);
+    case As::gpio: return value.gpio(*text);
     case As::level: return value.level(*static_cast<Level*>(place));
     case As::message_class: return value.message_class(*static_cast<Class*>(place));
     case As::on_unknown: return value.on_unknown(*static_cast<OnUnknown*>(place));
-    case As::limit: return value.limit(number);
+    case As::limit: return value.limit(*number);
     case As::listen: return value.listen(*static_cast<HookConfig*>(place));
-    case As::field_name: return value.field_name(text);
+    case As::field_name: return value.field_name(*text);
   }
 }
 
