@@ -81,6 +81,6 @@ const char* word(Code code);
 #define TRY_LET(name, call)                                    \
   const auto name##_result_ = (call);                          \
   if (!name##_result_.ok()) return name##_result_.status();    \
-  const auto name = name##_result_.value()
+  const auto& name = name##_result_.value()
 
 }  // namespace tocsin
