@@ -84,6 +84,8 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+TextWriter::TextWriter(Span<char> into) : into_(into), size_(0), cut_(false) {}
+
 TextWriter& TextWriter::text(std::string_view text) {
   if (cut_) return *this;  // a later, shorter piece would leave a hole in the middle
   std::size_t n = into_.size() - size_;

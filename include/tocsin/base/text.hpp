@@ -90,7 +90,7 @@ class FixedText {
 // Formats into a caller's buffer. What does not fit is cut off and remembered: cut() tells.
 class TextWriter {
  public:
-  explicit TextWriter(Span<char> into) : into_(into) {}
+  [[gnu::noinline]] explicit TextWriter(Span<char> into);
 
   TextWriter& text(std::string_view text);
   TextWriter& text(const char* literal);  // measured when it is written: half the code where it is called
@@ -107,8 +107,8 @@ class TextWriter {
 
  private:
   Span<char> into_;
-  std::size_t size_ = 0;
-  bool cut_ = false;
+  std::size_t size_;
+  bool cut_;
 };
 
 }  // namespace tocsin
