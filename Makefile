@@ -55,8 +55,8 @@ SHIP_FLAGS   = $(CORE) $(WARN) -Os -g --param max-inline-insns-size=1 -fno-async
 CHECK_FLAGS := $(CORE) $(WARN) -O1 -g $(SANITIZER) $(CHECK_CPP)
 CHECK_CXX   ?= $(CXX)
 # What only code outside the portable layers sees: the folders beside it, and Mbed TLS.
-OUTER      := -I. $(TLS_CPP) $(OUTER_EXTRA)
-OUTER_TEST := -I. -Itests $(TLS_CPP) $(OUTER_EXTRA)
+OUTER      := -I. $(TLS_CPP)
+OUTER_TEST := -I. -Itests $(TLS_CPP)
 
 # ---- what is built ---------------------------------------------------------------------------------------
 # Every object exists twice: as shipped, in $(SHIP), and for tests, with sanitizers where there are some, in $(CHECK).

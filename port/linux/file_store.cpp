@@ -298,7 +298,7 @@ Status open_store_device(std::string_view path, Access access, StoreFile (&into)
   if (access == Access::read) first.reset(::open(spelled.c_str(), O_RDONLY | O_CLOEXEC));
   if (!first.is_open()) return last_error();
   std::uint64_t size = static_cast<std::uint64_t>(about.st_size);
-  if (is_block && ::ioctl(first.number(), BLKGETSIZE64, &size) != 0) return last_error();
+  if (is_block && control(first.number(), BLKGETSIZE64, &size) != 0) return last_error();
   const std::uint64_t half = size / 2 < kMaxCapacity ? size / 2 / kBlock * kBlock : kMaxCapacity;
   if (half < kLeastStore) {
     why.text("it is smaller than ").number(2 * kLeastStore / 1024).text(" KiB");

@@ -53,13 +53,13 @@ Result<Flash> look_at_volume(int fd, const struct stat& device, FlashUse use, Te
   ubi_set_vol_prop_req property{};
   property.property = UBI_VOL_PROP_DIRECT_WRITE;
   property.value = 1;
-  if (use == FlashUse::write && ::ioctl(fd, UBI_IOCSETVOLPROP, &property) != 0) return last_error();
+  if (use == FlashUse::write && control(fd, UBI_IOCSETVOLPROP, &property) != 0) return last_error();
   return flash;
 }
 
 Result<Flash> look_at_chip(int fd, TextWriter& why) {
   mtd_info_user chip{};
-  if (::ioctl(fd, MEMGETINFO, &chip) != 0) return last_error();
+  if (control(fd, MEMGETINFO, &chip) != 0) return last_error();
   if (chip.type != MTD_NORFLASH && chip.type != MTD_RAM) {
     why.text("it is flash with bad blocks (NAND): attach UBI to it, make a volume, and name that, as /dev/ubi0_0");
     return Code::bad_value;
@@ -75,13 +75,13 @@ Result<Flash> look_at_chip(int fd, TextWriter& why) {
 Status erase(int fd, const Flash& flash, std::uint64_t group) {
   int done;
   if (flash.kind == Flash::Kind::ubi) {
-    const auto block = static_cast<std::int32_t>(group);
-    done = ::ioctl(fd, UBI_IOCEBER, &block);  // back when it is erased: what was there does not come again
+    auto block = static_cast<std::int32_t>(group);
+    done = control(fd, UBI_IOCEBER, &block);  // back when it is erased: what was there does not come again
   } else {
     erase_info_user block{};
     block.start = static_cast<std::uint32_t>(group * flash.group_bytes);
     block.length = flash.group_bytes;
-    done = ::ioctl(fd, MEMERASE, &block);
+    done = control(fd, MEMERASE, &block);
   }
   return done == 0 ? Status{} : last_error();
 }

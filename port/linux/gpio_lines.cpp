@@ -17,13 +17,6 @@ constexpr std::uint32_t kKeptEdges = 256;
 constexpr std::int64_t kMaxDebounceMs = 3'600'000;  // fits the kernel's 32 bits of microseconds
 static_assert(kMaxLineName == GPIO_MAX_NAME_SIZE - 1);
 
-// glibc declares the request as unsigned long, musl as int.
-template <typename Request>
-Request second_parameter(int (*)(int, Request, ...));
-int control(int fd, unsigned long request, void* argument) {
-  return ::ioctl(fd, static_cast<decltype(second_parameter(::ioctl))>(request), argument);
-}
-
 Fd open_chip(unsigned number) {
   char memory[32];
   TextWriter path{memory};

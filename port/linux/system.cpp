@@ -2,6 +2,7 @@
 #include "port/linux/system.hpp"
 
 #include <fcntl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace tocsin {
@@ -23,6 +24,17 @@ Path::Path(std::string_view text) {
 }
 
 int open_path(const char* path, int flags) { return ::openat(AT_FDCWD, path, flags); }
+
+int control(int fd, unsigned long request, void* argument) {
+  return static_cast<int>(::syscall(SYS_ioctl, fd, request, argument));
+}
+
+// faccessat(2) of a C library forks where the kernel is older than 5.8, which does not know AT_EACCESS.
+bool may_write_in(const char* folder) {
+  constexpr int kMode = W_OK | X_OK;
+  const long now = ::syscall(SYS_faccessat2, AT_FDCWD, folder, kMode, AT_EACCESS);
+  return now == 0 || (errno == ENOSYS && ::access(folder, kMode) == 0);
+}
 
 Status write_whole(int fd, Bytes from) {
   while (!from.empty()) {

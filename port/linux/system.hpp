@@ -58,6 +58,10 @@ inline Status last_error() { return {Code::io, errno}; }
 Status open_file(std::string_view path, Fd& into);
 // open(2). That of musl asks for FD_CLOEXEC a second time, for kernels before 2.6.23.
 int open_path(const char* path, int flags);
+// ioctl(2), without what musl's does for kernels before 5.6 on 32-bit machines: none of these requests needs it.
+int control(int fd, unsigned long request, void* argument);
+// Whether files can be made in this folder, by who this process acts as. errno says why not.
+bool may_write_in(const char* folder);
 
 // All of `from`, short writes and EINTR continued. May wait: for files. Errors: io.
 Status write_whole(int fd, Bytes from);

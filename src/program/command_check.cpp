@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -67,9 +66,7 @@ Status describe_state(const DeviceConfig& device, TextWriter& line) {
   }
   const Path path{folder};
   struct statfs kind = {};
-  struct statvfs room = {};
-  if (::faccessat(AT_FDCWD, path.c_str(), W_OK | X_OK, AT_EACCESS) != 0 || ::statfs(path.c_str(), &kind) != 0 ||
-      ::statvfs(path.c_str(), &room) != 0) {
+  if (!may_write_in(path.c_str()) || ::statfs(path.c_str(), &kind) != 0) {
     const Status failure = last_error();
     if (!is_there) line.text("cannot be made in ").text(folder).text(": ");
     write_errno(failure.detail(), line);
@@ -91,7 +88,7 @@ Status describe_state(const DeviceConfig& device, TextWriter& line) {
   } else {
     line.text("a file system of type 0x").hex(type);
   }
-  const std::uint64_t free = std::uint64_t{room.f_bavail} * room.f_frsize;
+  const std::uint64_t free = std::uint64_t{kind.f_bavail} * static_cast<std::uint64_t>(kind.f_frsize);
   line.text(", ");
   write_size(free, line);
   line.text(" free");

@@ -129,7 +129,7 @@ Status check_control_place(std::string_view path, TextWriter& why) {
   std::string_view folder = folder_of(path);
   if (::stat(Path{folder}.c_str(), &info) != 0 && errno == ENOENT) folder = folder_of(folder);  // open() makes one
   if (folder.empty()) folder = path.front() == '/' ? "/" : ".";
-  if (::faccessat(AT_FDCWD, Path{folder}.c_str(), W_OK | X_OK, AT_EACCESS) == 0) return {};
+  if (may_write_in(Path{folder}.c_str())) return {};
   return failed(why, "cannot make the control socket ", path, last_error());
 }
 

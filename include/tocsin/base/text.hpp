@@ -90,12 +90,13 @@ class FixedText {
 // Formats into a caller's buffer. What does not fit is cut off and remembered: cut() tells.
 class TextWriter {
  public:
+  // Both are called, not copied to each of the hundreds of places: 8 KB of program.
   [[gnu::noinline]] explicit TextWriter(Span<char> into);
 
   TextWriter& text(std::string_view text);
   TextWriter& text(const char* literal);  // measured when it is written: half the code where it is called
   TextWriter& character(char c) { return text({&c, 1}); }
-  TextWriter& number(std::uint64_t value);
+  [[gnu::noinline]] TextWriter& number(std::uint64_t value);
   TextWriter& number(std::uint64_t value, unsigned min_digits);
   TextWriter& signed_number(std::int64_t value);
   TextWriter& hex(std::uint64_t value, unsigned min_digits = 1);
