@@ -12,6 +12,7 @@ Index entries;
 void fill(std::initializer_list<std::uint32_t> numbers) {
   entries.clear();
   for (const std::uint32_t number : numbers) CHECK(entries.find_or_add(number) != nullptr);
+  entries.settle();
 }
 }  // namespace
 
@@ -46,6 +47,7 @@ TEST(index_new_entry_in_an_old_place_is_empty) {
   entries.find(3)->sends = 3;
   entries.find(3)->lost = true;
   CHECK_EQ(entries.find_or_add(2)->sends, 0);
+  entries.settle();
   CHECK_EQ(entries.find(3)->sends, 3);
   entries.forget_unless([](const Entry& entry) { return entry.number != 3; });
   CHECK_EQ(entries.find_or_add(4)->sends, 0);
@@ -71,18 +73,20 @@ TEST(index_added_in_runs_is_the_same_as_a_set) {
   entries.clear();
   for (unsigned step = 0; step < 2000; ++step) {
     check::at("step=%u", step);
-    const std::uint32_t first = 1 + below(3000), run = 1 + below(9);
+    const std::uint32_t first = 1 + below(3000), run = 1 + below(step % 7 == 0 ? 200 : 9);
     for (std::uint32_t number = first; number < first + run; ++number) {
       CHECK_EQ(entries.find_or_add(number)->number, number);
       model.insert(number);
     }
+    if (below(3) > 0) continue;
+    entries.settle();
     if (step % 97 == 0) {
       const std::uint32_t kept = 2 + below(5);
       entries.forget_unless([kept](const Entry& entry) { return entry.number % kept != 0; });
       for (auto at = model.begin(); at != model.end();)
         at = *at % kept == 0 ? model.erase(at) : std::next(at);
     }
-    if (step % 501 == 500) {
+    if (step % 101 == 100) {
       entries.clear();
       model.clear();
     }
@@ -101,6 +105,17 @@ TEST(index_that_is_full_takes_no_more_and_stays_as_it_is) {
   CHECK(entries.find_or_add(2) != nullptr);
   CHECK_EQ(entries.size(), kMaxMessages);
   CHECK_EQ(entries[kMaxMessages - 1].number, 2 * kMaxMessages);
+}
+
+TEST(index_that_becomes_full_in_front_of_others_takes_no_more_and_is_ordered) {
+  entries.clear();
+  for (std::uint32_t number = 5000; number < 5000 + kMaxMessages - 9; ++number) entries.find_or_add(number);
+  for (std::uint32_t number = 10; number < 19; ++number) CHECK_EQ(entries.find_or_add(number)->number, number);
+  CHECK(entries.find_or_add(19) == nullptr);
+  CHECK_EQ(entries.find_or_add(18)->number, 18);
+  CHECK_EQ(entries.size(), kMaxMessages);
+  for (std::size_t at = 0; at < 9; ++at) CHECK_EQ(entries[at].number, 10 + at);
+  for (std::size_t at = 9; at < kMaxMessages; ++at) CHECK_EQ(entries[at].number, 5000 + at - 9);
 }
 
 TEST(index_entry_is_as_small_as_the_header_says) { CHECK_EQ(sizeof(Entry), 64); }

@@ -27,19 +27,34 @@ Entry* Index::find(std::uint32_t number) {
   return at < size_ && entries()[at].number == number ? &entries()[at] : nullptr;
 }
 
+// Found again in the order of the blocks, most follow each other, but a block may have been found before those that it
+// follows: then there is a hole behind next_ for the many that come before what it brought.
 Entry* Index::find_or_add(std::uint32_t number) {
-  // Found again in the order of the blocks, most follow each other, not all of them behind the newest.
   const bool follows = next_ > 0 && next_ <= size_ && entries()[next_ - 1].number < number &&
-                       (next_ == size_ || entries()[next_].number >= number);
+                       (next_ == size_ || entries()[next_ + hole_].number >= number);
+  if (!follows) settle();
   const std::size_t at = follows ? next_ : position(number);
-  next_ = at + 1;
-  if (at < size_ && entries()[at].number == number) return &entries()[at];
+  if (at < size_ && entries()[at + hole_].number == number) {
+    settle();
+    next_ = at + 1;
+    return &entries()[at];
+  }
   if (size_ == kMaxMessages) return nullptr;
-  if (at < size_) std::memmove(&entries()[at + 1], &entries()[at], (size_ - at) * sizeof(Entry));
+  if (at < size_ && hole_ == 0) {
+    hole_ = kMaxMessages - size_ < kMostHole ? kMaxMessages - size_ : kMostHole;
+    std::memmove(&entries()[at + hole_], &entries()[at], (size_ - at) * sizeof(Entry));
+  }
+  if (at < size_) --hole_;
   ++size_;
+  next_ = at + 1;
   entries()[at] = Entry{};
   entries()[at].number = number;
   return &entries()[at];
+}
+
+void Index::settle() {
+  if (hole_ != 0) std::memmove(&entries()[next_], &entries()[next_ + hole_], (size_ - next_) * sizeof(Entry));
+  hole_ = 0;
 }
 
 std::uint16_t StreamNames::ways_of(std::string_view streams) {

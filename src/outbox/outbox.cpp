@@ -30,7 +30,7 @@ void Outbox::load(const Clocks& clocks) {
     const Doubt doubt = entry.doubt;
     if (doubt == Doubt::ended || (doubt == Doubt::echo && ended(entry.state)))
       put_doubt_on_record(entry, clocks);
-    begin_ways(entry);
+    if (entry.closed != 0) begin_ways(entry);  // else the first is open
     if (ended(entry.state)) continue;
     entry.repeat = entry.sends > 0 || entry.reopened;
     // The run before may have sent it once without a record, unless each of its sendings asks for one.

@@ -57,7 +57,7 @@ void Outbox::load_segments(const Clocks& clocks) {
   const std::uint64_t now_ms = queue_.on_ms(clocks.now);
   alignas(8) std::uint8_t scratch[kBlock];
   char memory[kMaxSentText];
-  for (std::size_t at = 0; at < index_.size(); ++at) {
+  for (std::size_t at = 0; segments_.any() && at < index_.size(); ++at) {
     Entry& entry = index_[at];
     const SegmentLimits* limits = segments_.find(stream_of(entry));
     // A start counts a copy that is on no record (load): as a rule there was none.

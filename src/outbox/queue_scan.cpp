@@ -173,6 +173,7 @@ Status Queue::scan(unsigned which, const FileHead& head, BadBlocks policy, Scan&
       return bytes.status();
     }
   }
+  index_.settle();
   return {};
 }
 

@@ -97,8 +97,10 @@ class Index {
     const std::size_t at = position(number);
     return at < size_ ? &entries()[at] : nullptr;
   }
-  // The entry of a number, made when absent. nullptr: kMaxMessages are in use.
+  // The entry of a number, made when absent. nullptr: kMaxMessages are in use. Where some were not added behind all others,
+  // nothing but this is called before settle().
   Entry* find_or_add(std::uint32_t number);
+  void settle();
   // Removes the entries that `keep` says no to; the others move together.
   template <typename Keep>
   void forget_unless(Keep keep) {
@@ -110,7 +112,7 @@ class Index {
       }
     size_ = to;
   }
-  void clear() { size_ = 0; }
+  void clear() { size_ = hole_ = 0; }
 
  private:
   std::size_t position(std::uint32_t number) const;  // of the first entry that is not below
@@ -120,6 +122,8 @@ class Index {
 
   std::size_t size_ = 0;
   std::size_t next_ = 0;  // behind the one that find_or_add() gave last; a guess, wherever entries went
+  static constexpr std::size_t kMostHole = 64;
+  std::size_t hole_ = 0;  // places at next_ that are free: what follows lies so much further on
   alignas(Entry) unsigned char memory_[kMaxMessages * sizeof(Entry)];  // never touched before it is used
 };
 

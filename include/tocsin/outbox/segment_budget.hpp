@@ -49,6 +49,7 @@ class SegmentBudgets {
 
   // Forgets all that was spent. kMaxStreams at most.
   void configure(Span<const SegmentLimits> streams);
+  bool any() const { return count_ > 0; }                 // any limits
   const SegmentLimits* find(std::uint32_t stream) const;  // nullptr: it has no limits
 
   // `on_s`: how long the device has been on. Whether a message may go, beside others that take so many segments of the
