@@ -8,7 +8,7 @@ using namespace tocsin;
 namespace {
 
 constexpr std::string_view kNoDigits = "it has no digits";
-constexpr std::string_view kCharacter = "only digits, spaces and + - . / ( ) may stand in a number";
+constexpr std::string_view kCharacter = "write one number, of digits, spaces and + - . / ( )";
 constexpr std::string_view kPlus = "one + may stand in front, and nowhere else";
 constexpr std::string_view kNational =
     "a national number begins with 0: write it with its country code, as +44..., or set country_code in [device]";

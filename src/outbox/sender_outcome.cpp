@@ -216,7 +216,7 @@ void Sender::hold(std::uint16_t status, std::string_view reason, const Clocks& c
     words.text(". Set the token again (tocsin token set ")
         .text(settings_.name)
         .text(") or look at the stream's allowed IPs");
-  if (status == 404 || status == 405) words.text(". Look at base_url of this stream");
+  if (status == 404 || status == 405) words.text(". Look at base_url and send_path of this stream");
   batch_limit_ =
       1;  // enough to ask again, for years if need be; each message of a request may cost two records
   limit_after_ = 0;

@@ -257,7 +257,7 @@ Exit Parser::argument(std::string_view word) {
 // Nothing is sent by `tocsin text`: there the words may come as they are, as with echo.
 Exit Parser::text(std::string_view word) {
   if (text_given_ && (known_->command != Command::text || into_.text_from_stdin))
-    return usage("a second TEXT, ", word, ": put the whole text in quotes");
+    return usage("a second TEXT, ", word, ": put the whole text in quotes, and --to before a phone");
   if (!text_given_) {
     text_given_ = true;
     into_.text_from_stdin = word == "-" && !plain_;

@@ -58,7 +58,9 @@ std::string_view reason_of(const Call& call, const Reader& reader, const Reader:
     return no_receipt(call.config, message, reader.queue().on_ms(read_clocks().now), room);
   if (!reasons.running()) {
     TextWriter words(room);
-    return words.text(recorded).text(recorded.empty() ? "" : "; ").text(reasons.why_not()).view();
+    const bool half_sent = recorded.empty() && message.state.sends > 0 && !reasons.is_there();
+    const std::string_view known = half_sent ? "tocsin ended while it was being sent" : recorded;
+    return words.text(known).text(known.empty() ? "" : "; ").text(reasons.why_not()).view();
   }
   // What it waits for now comes before what its last record tells.
   if (where == Where::in_files && !reasons.of_files().empty()) return reasons.of_files();

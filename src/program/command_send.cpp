@@ -93,6 +93,7 @@ Exit as_owner(const Call& call, const ControlRequest& request, bool& met_owner) 
     if (exit == Exit::done && !handed_over) {
       exit = owner.outcome(posted.pushed.first_number, posted.count);
       owner.write_outcome(posted, exit, why);
+      if (!owner.decided(posted)) why.text("; nothing sends until `tocsin run` does");
     }
   }
   owner.close(kCloseWithin);

@@ -85,7 +85,7 @@ Exit set_token(const Call& call) {
   if (!size.ok()) {
     why.text("cannot read ").text(call.arguments.token_file).text(": ");
     write_errno(size.status().detail(), why);
-    complain(why.view());
+    complain(why.text(": name the file that holds the token, or - for stdin").view());
     return Exit::bad_data;
   }
   const std::string_view given{raw, size.value()};

@@ -24,6 +24,12 @@ void Value::warn_of_surroundings() const {
     const bool blank_behind = at + 1 == written.size() || written[at + 1] == ' ';
     comment |= (written[at] == '#' || written[at] == ';') && written[at - 1] == ' ' && (blank_behind || !is_text);
   }
+  for (std::size_t at = 1; is_text && at < written.size(); ++at)
+    if (written[at - 1] == '\\' && written[at] == 'n') {
+      Complaint{errors, line, ConfigErrors::Kind::warning}.code(key).text(
+          " has \\n, and that is sent as it stands: a text of the configuration is one line");
+      return;
+    }
   if (!quoted && !comment) return;
   Complaint{errors, line, ConfigErrors::Kind::warning}.code(key).text(
       quoted ? " stands in quotes, and they are part of the value: remove them"

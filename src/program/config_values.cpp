@@ -171,6 +171,9 @@ void Value::phone(std::string_view country_code, Phone& into) const {
 void Value::gpio(std::string_view& into) const {
   if (parse_gpio_spec(written).ok()) {
     into = written;
+    if (parse_number(written).ok())
+      Complaint{errors, line, ConfigErrors::Kind::warning}.code(written).text(
+          " is taken for the name of a line: write gpiochip0:").text(written).text(" if that is meant");
     return;
   }
   Complaint complaint{errors, line};

@@ -19,7 +19,7 @@ struct Value {
   std::uint32_t line;
   ConfigErrors& errors;
 
-  void warn_of_surroundings() const;  // quotes, and a comment behind the value
+  void warn_of_surroundings() const;  // quotes, a comment behind the value, a \n
   void device_name(std::string_view& into) const;
   void path(std::size_t longest, std::string_view& into) const;
   void queue_size(std::uint32_t& into) const;

@@ -325,6 +325,10 @@ void Owner::write_outcome(const Posted& posted, Exit exit, TextWriter& into) con
   if (entry != nullptr && !ended(entry->state)) {
     const Millis wait = budget_wait(entry->cls, read_clocks().now);
     if (wait.count > 0) write_budget_spent(entry->cls, wait, into.text(": "));
+    if (entry->in_flight && !told) {
+      into.text(": its request has no answer yet");
+      told = true;
+    }
     if (outbox_.segments_free_at(*entry, read_clocks().now) > read_clocks().now)
       into.text(": its stream or its phone has had its segments of the day; see segments_per_day");
   }

@@ -98,7 +98,12 @@ std::size_t Owner::find_alarm(std::string_view name, TextWriter& why) const {
     why.text("the daemon raises [alarm self] by itself, when something is wrong with the device: use another alarm");
     return kNotFound;
   }
-  if (at == kNotFound) why.text("there is no [alarm ").text(name).text("] in the configuration");
+  if (at != kNotFound) return at;
+  std::string_view names[kMaxAlarms];
+  for (std::size_t n = 0; n < config_->alarm_count; ++n) names[n] = config_->alarms[n].name;
+  const std::string_view near = nearest(name, {names, config_->alarm_count});
+  why.text("there is no [alarm ").text(name).text("] in the configuration: ");
+  near.empty() ? why.text("add it, or name another one") : why.text("did you mean `").text(near).text("`?");
   return at;
 }
 

@@ -13,6 +13,7 @@ class Reasons {
  public:
   explicit Reasons(const Config& config);
   bool running() const { return running_; }
+  bool is_there() const { return is_there_; }  // though it may not answer
   // When it is not running: why nobody can be asked.
   std::string_view why_not() const { return is_there_ ? "the daemon cannot be asked" : "no daemon is running"; }
   // Of what is asked when it is running; empty: nothing is in the way.

@@ -166,7 +166,7 @@ std::string_view phone_problem(std::string_view written, std::string_view countr
   switch (read(written, country_code, phone)) {
     case Problem::none: break;
     case Problem::nothing: return "it has no digits";
-    case Problem::character: return "only digits, spaces and + - . / ( ) may stand in a number";
+    case Problem::character: return "write one number, of digits, spaces and + - . / ( )";
     case Problem::plus: return "one + may stand in front, and nowhere else";
     case Problem::national:
       return "a national number begins with 0: write it with its country code, as +44..., or set country_code in [device]";

@@ -75,6 +75,19 @@ class Queue(Case):
         [stream] = device.status()["streams"]
         self.assertRegex(stream["reason"], "^40[13]: Not authenticated")
 
+    def test_wait_that_ends_while_a_request_is_under_way_says_so_then_and_later(self):
+        # It was "the device stopped", hours after.
+        service = self.service()
+        device = self.device(service)
+        service.rule("silent", at="body")
+        sent = device.run("send", "--to", "anna", "--class", "info", "--wait", "1", "x")
+        self.assertEqual((sent.exit, sent.err), (75, "tocsin: not accepted yet, it stays in the queue: its request has no answer yet; "
+                                                     "nothing sends until `tocsin run` does\n"))
+        identifier = sent.out.strip()
+        self.assertEqual(device.message(identifier)["reason"], "tocsin ended while it was being sent; no daemon is running")
+        device.send("another")
+        self.assertIn("unknown: tocsin ended while it was being sent\n", device.ok("queue", "show", identifier).out)
+
     def test_message_that_was_being_sent_when_the_daemon_was_killed_is_said_once(self):
         # One line of the log had "it may have arrived" twice.
         service = self.service()

@@ -145,7 +145,7 @@ TEST(arguments_of_text_are_joined_by_blanks) {
   taken({"text", "--", "-", "-x"}, Command::text);
   CHECK(!arguments.text_from_stdin);
   CHECK_TEXT(arguments.text, "- -x");
-  refused({"text", "-", "x"}, "a second TEXT, `x`: put the whole text in quotes");
+  refused({"text", "-", "x"}, "a second TEXT, `x`: put the whole text in quotes, and --to before a phone");
   refused({"text"}, "`tocsin text` needs TEXT: see `tocsin help text`");
   refused({"text", "--to", "x", "y"}, "`tocsin text` takes no --to: see `tocsin help text`");
   const std::string half(kMaxText / 2, 'x');
@@ -209,7 +209,7 @@ TEST(arguments_missing_and_superfluous_ones_are_named) {
           "`tocsin token set` does not take `c`: see `tocsin help token set`");
   refused({"send", "text"}, "`tocsin send` needs --to PHONE: see `tocsin help send`");
   refused({"send", "--to", "x"}, "`tocsin send` needs TEXT: see `tocsin help send`");
-  refused({"send", "--to", "x", "two", "words"}, "a second TEXT, `words`: put the whole text in quotes");
+  refused({"send", "--to", "x", "two", "words"}, "a second TEXT, `words`: put the whole text in quotes, and --to before a phone");
   refused({"send", "x", "--to"}, "the option `--to` needs a value: write --to PHONE");
   refused({"send", "x", "--to="}, "the option `--to` has an empty value: give it one or leave it out");
   refused({"-c"}, "the option `-c` needs a value: write -c FILE");

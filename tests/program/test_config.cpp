@@ -378,6 +378,10 @@ TEST(config_value_in_quotes_or_with_a_comment_behind_it_is_warned_of_with_its_li
              "give a comment its own line\n");
   CHECK_EQ(errors.count(), 0);  // it may be meant
   CHECK(read(alarm + "text = t\ndebounce = 20ms ;fast\n").find("f:9: warning: `debounce` has a # or ;") == 0);
+  CHECK_TEXT(read(alarm + "text = one\\ntwo\n"),
+             "f:8: warning: `text` has \\n, and that is sent as it stands: a text of the configuration is one line\n");
+  CHECK_TEXT(read(alarm + "text = t\ngpio = 17\n"),
+             "f:9: warning: `17` is taken for the name of a line: write gpiochip0:17 if that is meant\n");
   for (const char* meant : {"Pump #3 is \"on\"", "#1; #2", "\"A\" and B", "\"", "5'"})
     CHECK_TEXT(read(alarm + "text = " + meant + "\n"), "");
 }
