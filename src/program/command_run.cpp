@@ -92,7 +92,7 @@ bool may_reload(const Call& call, const Owner& owner, Log& log, Fd& next) {
   for (std::size_t at = 0; at < errors.kept(); ++at) {
     char masked[Log::kMaxLine];
     TextWriter line(text), words(masked);
-    errors.write(at, line);
+    errors.write(at, line, {});  // the log says it
     write_without_phones(line.view(), words);
     log.line(read_clocks().now, level_of(errors.entry(at)), words.view());
   }
@@ -155,7 +155,7 @@ Exit run_daemon(const Call& call) {
   say(LogLevel::info, ready.view());
   for (std::size_t at = 0; at < call.remarks.kept(); ++at) {
     TextWriter line(words);
-    call.remarks.write(at, line);
+    call.remarks.write(at, line, {});
     say(level_of(call.remarks.entry(at)), line.view());
   }
   Supervisor supervisor;

@@ -150,10 +150,10 @@ void ConfigErrors::add(std::uint32_t line, std::string_view text, Kind kind) {
   entries_[at].text.assign_cut(text);
 }
 
-void ConfigErrors::write(std::size_t at, TextWriter& into) const {
+void ConfigErrors::write(std::size_t at, TextWriter& into, std::string_view warning) const {
   into.text(file_name_).text(":");
   if (entries_[at].line != 0) into.number(entries_[at].line).text(":");
-  into.text(entries_[at].kind == Kind::warning ? " warning: " : " ").text(entries_[at].text.view());
+  into.text(entries_[at].kind == Kind::warning ? warning : std::string_view{}).text(" ").text(entries_[at].text.view());
 }
 
 namespace {

@@ -192,9 +192,9 @@ class ConfigErrors {
   std::size_t kept() const { return kept_; }       // mistakes and warnings, those that entry() has
   bool all_kept() const { return all_kept_; }
   const Entry& entry(std::size_t at) const { return entries_[at]; }
-  // "FILE:LINE: what is wrong: what to do", or "FILE:LINE: warning: ...", without a line end; "FILE: ..." for the
-  // file as a whole.
-  void write(std::size_t at, TextWriter& into) const;
+  // "FILE:LINE: what is wrong: what to do", without a line end; "FILE: ..." for the file as a whole. A warning is
+  // "FILE:LINE: warning: ..." with `warning` between them.
+  void write(std::size_t at, TextWriter& into, std::string_view warning = " warning:") const;
 
  private:
   std::string_view file_name_;

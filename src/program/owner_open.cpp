@@ -74,7 +74,8 @@ Status Owner::lock_state(TextWriter& why) {
     if (read_clocks().now >= until) {
       why.text("the queue in ").text(device.state).text(" is locked by ");
       write_holder(state_.holder(), why);
-      why.text(", which does not answer: nothing was stored; look at that process");
+      why.text(", which does not answer at ").text(device.control);
+      why.text(": nothing was stored; is that its `control`? Look at that process");
       return Code::busy;
     }
     wait_a_little(role_ == Role::daemon ? kDaemonLooks : kGuestLooks);
@@ -241,7 +242,7 @@ Exit Owner::open(const Config& config, Role role, TextWriter& why) {
     return Exit::later;
   }
   if (!served.ok()) {
-    problem.text(": other commands cannot talk to this process");
+    problem.text(": other commands cannot talk to this process; look at `control` in [device]");
     log_line(LogLevel::warning, problem.view());
   }
   return Exit::done;
