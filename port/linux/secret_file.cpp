@@ -60,7 +60,7 @@ Result<std::string_view> clean(std::string_view raw, const Kind& kind, TextWrite
   if (starts_with(raw, "\xEF\xBB\xBF")) raw = tail(raw, 3);
   const std::string_view token = trim(raw);
   if (token.empty()) {
-    why.text("the ").text(name).text(" is empty");
+    why.text("the ").text(name).text(" is empty: copy it again");
     return Code::empty;
   }
   if (token.size() > kMaxToken) {
@@ -117,7 +117,9 @@ Status open_secret(std::string_view path, std::string_view name, std::string_vie
   if (!into.is_open()) {
     const Status failure = last_error();
     why.text("cannot open the ").text(name);
-    return failed(why, " file ", path, failure);
+    failed(why, " file ", path, failure).ignore();
+    if (failure.detail() == EACCES) why.text(": run this as its owner");
+    return failure;
   }
 
   struct stat info {};
@@ -179,7 +181,11 @@ Status write_secret(std::string_view path, Bytes bytes, Durable durable, TextWri
     return failed(why, "cannot write ", path, {Code::io, ENAMETOOLONG});
 
   const Fd dir{::open(Path{folder}.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  if (!dir.is_open()) return failed(why, "cannot open the folder of ", path, last_error());
+  if (!dir.is_open()) {
+    const Status failure = failed(why, "cannot open the folder of ", path, last_error());
+    if (failure.detail() == ENOENT) why.text(": make it first");
+    return failure;
+  }
   if (::unlinkat(dir.number(), memory, 0) != 0 && errno != ENOENT)
     return failed(why, "cannot write beside ", path, last_error());
   Fd file{::openat(dir.number(), memory, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR)};

@@ -7,7 +7,7 @@
 // What is wrong in a list that all devices of an account read may be right for another of them: there kWrongListed are
 // the limit, for right ones behind them.
 //
-// Memory: 60 bytes a phone, of which the kMost that were heard last are known. Threads: none.
+// Memory: 64 bytes a phone, of which the kMost that were heard last are known. Threads: none.
 #pragma once
 
 #include "tocsin/base/time.hpp"

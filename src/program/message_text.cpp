@@ -63,7 +63,7 @@ Exit read_text(int fd, Span<char> into, std::string_view& text, TextWriter& why)
     std::uint8_t more[1];
     const auto beyond = read_whole(fd, more);
     if (!beyond.ok() || beyond.value() != 0) {
-      why.text("the text on stdin has more than ").number(into.size()).text(" bytes: make it shorter");
+      why.text("the text on stdin has more than ").number(kMaxText).text(" bytes: make it shorter");
       return Exit::bad_data;
     }
   }

@@ -127,7 +127,7 @@ TEST(secret_file_of_a_proxy_has_user_and_password) {
                                                       "copy the proxy login again, alone");
   CHECK_TEXT(outcome("u:" + std::string(kMaxProxyLogin, 'p')),
              "in " + path + ": the proxy login is longer than 256 characters");
-  CHECK_TEXT(outcome(""), "in " + path + ": the proxy login is empty");
+  CHECK_TEXT(outcome(""), "in " + path + ": the proxy login is empty: copy it again");
   std::remove(path.c_str());
   TextWriter why{words};
   CHECK_CODE(read_proxy_login(path, into, why), Code::not_found);

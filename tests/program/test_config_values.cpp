@@ -41,7 +41,13 @@ TEST(config_durations_at_their_bounds_are_taken_and_beyond_refused) {
   };
   for (const Case& c : {Case{"timeout", {"5s", "5m"}, {"4999ms", "301s"}},
                         {"retry_min", {"1s", "15m"}, {"999ms", "25h"}},
-                        {"retry_max", {"5s", "24h"}, {"4s", "1441m"}}}) {
+                        {"retry_max", {"5s", "24h"}, {"4s", "1441m"}},
+                        {"status_for", {"1m", "30d"}, {"59s", "721h"}},
+                        {"status_for", {"off", "24h"}, {"never", "31d"}},
+                        {"fallback_after", {"10s", "7d"}, {"9s", "169h"}},
+                        {"fallback_after", {"10s", "10m"}, {"off", "0s"}},
+                        {"undelivered_after", {"10s", "24h"}, {"9s", "169h"}},
+                        {"undelivered_after", {"off", "10m"}, {"none", "0s"}}}) {
     for (const char* value : c.good) {
       check::at("key=%s value=%s", c.key, value);
       CHECK_TEXT(read(kDevice + kStream + c.key + " = " + value + "\n"), "");
@@ -53,6 +59,17 @@ TEST(config_durations_at_their_bounds_are_taken_and_beyond_refused) {
       CHECK_EQ(errors.entry(0).line, 6);
     }
   }
+  for (const Case& c : {Case{"[class info]\nexpire", {"1m", "365d"}, {"59s", "366d"}},
+                        {"[class info]\nexpire", {"never", "1d"}, {"off", "0s"}},
+                        {"[account]\napi_key_file = /k\nreplies_every", {"10s", "1h"}, {"9s", "61m"}},
+                        {"[account]\napi_key_file = /k\nreplies_every", {"off", "1m"}, {"never", "0s"}}}) {
+    for (const char* value : c.good) CHECK_TEXT(read(kDevice + kStream + c.key + " = " + value + "\n"), "");
+    for (const char* value : c.bad) CHECK(!read(kDevice + kStream + c.key + " = " + value + "\n").empty());
+  }
+  for (const char* value : {"1h", "3650d", "unlimited"})
+    CHECK_TEXT(read("[device]\nname = d\nhistory = " + std::string{value} + "\n" + kStream), "");
+  for (const char* value : {"59m", "3651d", "never"})
+    CHECK(!read("[device]\nname = d\nhistory = " + std::string{value} + "\n" + kStream).empty());
   const std::string alarm = kDevice + kStream + "[alarm a]\nto = +447700900123\ntext = t\ndebounce = ";
   CHECK_TEXT(read(alarm + "0ms"), "");
   CHECK_TEXT(read(alarm + "10s"), "");
