@@ -167,8 +167,8 @@ class Warnings(Case):
         self.assertEqual(([one["line"] for one in said["warnings"]], said["mistakes"]), ([sender, text], []))
         self.assertEqual(device.send("x")[0], device.queue()[0]["id"], "and by no other command")
         device.start()
-        device.log.wait(f"{device.config}:{sender}: warning: ")
-        device.log.wait(f"{device.config}:{text}: warning: ")
+        device.log.wait(f"tocsin: warning: {device.config}:{sender}: ")
+        device.log.wait(f"tocsin: warning: {device.config}:{text}: ")
 
 
 if __name__ == "__main__":
