@@ -63,6 +63,7 @@ Exit as_owner(const Call& call, const ControlRequest& request, bool& met_owner) 
   if (exit == Exit::done && posted.pushed.ticket == 0)
     owner.write_unchanged(posted, why);
   if (exit == Exit::done && posted.pushed.ticket != 0) {
+    if (!waits && request.ask != Ask::purge) owner.end_run();
     exit = owner.settle(posted.pushed.ticket);
     if (exit == Exit::medium) {
       why.text(request.ask == Ask::purge
@@ -87,6 +88,7 @@ Exit as_owner(const Call& call, const ControlRequest& request, bool& met_owner) 
   bool handed_over = false;
   if (waits && exit == Exit::done) {
     exit = owner.open_streams(why);
+    owner.end_with(posted);
     while (exit == Exit::done && !owner.decided(posted) && read_clocks().now < until && !owner.gave_way())
       owner.turn(until, -1);
     handed_over = owner.gave_way() && !owner.decided(posted);

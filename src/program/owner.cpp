@@ -90,6 +90,7 @@ void Owner::poll() {
     stalled = queue_.stalled(clocks.now);
     for (std::size_t i = 0; i < stream_count_; ++i)
       senders_[i]->poll(vouched_for(clocks, i), next_random());
+    if (last_ != nullptr && decided(*last_)) end_run();
     queue_.poll(clocks.now);  // what the senders put on record goes out in this turn
     // That may have taken in the sync that a sender waits for, or its failure; nothing else would wake it.
   } while (queue_.safe() != safe || queue_.stalled(clocks.now) != stalled);

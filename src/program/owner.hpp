@@ -91,6 +91,9 @@ class Owner final : public Observer {
   static void write_budget_spent(Class cls, Millis wait, TextWriter& into);
   void write_segments_spent(Instant now, TextWriter& into) const;
   void write_outcome(const Posted& posted, Exit exit, TextWriter& into) const;
+  // What a guest does last: once that is decided, or now, its last record is staged, and shares the sync of what it did.
+  void end_with(const Posted& posted) { last_ = &posted; }
+  void end_run();
   // open() met an owner that answers at the control socket: ask it instead.
   bool met_owner() const { return met_owner_; }
   bool gave_way() const { return gave_way_; }
@@ -281,6 +284,8 @@ class Owner final : public Observer {
   bool gave_way_ = false;
   bool closing_ = false;
   bool let_go_ = false;
+  const Posted* last_ = nullptr;
+  Queue::Ticket run_end_ = 0;  // of the last record
   bool met_owner_ = false;
   MediumNews medium_news_;
   std::uint32_t messages_ended_ = 0;

@@ -248,6 +248,12 @@ Exit Owner::open(const Config& config, Role role, TextWriter& why) {
   return Exit::done;
 }
 
+void Owner::end_run() {
+  if (queue_.newest() == run_end_) return;  // nothing came behind it
+  const auto staged = queue_.stop();
+  if (staged.ok()) run_end_ = staged.value();  // without it the numbers only go on with a gap
+}
+
 void Owner::close(Millis most) {
   const Instant until = read_clocks().now + most;
   closing_ = true;
@@ -264,7 +270,7 @@ void Owner::close(Millis most) {
   };
   while (!quiet() && read_clocks().now < until) turn(until, -1);
   for (std::size_t i = 0; i < stream_count_; ++i) streams_[i]->close();
-  queue_.stop().status().ignore();  // without it the numbers only go on with a gap
+  end_run();
   queue_.poll(read_clocks().now);  // begins it now, not when turn() wakes
   while (!in_memory_ && !queue_.idle() && read_clocks().now < until) turn(until, -1);
   if (const std::size_t lost = only_in_memory(); role_ == Role::daemon && lost > 0) {

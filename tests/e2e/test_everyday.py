@@ -36,6 +36,20 @@ class Starting(Case):
         self.assertEqual(json.loads(device.ok("status", "--json").out)["waiting_bytes_limit"], 0)
 
 
+class Alone(Case):
+    @unittest.skipUnless(shutil.which("strace"), "no strace")
+    def test_command_without_a_daemon_ends_with_the_sync_of_what_it_did(self):
+        device = self.device(self.service())
+        device.send("the files are made", "anna", "--wait", "30")
+        trace = device.folder / "trace"
+        tracer = ("strace", "-f", "-qq", "-e", "trace=fdatasync", "-o", str(trace))
+        for options, syncs in ((("--wait", "30"), 3), ((), 2)):  # its start, the message, and what the service said
+            words = ("send", *options, "--to", "anna", "hello")
+            subprocess.run(device.command(*words, program=tracer), check=True, capture_output=True)
+            self.assertEqual(trace.read_text().count("fdatasync("), syncs, trace.read_text())
+            self.assertTrue(json.loads(device.ok("queue", "check", "--json").out)["clean_end"])
+
+
 class Files(Case):
     def test_reload_with_a_line_that_is_not_there_leaves_the_daemon_running(self):
         device = self.device(self.service()).start()
