@@ -162,6 +162,29 @@ TEST(rules_budget_of_a_day_outlives_hours_and_power_cuts) {
   CHECK_EQ(total_copies(b.service), 12);
 }
 
+// The loop turns while the first record of a run is on its way to the medium: what had been spent was noted as nothing
+// then, where something waited and the last note was an hour old.
+TEST(rules_outbox_that_is_not_loaded_yet_leaves_what_was_spent_as_it_is) {
+  Bench b;
+  b.begin();
+  b->stream.refuse = {};
+  b->post(Class::warning, 1, "spent");
+  CHECK(b->run(seconds(1)));
+  b->sender.hold_until_resumed("there is no token");
+  b->post(Class::warning, 1, "waits");
+  CHECK(b->run(seconds(1)));
+  const Spent before = b->queue.tally().spent[static_cast<std::size_t>(Class::warning)];
+  CHECK_EQ(before.in_day, 1);
+  b.boot();
+  CHECK(b->queue.load().ok());
+  Queue::Start start;
+  start.clocks = b->clocks();
+  b->queue.start(start);
+  b.clock = b.clock + hours(2);
+  b->outbox.poll(b->clocks());
+  CHECK_EQ(b->queue.tally().spent[static_cast<std::size_t>(Class::warning)].in_day, 1);
+}
+
 TEST(rules_sendings_that_came_to_nothing_cost_no_budget) {
   Bench b;
   b.of(Class::warning).per_hour = 2;

@@ -24,6 +24,7 @@ std::string_view Outbox::who_stopped(const Entry& entry) const {
 void Outbox::load(const Clocks& clocks) {
   tally_ = queue_.tally();
   began_s_ = on_s(clocks.now);
+  wake_ = Instant{0};
   load_segments(clocks);
   for (std::size_t at = 0; at < index_.size(); ++at) {
     Entry& entry = index_[at];

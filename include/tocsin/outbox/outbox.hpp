@@ -326,7 +326,7 @@ class Outbox {
   SegmentBudgets segments_;
   Tally tally_;  // as it is now; on record as it was with the last request or answer
   std::uint32_t began_s_ = 0;  // the device had been on for so long when this run began
-  Instant wake_;
+  Instant wake_ = kNever;  // before load() nothing is known of what is due
 };
 
 }  // namespace tocsin
