@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Mbed TLS as tocsin builds it for devices: a TLS client and nothing else, memory from a buffer that the program gives.
+ * Mbed TLS as tocsin builds it for devices: a TLS client, and a server for webhooks, memory from buffers that the program gives.
  * Serves 2.28 (TLS 1.2) and 3.6 (TLS 1.3 as well, unless TOCSIN_NO_TLS13). A distribution's own build works too.
  * (Not named mbedtls_config.h: 3.6 has a file of that name, which an #include from its own folder finds first.)
  */
@@ -92,9 +92,10 @@ void tocsin_tls_memory_broken(const char *text, ...);
 #define MBEDTLS_X509_CHECK_KEY_USAGE
 #define MBEDTLS_X509_CHECK_EXTENDED_KEY_USAGE
 
-/* TLS, as a client. The peer may send a whole record; what is sent is small. */
+/* TLS. The peer may send a whole record; what is sent is small. */
 #define MBEDTLS_SSL_TLS_C
 #define MBEDTLS_SSL_CLI_C
+#define MBEDTLS_SSL_SRV_C /* 5 KB of the program, 6 with 3.6: of TLS 1.3 it has the client alone (tls_left_out.cpp) */
 #define MBEDTLS_SSL_PROTO_TLS1_2
 #define MBEDTLS_KEY_EXCHANGE_ECDHE_RSA_ENABLED
 #define MBEDTLS_KEY_EXCHANGE_ECDHE_ECDSA_ENABLED

@@ -59,6 +59,7 @@ inline constexpr std::size_t kHookBodyBytes = 8'192; // body
 inline constexpr std::size_t kMaxHookEvents = 32;    // that one tells of: 120 B of stack each
 inline constexpr std::size_t kMaxHooks = 8;          // at once, 12 KiB each, touched only as far as used
 inline constexpr std::size_t kMaxHookSecret = 128;   // bytes of the shared secret
+inline constexpr std::size_t kHookTlsBytes = 49'152; // Mbed TLS for one of them at a time; touched only as far as used
 
 // Configuration.
 inline constexpr std::size_t kMaxConfigLine = 1024;  // bytes

@@ -4,19 +4,13 @@
 #include <mbedtls/version.h>
 #include <unistd.h>
 
+#include "port/linux/certificate.hpp"
 #include "port/linux/entropy.hpp"
 #include "port/linux/secret_file.hpp"
 #include "port/linux/tls_memory.hpp"
 
 namespace tocsin {
 namespace {
-
-constexpr const char* kOf[] = {"the client certificate (client_cert_file) ", "the client key (client_key_file) "};
-
-Status refuse(TextWriter& why, unsigned which, std::string_view path, std::string_view words, Status status) {
-  why.text(kOf[which]).text(path).text(words);
-  return status;
-}
 
 int parse_key(mbedtls_pk_context& into, Bytes der) {
 #if MBEDTLS_VERSION_NUMBER < 0x03000000
@@ -36,7 +30,13 @@ bool belong_together(const mbedtls_pk_context& certified, const mbedtls_pk_conte
 
 }  // namespace
 
-OwnCertificate::OwnCertificate() {
+const OwnCertificate::Words OwnCertificate::kOfClient = {
+    "the client certificate ", "client_cert_file", "the client key ", "client_key_file", "client key",
+    ": look at client_key_file"};
+const OwnCertificate::Words OwnCertificate::kOfWebhook = {
+    "the webhook certificate ", "cert_file", "the webhook key ", "key_file", "webhook key", ": look at key_file"};
+
+OwnCertificate::OwnCertificate(const Words& words) : words_(words) {
   mbedtls_x509_crt_init(&chain_);
   mbedtls_pk_init(&key_);
 }
@@ -82,14 +82,43 @@ void OwnCertificate::give_back() {
   mbedtls_pk_init(&key_);
 }
 
+bool OwnCertificate::write_warning(UnixMillis at, TextWriter& into) const {
+  if (dates_.include(at)) return false;
+  const bool early = at.ms < dates_.from.ms;
+  into.text(words_.certificate).text(certificate_path_).text(early ? " is not valid before " : " expired on ");
+  write_day(early ? dates_.from : dates_.until, into);
+  into.text(": put a new one there, or look at the clock");
+  return true;
+}
+
+void OwnCertificate::name(File which, TextWriter& into) const {
+  const bool key = which == File::key;
+  into.text(key ? words_.key : words_.certificate).text("(").text(key ? words_.key_key : words_.certificate_key);
+  into.text(") ").text(key ? key_path_ : certificate_path_);
+}
+
+// Words of a file; empty: of the errno in `status`.
+Status OwnCertificate::refuse(File which, std::string_view words, Status status, TextWriter& why) const {
+  name(which, why);
+  if (status.code() != Code::io) {
+    why.text(words);
+  } else {
+    write_errno(status.detail(), why.text(": "));
+  }
+  return status;
+}
+
 Status OwnCertificate::read(TextWriter& why) {
   const Id now = id();
   TRY(read_chain(why));
   TRY(read_key(why));
   dates_ = {moment(chain_.valid_from), end_of_second(chain_.valid_to)};
   if (now == checked_) return {};  // what takes a slow device a while is not done for each handshake
-  if (!belong_together(chain_.pk, key_))
-    return refuse(why, 1, key_path_, " does not belong to the certificate in client_cert_file", Code::bad_value);
+  if (!belong_together(chain_.pk, key_)) {
+    name(File::key, why);
+    why.text(" does not belong to the certificate in ").text(words_.certificate_key);
+    return Code::bad_value;
+  }
   checked_ = now;
   return {};
 }
@@ -105,25 +134,24 @@ Status OwnCertificate::read_chain(TextWriter& why) {
     if (!der.ok()) break;
     size += der.value().size();
     if (size > kMaxOwnChain)
-      return refuse(why, 0, certificate_path_, " is too long: 3,600 bytes in DER with its chain; leave out the root",
-                    Code::too_big);
+      return refuse(File::certificate, " is too long: 3,600 bytes in DER with its chain; leave out the root", Code::too_big,
+                    why);
     const int error = mbedtls_x509_crt_parse_der(&chain_, der.value().data(), der.value().size());
     if (error != 0) status = {is_out_of_memory(error) ? Code::full : Code::bad_value, error};
   }
-  if (status.code() == Code::io) return failed(why, kOf[0], certificate_path_, status);
-  return refuse(why, 0, certificate_path_,
+  return refuse(File::certificate,
                 status.code() == Code::full ? kDoesNotFit
                                             : " is none that is understood: write it in PEM, its own first",
-                status.code() == Code::not_found ? Status{Code::bad_value} : status);
+                status.code() == Code::not_found ? Status{Code::bad_value} : status, why);
 }
 
 Status OwnCertificate::read_key(TextWriter& why) {
   Fd file;
-  TRY(open_secret(key_path_, "client key", ": look at client_key_file", file, why));
+  TRY(open_secret(key_path_, words_.secret, words_.missing, file, why));
   std::uint8_t memory[kMaxOwnKey];
   Status status = Code::not_found;
   for (const std::string_view label : {"PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY", "ENCRYPTED PRIVATE KEY"}) {
-    if (::lseek(file.number(), 0, SEEK_SET) != 0) return failed(why, kOf[1], key_path_, last_error());
+    if (::lseek(file.number(), 0, SEEK_SET) != 0) return refuse(File::key, {}, last_error(), why);
     PemReader reader{label, memory};
     reader.begin(file.number());
     const Result<Bytes> der = reader.next();
@@ -136,12 +164,11 @@ Status OwnCertificate::read_key(TextWriter& why) {
     if (status.code() != Code::not_found) break;
   }
   if (status.ok()) return {};
-  if (status.code() == Code::io) return failed(why, kOf[1], key_path_, status);
-  return refuse(why, 1, key_path_,
+  return refuse(File::key,
                 status.code() == Code::full ? kDoesNotFit
                                             : " is none that is understood: EC (P-256, P-384) or RSA (4096 bits at "
                                               "most) in PEM, without a password (`openssl pkey` takes it off)",
-                status.code() == Code::not_found ? Status{Code::bad_value} : status);
+                status.code() == Code::not_found ? Status{Code::bad_value} : status, why);
 }
 
 }  // namespace tocsin

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// The certificate by which a server that asks for one knows this device (client_cert_file, client_key_file).
+// The certificate by which a server that asks for one knows this device (client_cert_file, client_key_file), or those
+// who call it ([webhook] cert_file, key_file).
 //
-// Both are read for each handshake and forgotten behind it, so that new files need no restart, and the key is nowhere
-// in between. Every copy of it that is made here is wiped, Mbed TLS wipes its own.
+// As a client both are read for each handshake and forgotten behind it, so that new files need no restart, and the key
+// is nowhere in between. Every copy of it that is made here is wiped, Mbed TLS wipes its own.
 //
 // Memory: 700 bytes; 13 KiB of stack in take(); of Mbed TLS's, during a handshake, up to 28 KiB: with the certificates, and
 // a key of RSA with what its signature takes. Threads: the loop.
@@ -21,12 +22,18 @@ inline constexpr std::size_t kMaxOwnKey = 4'096;    // RSA with 4096 bits takes 
 
 class OwnCertificate {
  public:
+  // Whose it is, in the words of its errors.
+  struct Words {
+    std::string_view certificate, certificate_key, key, key_key, secret, missing;
+  };
+  static const Words kOfClient, kOfWebhook;
+
   struct Id {
     FileId certificate, key;
     friend bool operator==(const Id& a, const Id& b) { return a.certificate == b.certificate && a.key == b.key; }
   };
 
-  OwnCertificate();
+  explicit OwnCertificate(const Words& words = kOfClient);
   ~OwnCertificate();
   OwnCertificate(const OwnCertificate&) = delete;
   OwnCertificate& operator=(const OwnCertificate&) = delete;
@@ -44,13 +51,19 @@ class OwnCertificate {
   Id id() const;  // of the files as they are now
   // When the certificate that was taken last is good.
   const Validity& dates() const { return dates_; }
-  std::string_view path() const { return certificate_path_; }
+  bool is_rsa() const { return mbedtls_pk_get_type(&key_) == MBEDTLS_PK_RSA; }  // while it is taken
+  // Whether it is out of date, and then what to do.
+  bool write_warning(UnixMillis at, TextWriter& into) const;
 
  private:
   Status read(TextWriter& why);
   Status read_chain(TextWriter& why);
   Status read_key(TextWriter& why);
+  enum class File : std::uint8_t { certificate, key };
+  void name(File which, TextWriter& into) const;
+  Status refuse(File which, std::string_view words, Status status, TextWriter& why) const;
 
+  const Words& words_;
   std::string_view certificate_path_, key_path_;
   Id checked_;  // belong together
   Validity dates_;

@@ -22,6 +22,9 @@ class Pool {
   void* take(std::size_t count, std::size_t each);
   void give_back(void* piece);  // or nullptr
 
+  bool has(const void* piece) const {
+    return size_ != 0 && reinterpret_cast<std::uintptr_t>(piece) - reinterpret_cast<std::uintptr_t>(base_) < size_;
+  }
   std::size_t size() const { return size_; }
   std::size_t used() const { return used_; }
   std::size_t peak() const { return peak_; }            // how far up it was ever used: no less would have been enough

@@ -42,6 +42,22 @@ extern "C" psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_ran
 }
 #endif
 
+int set_up_tls(mbedtls_ssl_config& config, int endpoint) {
+  int error = start_crypto();
+  if (error == 0)
+    error = mbedtls_ssl_config_defaults(&config, endpoint, MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
+  set_least_version(config);
+  mbedtls_ssl_conf_rng(&config, tls_random, nullptr);
+#if defined(MBEDTLS_SSL_RENEGOTIATION)
+  mbedtls_ssl_conf_renegotiation(&config, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
+#endif
+#if defined(MBEDTLS_SSL_ALPN)
+  static const char* protocols[] = {"http/1.1", nullptr};
+  if (error == 0) error = mbedtls_ssl_conf_alpn_protocols(&config, protocols);
+#endif
+  return error;
+}
+
 TlsContext::TlsContext() { start(); }
 
 TlsContext::~TlsContext() { clear(); }
@@ -74,7 +90,6 @@ Status TlsContext::open(const TrustFiles& files, ReadClocks clocks) {
     problem_.assign_cut("there is no pin in pin_sha256");
     return Code::bad_value;
   }
-  if (const int error = start_crypto(); error != 0) return fail({Code::tls, error}, "cannot set TLS up with");
   TRY(set_up(config_));
   if (kPssFlaw) {
     TRY(set_up(config_1_2_));
@@ -115,40 +130,21 @@ TrustState TlsContext::state(const Clocks& clocks) const {
 
 void TlsContext::write_warning(TextWriter& into) const {
   const UnixMillis at = judged_at(clocks_());
-  const Validity& own = own_.dates();
-  UnixMillis day = lists_.until();
-  if (!own.include(at)) {
-    const bool early = at.ms < own.from.ms;
-    day = early ? own.from : own.until;
-    into.text("the client certificate ").text(own_.path()).text(early ? " is not valid before " : " expired on ");
-  } else if (at.ms > day.ms) {
-    into.text("the revocation list ").text(crl_file_.view()).text(" ended on ");
-  } else {
-    return;
-  }
-  write_day(day, into);
+  if (own_.write_warning(at, into) || at.ms <= lists_.until().ms) return;
+  into.text("the revocation list ").text(crl_file_.view()).text(" ended on ");
+  write_day(lists_.until(), into);
   into.text(": put a new one there, or look at the clock");
 }
 
 Status TlsContext::set_up(mbedtls_ssl_config& config) {
-  int error = mbedtls_ssl_config_defaults(&config, MBEDTLS_SSL_IS_CLIENT, MBEDTLS_SSL_TRANSPORT_STREAM,
-                                          MBEDTLS_SSL_PRESET_DEFAULT);
-  set_least_version(config);
+  int error = set_up_tls(config, MBEDTLS_SSL_IS_CLIENT);
   mbedtls_ssl_conf_authmode(&config, MBEDTLS_SSL_VERIFY_REQUIRED);
   mbedtls_ssl_conf_cert_profile(&config, &kStrength);
   mbedtls_ssl_conf_ca_chain(&config, &nobody_, nullptr);
-  mbedtls_ssl_conf_rng(&config, tls_random, nullptr);
-#if defined(MBEDTLS_SSL_RENEGOTIATION)
-  mbedtls_ssl_conf_renegotiation(&config, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
-#endif
 #if defined(MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED) && defined(MBEDTLS_SSL_SESSION_TICKETS)
   // 3.6.1 and later drop the tickets of TLS 1.3 unless asked.
   mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(
       &config, MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
-#endif
-#if defined(MBEDTLS_SSL_ALPN)
-  static const char* protocols[] = {"http/1.1", nullptr};
-  if (error == 0) error = mbedtls_ssl_conf_alpn_protocols(&config, protocols);
 #endif
   if (error == 0) error = own_.use_in(config).detail();
   return error == 0 ? Status{} : fail({Code::tls, error}, "cannot set TLS up with");

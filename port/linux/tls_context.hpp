@@ -48,6 +48,10 @@ struct TrustState {
   }
 };
 
+// What every connection of this program has in common, as a client or a server (MBEDTLS_SSL_IS_...): TLS 1.2 at least,
+// random numbers of the kernel, no renegotiation, ALPN http/1.1. Returns an error of Mbed TLS, or 0.
+int set_up_tls(mbedtls_ssl_config& config, int endpoint);
+
 // What the streams of one configuration share. Outlives its streams.
 class TlsContext {
  public:

@@ -14,10 +14,12 @@ namespace tocsin {
 namespace {
 
 Pool pool;
+Pool* second = nullptr;
+Pool* from = &pool;
 
 #if defined(MBEDTLS_PLATFORM_MEMORY)
-void* take(std::size_t count, std::size_t each) { return pool.take(count, each); }
-void give_back(void* piece) { pool.give_back(piece); }
+void* take(std::size_t count, std::size_t each) { return from->take(count, each); }
+void give_back(void* piece) { (second != nullptr && second->has(piece) ? *second : pool).give_back(piece); }
 #endif
 
 }  // namespace
@@ -32,6 +34,12 @@ void tls_use_arena(MutBytes memory) {
 }
 
 const Pool& tls_memory() { return pool; }
+
+void tls_use_second(Pool* other) { second = other; }
+
+FromSecond::FromSecond() { from = second != nullptr ? second : &pool; }
+
+FromSecond::~FromSecond() { from = &pool; }
 
 bool is_out_of_memory(int error) {
   constexpr int kAsn1AllocFailed = 0x6A, kNumberAllocFailed = 0x10, kLow = 0x7F;

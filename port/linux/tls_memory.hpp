@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Where Mbed TLS takes its memory from: a buffer of the program, where the library can be told (the trimmed one), else
-// the heap (Debian's).
+// Where Mbed TLS takes its memory from: buffers of the program, where the library can be told (the trimmed one), else
+// the heap (Debian's). There are two: what strangers use up who call this device is none of the streams'.
 //
 // Threads: the loop, which alone speaks TLS.
 #pragma once
@@ -15,6 +15,17 @@ void tls_use_arena(MutBytes memory);
 
 // Of size 0 where the heap is used.
 const Pool& tls_memory();
+
+// The second one, or none; outlives what was taken from it. While a FromSecond lives all is taken from there. What is
+// given back goes to where it is of at any time.
+void tls_use_second(Pool* pool);
+class FromSecond {
+ public:
+  FromSecond();
+  ~FromSecond();
+  FromSecond(const FromSecond&) = delete;
+  FromSecond& operator=(const FromSecond&) = delete;
+};
 
 // Whether Mbed TLS means by `error` that there is no more of it.
 bool is_out_of_memory(int error);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "port/linux/tls_words.hpp"
 
+#include <mbedtls/net_sockets.h>
 #include <mbedtls/ssl.h>
 #include <mbedtls/x509.h>
 
@@ -130,6 +131,22 @@ void write_tls_error(int error, Phase phase, TextWriter& into) {
   } else {
     into.text("TLS failed (Mbed TLS error -0x").hex(static_cast<std::uint64_t>(-error), 4).character(')');
   }
+}
+
+void write_error_of_client(int error, TextWriter& into) {
+  constexpr int kNoCipherChosen = -0x7380;  // of 2.28 alone
+  const bool broke_off = error == MBEDTLS_ERR_SSL_CONN_EOF || error == MBEDTLS_ERR_NET_RECV_FAILED ||
+                         error == MBEDTLS_ERR_NET_SEND_FAILED;
+  if (error == kUnsupportedVersion) into.text("it does not speak TLS 1.2");
+  else if (error == kNoCipherChosen || error == kHandshakeFailure) into.text(kNothingCommon);
+  else if (broke_off) into.text("it closed the connection (does it know the CA of cert_file?)");
+  else if (is_out_of_memory(error)) into.text("not enough memory for TLS");
+  else into.text("what it sent is not understood (Mbed TLS error -0x").hex(static_cast<std::uint64_t>(-error), 4).character(')');
+}
+
+void write_alert_of_client(unsigned alert, TextWriter& into) {
+  into.text(is_about_certificate(alert) ? "it refuses the certificate: look at cert_file, its chain and its name" : "it ended it");
+  into.text(" (alert ").number(alert).character(')');
 }
 
 void write_alert(unsigned alert, Phase phase, Agreed agreed, TextWriter& into) {

@@ -17,6 +17,9 @@ void write_tls_error(int error, Phase phase, TextWriter& into);
 enum class Agreed : std::uint8_t { no, yes };
 void write_alert(unsigned alert, Phase phase, Agreed agreed, TextWriter& into);
 bool is_about_certificate(unsigned alert);  // that this side showed, or did not
+// The same of a client that calls this device.
+void write_error_of_client(int error, TextWriter& into);
+void write_alert_of_client(unsigned alert, TextWriter& into);
 // What to do about an errno of a connection; empty: its words alone tell, or nobody knows.
 std::string_view network_advice(int error);
 

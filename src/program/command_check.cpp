@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "port/linux/file_store.hpp"
+#include "port/linux/own_certificate.hpp"
 #include "port/linux/secret_file.hpp"
 #include "port/linux/tls_stream.hpp"
 #include "src/program/commands.hpp"
@@ -180,6 +181,21 @@ void check_files(const StreamConfig& stream, Findings& findings) {
   findings.warn(stream.line, why);
 }
 
+void check_certificate(const HookConfig& hook, Findings& findings) {
+  OwnCertificate own(OwnCertificate::kOfWebhook);
+  char words[400];
+  TextWriter why(words);
+  own.name(hook.cert_file, hook.key_file);
+  const Status taken = own.take(why);
+  findings.look(taken, 0, why);
+  if (!taken.ok() || hook.cert_file.empty()) return;
+  own.write_warning(judged_at(read_clocks()), why);
+  findings.warn(0, why);
+  if (own.is_rsa()) why.text("the webhook key is of RSA: a handshake with one of EC (P-256) is far less work for this device");
+  findings.warn(0, why);
+  own.give_back();
+}
+
 // Adds to the texts of the two lines.
 void check_state(const DeviceConfig& device, TextWriter& into, Findings& findings) {
   for (const bool of_device : {false, true}) {
@@ -231,6 +247,7 @@ Exit check_configuration(const Call& call) {
   if (const std::string_view file = call.config.webhook.secret_file; !file.empty())
     findings.look(read_hook_secret(file, Span<char>{secret, kMaxHookSecret}, why).status(), 0, why);
   ::explicit_bzero(secret, sizeof secret);
+  check_certificate(call.config.webhook, findings);
   static char memory[32'768];  // with kMaxConfigErrors warnings of 300 bytes, escaped
   char words[1700], about[440];
   TextWriter state(words), control(about);

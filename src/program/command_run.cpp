@@ -64,6 +64,10 @@ bool suits_running(const Config& now, const Config& next, TextWriter& why) {
     RequestForm form;
     if (stream.request == RequestKind::form && !read_request_body(stream, form_text, form, why).ok()) return false;
   }
+  OwnCertificate own(OwnCertificate::kOfWebhook);  // who calls would not be served any more
+  own.name(next.webhook.cert_file, next.webhook.key_file);
+  if (!own.take(why).ok()) return false;
+  own.give_back();
   return true;
 }
 

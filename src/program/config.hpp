@@ -124,6 +124,7 @@ struct HookConfig {
   std::string_view path = "/";
   std::string_view header;       // the field with the shared secret; empty: none, at a loopback address only
   std::string_view secret_file;  // with `header`
+  std::string_view cert_file, key_file;  // both or none: with TLS
 };
 
 // The service's account, whose API key opens its lists of messages.

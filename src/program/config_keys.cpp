@@ -93,6 +93,8 @@ constexpr Key kKeys[kKeyCount] = {
     {Section::webhook, "path", Need::optional, "/streams", As::url_path, offsetof(H, path)},
     {Section::webhook, "header", Need::optional, "X-Webhook-Secret", As::field_name, offsetof(H, header)},
     {Section::webhook, "secret_file", Need::optional, "/etc/tocsin/webhook.secret", As::path, offsetof(H, secret_file)},
+    {Section::webhook, "cert_file", Need::optional, "/etc/tocsin/webhook.pem", As::path, offsetof(H, cert_file)},
+    {Section::webhook, "key_file", Need::optional, "/etc/tocsin/webhook.key", As::path, offsetof(H, key_file)},
     {Section::account, "api_key_file", Need::required, "/etc/tocsin/api.key", As::path, offsetof(K, api_key_file)},
     {Section::account, "api_url", Need::optional, "https://gw.commpeak.com/textpeak", As::api_url},
     {Section::account, "replies_every", Need::optional, "1m, or off", As::duration, offsetof(K, replies_every), Range::replies},

@@ -39,7 +39,7 @@ struct Key {
   std::uint16_t at = 0;  // where it is in the struct of its section
   Range range = Range::timeout;
 };
-inline constexpr std::size_t kKeyCount = 66;
+inline constexpr std::size_t kKeyCount = 68;
 extern const Key kKeys[kKeyCount];
 
 // kNotFound: the section has no such key.

@@ -255,6 +255,8 @@ void ConfigReader::end_section() {
 void ConfigReader::end_hook() {
   check_needs("header", "secret_file");
   check_needs("secret_file", "header");
+  check_needs("cert_file", "key_file");
+  check_needs("key_file", "cert_file");
   const auto address = parse_address(config_.webhook.host, 0);
   if (!address.ok() || line_of("secret_file") != 0 || line_of("header") != 0 || is_loopback(address.value())) return;
   Complaint{errors_, line_of("listen")}.text(

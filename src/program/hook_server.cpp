@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "src/program/hook_server.hpp"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -39,9 +40,10 @@ std::string_view reason(unsigned status) {
   return {};
 }
 
-// What does not fit the socket at once is lost: its peer does not read.
-void send_text(int fd, std::string_view text) {
-  static_cast<void>(::send(fd, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT) < 0);
+// Behind what it sent: no handshake is made with it.
+bool has_gone(int fd) {
+  pollfd peer{fd, POLLRDHUP, 0};
+  return ::poll(&peer, 1, 0) == 1;
 }
 
 }  // namespace
@@ -57,6 +59,7 @@ Status HookServer::open(const Settings& settings, TextWriter& why) {
   };
   const auto address = parse_address(settings.host, settings.port);
   TRY(address.status());
+  if (has_tls()) TRY(tls_.open(settings.cert_file, settings.key_file, why));
   Fd listener(::socket(address.value().any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   const int on = 1;
   if (!listener.is_open()) return fail();
@@ -73,22 +76,41 @@ Status HookServer::open(const Settings& settings, TextWriter& why) {
 
 void HookServer::close() {
   listener_.reset();
-  for (Slot& slot : slots_) slot.fd.reset();
+  for (Slot& slot : slots_) shut(slot);
+  tls_.close();
   current_ = nullptr;
+}
+
+Status HookServer::renew(TextWriter& why) {
+  if (!has_tls() || seated_ != nullptr) return Code::again;
+  return tls_.renew(why);
+}
+
+void HookServer::shut(Slot& slot) {
+  if (&slot == seated_) {
+    tls_.end();
+    seated_ = nullptr;
+  }
+  slot.fd.reset();
 }
 
 std::size_t HookServer::handles(Span<int> into, Instant now) const {
   std::size_t count = 0;
   for (const Slot& slot : slots_)
-    if (slot.fd.is_open() && slot.stage != Slot::Stage::kept) into[count++] = slot.fd.number();
-  if (listener_.is_open() && now >= accept_again_) into[count++] = listener_.number();
+    if (slot.fd.is_open() && slot.stage != Slot::Stage::kept && slot.stage != Slot::Stage::waiting) into[count++] = slot.fd.number();
+  if (listener_.is_open() && now >= accept_again_ && place() != nullptr) into[count++] = listener_.number();
   return count;
 }
 
 Instant HookServer::due() const {
   Instant at = listener_.is_open() && accept_again_.ms != 0 ? accept_again_ : kNever;
   for (const Slot& slot : slots_)
-    if (slot.fd.is_open()) at = earlier(at, slot.until);
+    if (slot.fd.is_open()) {
+      at = earlier(at, slot.until);
+      if (slot.stage == Slot::Stage::waiting && seated_ == nullptr) at = earlier(at, next_seat_);
+      if (slot.stage == Slot::Stage::waiting && seated_ != nullptr && seated_->stage == Slot::Stage::reading)
+        at = earlier(at, turn_until_);
+    }
   return at;
 }
 
@@ -99,12 +121,16 @@ Result<HookServer::Hook> HookServer::next(Instant now) {
     if (slot.fd.is_open() && read(slot, now)) return Hook{current_->incoming().query(), current_->incoming().body()};
   for (unsigned accepted = 0; accepted < kAtOnce && accept_one(now); ++accepted)
     if (current_ != nullptr) return Hook{current_->incoming().query(), current_->incoming().body()};
+  seat_next(now);
+  if (current_ != nullptr) return Hook{current_->incoming().query(), current_->incoming().body()};
   return Code::again;
 }
 
 // What the new one has sent already is looked at, before another one may take its place.
 bool HookServer::accept_one(Instant now) {
   if (!listener_.is_open() || accept_again_.ms != 0) return false;
+  const Slot* const where = place();
+  if (where == nullptr) return false;
   Address peer;
   peer.size = sizeof peer.v6;
   const int fd = ::accept4(listener_.number(), &peer.any, &peer.size, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -113,43 +139,81 @@ bool HookServer::accept_one(Instant now) {
     if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) accept_again_ = now + kAcceptAgain;
     return errno == ECONNABORTED;
   }
-  Slot& slot = place();
+  Slot& slot = slots_[where - slots_];
   slot.fd.reset(fd);
   slot.since = now;
-  slot.until = now + kPatience;
-  slot.stage = Slot::Stage::reading;
-  slot.told_to_continue = false;
   slot.drained = 0;
   slot.peer = peer;
   slot.memory = &memory_[&slot - slots_];
-  new (slot.memory->request) HttpIncoming(slot.memory->buffer, settings_.secret_name);
+  slot.stage = Slot::Stage::silent;
+  slot.until = now + kPatience;
+  if (!has_tls()) begin(slot, now);
   read(slot, now);
   return true;
 }
 
-// A free one; else the oldest of those that give way first.
-HookServer::Slot& HookServer::place() {
-  Slot* found = &slots_[0];
-  for (Slot& slot : slots_) {
-    if (!slot.fd.is_open()) return slot;
+// A free one; else the oldest of those that give way first. None: with TLS not everybody does.
+const HookServer::Slot* HookServer::place() const {
+  const Slot* found = &slots_[0];
+  for (const Slot& slot : slots_) {
+    if (!slot.fd.is_open()) return &slot;
     if (slot.stage != found->stage ? slot.stage < found->stage : slot.since < found->since) found = &slot;
   }
-  return *found;
+  return has_tls() && found->stage > Slot::Stage::silent ? nullptr : found;
+}
+
+void HookServer::begin(Slot& slot, Instant now) {
+  slot.stage = Slot::Stage::reading;
+  slot.until = now + kPatience;
+  slot.told_to_continue = false;
+  new (slot.memory->request) HttpIncoming(slot.memory->buffer, settings_.secret_name);
+}
+
+// Whether one that waits for the TLS connection has begun to speak.
+void HookServer::listen_to(Slot& slot, Instant now) {
+  constexpr std::uint8_t kHandshake = 22;  // RFC 5246 6.2.1
+  std::uint8_t first = 0;
+  const ssize_t n = ::recv(slot.fd.number(), &first, 1, MSG_DONTWAIT | MSG_PEEK);
+  if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) return shut(slot);
+  if (n < 0) return;
+  if (first != kHandshake) return refuse(slot, 400, "it does not speak TLS: is the webhook's address one of https?", now);
+  slot.stage = Slot::Stage::waiting;
+}
+
+HookServer::Slot* HookServer::next_waiting() {
+  Slot* found = nullptr;
+  for (Slot& slot : slots_)
+    if (slot.fd.is_open() && slot.stage == Slot::Stage::waiting && (found == nullptr || slot.since < found->since))
+      found = &slot;
+  return found;
+}
+
+void HookServer::seat_next(Instant now) {
+  if (now < next_seat_ || seated_ != nullptr) return;
+  Slot* next = next_waiting();
+  for (; next != nullptr && has_gone(next->fd.number()); next = next_waiting()) shut(*next);
+  if (next == nullptr) return;
+  next_seat_ = now + kBetween;
+  turn_until_ = now + kTurn;
+  seated_ = next;
+  begin(*next, now);
+  tls_.begin(next->fd.number()).ok() ? static_cast<void>(read(*next, now)) : fail_tls(*next, now);
 }
 
 // Whether it has a request for the owner now.
 bool HookServer::read(Slot& slot, Instant now) {
   if (slot.stage == Slot::Stage::kept) return false;
   if (slot.stage == Slot::Stage::ending) drain(slot);
+  if (slot.stage == Slot::Stage::silent) listen_to(slot, now);
   HttpIncoming& incoming = slot.incoming();
   while (slot.fd.is_open() && slot.stage == Slot::Stage::reading) {
-    const MutBytes into = incoming.to_fill();
-    const ssize_t n = ::recv(slot.fd.number(), into.data(), into.size(), MSG_DONTWAIT);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && errno == EAGAIN) break;
-    const Status got = n < 0 ? Status{Code::closed} : incoming.got(static_cast<std::size_t>(n));
+    const auto came = receive(slot, incoming.to_fill());
+    if (came.code() == Code::again) break;
+    const Status got = came.ok() ? incoming.got(came.value()) : came.status();
     if (got.code() == Code::closed) {
-      slot.fd.reset();
+      shut(slot);
+    } else if (got.code() == Code::tls) {
+      fail_tls(slot, now);
     } else if (!got.ok()) {
       refuse(slot, incoming.refusal(), incoming.fault(), now);
     } else if (incoming.done()) {
@@ -159,11 +223,31 @@ bool HookServer::read(Slot& slot, Instant now) {
       }
     } else if (incoming.waits_to_continue() && !slot.told_to_continue) {
       slot.told_to_continue = true;
-      send_text(slot.fd.number(), "HTTP/1.1 100 Continue\r\n\r\n");
+      send(slot, "HTTP/1.1 100 Continue\r\n\r\n");
     }
   }
-  if (slot.fd.is_open() && now >= slot.until) slot.fd.reset();
+  if (!slot.fd.is_open()) return false;
+  const bool gives_way = &slot == seated_ && now >= turn_until_ && next_waiting() != nullptr;
+  if (now < slot.until && !gives_way) return false;
+  if (&slot == seated_ && !tls_.is_shaken()) note_refused(slot, "its TLS handshake was not done in time", 0);
+  shut(slot);
   return false;
+}
+
+// Errors: again, closed, tls. 0: the peer sends no more.
+Result<std::size_t> HookServer::receive(const Slot& slot, MutBytes into) {
+  if (&slot == seated_) return tls_.read(into);
+  for (;;) {
+    const ssize_t n = ::recv(slot.fd.number(), into.data(), into.size(), MSG_DONTWAIT);
+    if (n >= 0) return static_cast<std::size_t>(n);
+    if (errno != EINTR) return errno == EAGAIN ? Code::again : Code::closed;
+  }
+}
+
+// What does not fit the socket at once is lost: its peer does not read.
+void HookServer::send(const Slot& slot, std::string_view text) {
+  if (&slot == seated_) return tls_.write(text);
+  static_cast<void>(::send(slot.fd.number(), text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT) < 0);
 }
 
 bool HookServer::is_right(Slot& slot, Instant now) {
@@ -209,12 +293,28 @@ void HookServer::settle(std::uint64_t safe, Medium medium, Instant now) {
 }
 
 void HookServer::refuse(Slot& slot, unsigned status, std::string_view why, Instant now) {
-  ++refused_;
+  note_refused(slot, why, status);
+  say(slot, status, now);
+}
+
+// Mbed TLS has told the peer by an alert.
+void HookServer::fail_tls(Slot& slot, Instant now) {
   char text[160];
+  TextWriter why(text);
+  tls_.write_problem(why);
+  note_refused(slot, why.view(), 0);
+  finish(slot, now);
+}
+
+// 0: there was no request to answer.
+void HookServer::note_refused(const Slot& slot, std::string_view why, unsigned status) {
+  ++refused_;
+  char text[200];
   TextWriter words(text);
   write_address(slot.peer, words);
-  refusal_.assign_cut(words.text(": ").text(why).text(" (").number(status).text(")").view());
-  say(slot, status, now);
+  words.text(": ").text(why);
+  if (status != 0) words.text(" (").number(status).text(")");
+  refusal_.assign_cut(words.view());
 }
 
 bool HookServer::write_refused(TextWriter& into) {
@@ -230,7 +330,15 @@ void HookServer::say(Slot& slot, unsigned status, Instant now) {
   TextWriter answer(text);
   answer.text("HTTP/1.1 ").number(status).text(" ").text(reason(status));
   answer.text("\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-  send_text(slot.fd.number(), answer.view());
+  send(slot, answer.view());
+  finish(slot, now);
+}
+
+void HookServer::finish(Slot& slot, Instant now) {
+  if (&slot == seated_) {
+    tls_.end();
+    seated_ = nullptr;
+  }
   // Closed at once, with bytes of the request unread, it could take the answer away from the peer again.
   ::shutdown(slot.fd.number(), SHUT_WR);
   slot.stage = Slot::Stage::ending;
@@ -243,7 +351,7 @@ void HookServer::drain(Slot& slot) {
     const ssize_t n = ::recv(slot.fd.number(), slot.memory->buffer, sizeof slot.memory->buffer, MSG_DONTWAIT);
     if (n < 0 && errno == EINTR) continue;
     if (n > 0) slot.drained += static_cast<std::size_t>(n);
-    if (n == 0 || (n < 0 && errno != EAGAIN) || slot.drained > kMostDrained) return slot.fd.reset();
+    if (n == 0 || (n < 0 && errno != EAGAIN) || slot.drained > kMostDrained) return shut(slot);
     if (n < 0) return;
   }
 }

@@ -5,20 +5,29 @@
 //                       |                            '--keep()--> kept --settle()--^
 //                       '------refused here: 400 to 505, 403, 404, 405, 503--------'
 //
+// With TLS (`cert_file`) one of them at a time has the TLS connection, to its answer; the others wait for it:
+//
+//   free --accept--> silent --its first byte--> waiting --the oldest, kBetween after the one before--> reading
+//
 // What it gives a peer is bounded: kMaxHooks connections, one request each, kPatience for all of it, kPerSecond of
 // those that had the secret (503 beyond, and again a second later). Who connects while all places are taken has the
 // place of the oldest that is ending, else that is read, else that is kept: a thousand slow ones keep nobody else out,
-// as one that sends its request at once is taken before the next is accepted.
+// as one that sends its request at once is taken before the next is accepted. With TLS those give way that are ending or
+// have sent nothing; others who connect wait in the system's queue. Who has the TLS connection keeps it for kTurn while
+// another one waits for it. A handshake is work that anybody may ask for: one every kBetween leaves the loop to lines and
+// messages. Who does not speak TLS is told so (400) without one.
 // The secret is compared in a time that does not depend on how much of it is right, before path and method are looked
 // at: without it there is one answer, 403.
 //
-// Memory: 98 KiB in place, of which 12 KiB a connection are touched as far as it sends. Threads: the loop.
+// Memory: 147 KiB in place (zeros at first, for TLS: a static object), of which 12 KiB a connection are touched as far as
+// it sends, and 48 KiB with TLS alone; who waits has none. Threads: the loop.
 #pragma once
 
 #include <new>
 
 #include "port/linux/resolver.hpp"
 #include "port/linux/system.hpp"
+#include "port/linux/tls_server.hpp"
 #include "tocsin/limits.hpp"
 #include "tocsin/wire/http_incoming.hpp"
 
@@ -30,6 +39,8 @@ class HookServer {
   static constexpr Millis kEnding = seconds(2);     // for the peer to read the answer
   static constexpr Millis kMedium = milliseconds(2'300);  // for what it changed to be safe
   static constexpr unsigned kPerSecond = 10;
+  static constexpr Millis kBetween = seconds(1);  // handshakes of TLS
+  static constexpr Millis kTurn = seconds(3);     // with the TLS connection, while others wait for it
   static constexpr std::size_t kMaxHandles = kMaxHooks + 1;
 
   // Views outlive the server.
@@ -39,6 +50,7 @@ class HookServer {
     std::string_view path;
     std::string_view secret_name;  // empty: no secret is asked for
     std::string_view secret;
+    std::string_view cert_file = {}, key_file = {};  // empty: without TLS
   };
 
   HookServer() = default;
@@ -46,10 +58,14 @@ class HookServer {
   HookServer& operator=(const HookServer&) = delete;
   ~HookServer() { close(); }
 
-  // Errors, with `why`: io.
+  // Errors, with `why`: io; as TlsServer::open().
   Status open(const Settings& settings, TextWriter& why);
   void close();
   bool is_open() const { return listener_.is_open(); }
+  // Takes a renewed certificate. Errors, with `why`: again (there is none, or later); as TlsServer::open(), and then the one
+  // before is still in use.
+  Status renew(TextWriter& why);
+  const TlsServer& tls() const { return tls_; }
 
   // Descriptors to wait for, all of them for reading; returns how many. `into` has kMaxHandles.
   std::size_t handles(Span<int> into, Instant now) const;
@@ -81,7 +97,7 @@ class HookServer {
     std::uint8_t buffer[kHookHeadBytes + kHookBodyBytes];
   };
   struct Slot {
-    enum class Stage : std::uint8_t { ending, reading, kept };  // in the order in which they give way
+    enum class Stage : std::uint8_t { ending, silent, reading, kept, waiting };  // in the order in which they give way
     Fd fd;
     Instant since, until;
     Stage stage = Stage::reading;
@@ -94,25 +110,40 @@ class HookServer {
     HttpIncoming& incoming() { return *std::launder(reinterpret_cast<HttpIncoming*>(memory->request)); }
   };
 
+  bool has_tls() const { return !settings_.cert_file.empty(); }
   bool accept_one(Instant now);
-  Slot& place();
+  const Slot* place() const;
+  void begin(Slot& slot, Instant now);
+  void shut(Slot& slot);
+  Slot* next_waiting();
+  void seat_next(Instant now);
+  void listen_to(Slot& slot, Instant now);
   bool read(Slot& slot, Instant now);
+  Result<std::size_t> receive(const Slot& slot, MutBytes into);
+  void send(const Slot& slot, std::string_view text);
   bool is_right(Slot& slot, Instant now);
   bool has_room(Instant now);
   void refuse(Slot& slot, unsigned status, std::string_view why, Instant now);
+  void fail_tls(Slot& slot, Instant now);
+  void note_refused(const Slot& slot, std::string_view why, unsigned status);
   void say(Slot& slot, unsigned status, Instant now);
+  void finish(Slot& slot, Instant now);
   void drain(Slot& slot);
 
   Settings settings_;
   Fd listener_;
   Slot* current_ = nullptr;  // with the owner
+  Slot* seated_ = nullptr;   // with the TLS connection
+  Instant turn_until_;       // that it has it, if another one waits
+  Instant next_seat_;        // when another one may have it
   Instant accept_again_;     // after a failure that waiting may help
   Instant second_;           // in which `in_second_` were taken
   unsigned in_second_ = 0;
   std::uint32_t refused_ = 0;
-  FixedText<160> refusal_;
+  FixedText<200> refusal_;
   Slot slots_[kMaxHooks];
   Memory memory_[kMaxHooks];
+  TlsServer tls_;
 };
 
 }  // namespace tocsin

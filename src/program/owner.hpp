@@ -124,6 +124,7 @@ class Owner final : public Observer {
   const Sender& sender(std::size_t at) const { return *senders_[at]; }
   // Why the API key opens nothing, with what to do; empty: it does, or there is none.
   std::string_view account_reason() const { return account_reason_.view(); }
+  std::string_view hook_problem() const { return hook_problem_.view(); }
   std::uint32_t messages_ended() const { return messages_ended_; }  // in this run
   Bytes tls_arena() const { return tls_arena_; }  // all zeros until open_streams()
 
@@ -228,6 +229,7 @@ class Owner final : public Observer {
   void note_accepted(std::uint32_t number);
   // owner_hooks.cpp
   void look_at_hooks(Instant now);
+  Status open_hooks(TextWriter& why);
   void poll_hooks(Instant now);
   void take_hook(const HookServer::Hook& hook, Instant now);
   Result<Queue::Ticket> take_event(const struct Webhook& event, Bytes raw);
@@ -348,7 +350,9 @@ class Owner final : public Observer {
   bool input_pending_[kMaxAlarms] = {};  // changed, and not yet a transition on record
   Instant retry_lines_ = kNever;
   HookServer hooks_;
-  Instant look_at_hooks_ = kNever;  // when to try to open it
+  Instant look_at_hooks_ = kNever;  // when to try to open it, or to look for another certificate
+  bool hook_fails_ = false;         // as it was looked at last
+  FixedText<Log::kMaxLine> hook_problem_;
   Instant tell_refused_;
   Answerers answerers_;
   char hook_secret_[kMaxHookSecret];

@@ -11,7 +11,7 @@
 namespace tocsin {
 namespace {
 
-constexpr Millis kOpenAgain = seconds(10);
+constexpr Millis kLookAtHooks = seconds(10);
 constexpr Millis kTellRefused = minutes(1);
 constexpr std::size_t kMostNamed = 4;  // alarms in an answer to STATUS
 constexpr std::size_t kMostLookedAt = 64;  // messages, for a uuid
@@ -47,15 +47,29 @@ void Owner::look_at_hooks(Instant now) {
   if (hook.host.empty()) return;
   char text[Log::kMaxLine];
   TextWriter line(text);
+  const bool was_open = hooks_.is_open();
+  const Status looked = was_open ? hooks_.renew(line) : open_hooks(line);
+  const bool has_tls = !hook.cert_file.empty(), is_same = looked.code() == Code::again;
+  if (!looked.ok() || has_tls) look_at_hooks_ = now + kLookAtHooks;
+  if (is_same && hook_fails_) return;
+  hook_fails_ = !looked.ok() && !is_same;
+  if (hook_fails_) line.text(was_open ? ": the one before stays in use" : ": no webhook is taken until that is mended");
+  else if (has_tls) hooks_.tls().certificate().write_warning(judged_at(read_clocks()), line);
+  if (looked.ok() && was_open) log_line(LogLevel::info, "webhook: the renewed certificate is in use");
+  if (line.view() == hook_problem_.view()) return;
+  hook_problem_.assign_cut(line.view());
+  if (!line.view().empty()) log_line(hook_fails_ ? LogLevel::error : LogLevel::warning, line.view());
+}
+
+Status Owner::open_hooks(TextWriter& why) {
+  const HookConfig& hook = config_->webhook;
   Result<std::size_t> secret = std::size_t{0};
-  if (!hook.secret_file.empty()) secret = read_hook_secret(hook.secret_file, hook_secret_, line);
-  Status opened = secret.status();
+  if (!hook.secret_file.empty()) secret = read_hook_secret(hook.secret_file, hook_secret_, why);
   hook_secret_size_ = secret.ok() ? secret.value() : 0;
-  if (opened.ok())
-    opened = hooks_.open({hook.host, hook.port, hook.path, hook.header, {hook_secret_, hook_secret_size_}}, line);
-  if (opened.ok()) return;
-  look_at_hooks_ = now + kOpenAgain;
-  log_line(LogLevel::error, line.text(": no webhook is taken until that is mended").view());
+  TRY(secret.status());
+  return hooks_.open({hook.host, hook.port, hook.path, hook.header, {hook_secret_, hook_secret_size_}, hook.cert_file,
+                      hook.key_file},
+                     why);
 }
 
 void Owner::poll_hooks(Instant now) {

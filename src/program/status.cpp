@@ -145,6 +145,7 @@ void write_json(const Config& config, const Queue& queue, const Index& index, co
   }
   json.close_array();
   json.text_or_null("account_reason", owner != nullptr ? owner->account_reason() : std::string_view{});
+  json.text_or_null("webhook_reason", owner != nullptr ? owner->hook_problem() : std::string_view{});
   json.open_array("alarms");
   for (const Queue::Alarm& alarm : queue.alarms()) {
     if (alarm.is_mark()) continue;
@@ -273,6 +274,7 @@ void write_status(const Config& config, const Queue& queue, const Index& index, 
     if (owner != nullptr && !owner->account_reason().empty()) into.text(": ").text(owner->account_reason());
     into.text("\n");
   }
+  if (owner != nullptr && !owner->hook_problem().empty()) into.text("webhook  ").text(owner->hook_problem()).text("\n");
   for (const Queue::Alarm& mark : queue.alarms()) {
     if (!mark.is_mark() || !mark.is_active()) continue;
     write_masked(tail(mark.name.view(), 1), into.text("stopped  "));

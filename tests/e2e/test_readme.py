@@ -140,7 +140,8 @@ class Readme(Case):
                 secret = device.folder / "webhook.secret"
                 secret.write_bytes(subprocess.run(made.split(), check=True, capture_output=True).stdout)
                 secret.chmod(0o600)
-                device.write_text(self.own(whole + piece, device, secret_file=secret, api_key_file=secret))
+                device.write_text(self.own(whole + piece, device, secret_file=secret, api_key_file=secret,
+                                           cert_file=CERTS / "ec.pem", key_file=CERTS / "ec.key"))
                 result = device.run("check")
                 self.assertEqual((result.exit, result.err), (0, ""), result)
 

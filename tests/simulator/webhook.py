@@ -11,6 +11,7 @@ Prints the status of the answer. The names of the values are not documented: the
 import argparse
 import http.client
 import json
+import ssl
 import sys
 import urllib.parse
 
@@ -21,8 +22,8 @@ LIKELY = {
 }
 
 
-def call(url, values, form="json", headers=None, timeout=10):
-    """One call; returns (status, body) of the answer."""
+def call(url, values, form="json", headers=None, timeout=10, trust=None):
+    """One call; returns (status, body) of the answer. https: by `trust`, an ssl.SSLContext."""
     place = urllib.parse.urlsplit(url)
     target, body, headers = place.path or "/", None, dict(headers or {})
     encoded = urllib.parse.urlencode(values) if form != "json" else ""
@@ -32,7 +33,10 @@ def call(url, values, form="json", headers=None, timeout=10):
         body, headers["Content-Type"] = encoded, "application/x-www-form-urlencoded"
     else:
         body, headers["Content-Type"] = json.dumps(values), "application/json"
-    channel = http.client.HTTPConnection(place.hostname, place.port, timeout=timeout)
+    if place.scheme == "https":
+        channel = http.client.HTTPSConnection(place.hostname, place.port, timeout=timeout, context=trust)
+    else:
+        channel = http.client.HTTPConnection(place.hostname, place.port, timeout=timeout)
     try:
         channel.request("GET" if form == "query" else "POST", target, body, headers)
         answer = channel.getresponse()
@@ -47,17 +51,18 @@ def main():
     parser.add_argument("kind", choices=sorted(LIKELY))
     parser.add_argument("--as", dest="form", choices=FORMS, default="json")
     parser.add_argument("--header", action="append", default=[], metavar="NAME: VALUE")
+    parser.add_argument("--ca", metavar="FILE", help="whom to believe with https; without it the system's authorities")
     parser.add_argument("values", nargs="*", metavar="NAME=VALUE")
     words = parser.parse_intermixed_args()
     place = urllib.parse.urlsplit(words.url)
-    if place.scheme != "http" or not place.hostname:
-        parser.error(f"{words.url}: write http://ADDRESS:PORT/PATH, as [webhook] has them")
+    if place.scheme not in ("http", "https") or not place.hostname:
+        parser.error(f"{words.url}: write http://ADDRESS:PORT/PATH, as [webhook] has them (https with its cert_file)")
     for what, between, written in (("NAME=VALUE", "=", words.values), ("--header 'NAME: VALUE'", ":", words.header)):
         if wrong := next((one for one in written if between not in one), None):
             parser.error(f"{wrong}: write {what}")
     values = dict(LIKELY[words.kind], **dict(value.split("=", 1) for value in words.values))
     headers = {name.strip(): value.strip() for name, value in (h.split(":", 1) for h in words.header)}
-    status, _ = call(words.url, values, words.form, headers)
+    status, _ = call(words.url, values, words.form, headers, trust=ssl.create_default_context(cafile=words.ca))
     print(status)
     return 0 if status == 200 else 1
 
