@@ -123,7 +123,7 @@ std::string live(World& w, unsigned events) {
     chat.settings.receipts_for = Millis{0};
     chat.stream.on_call = agent.stream.on_call;
     chat.stream.dying_write_arrives = w.arrives;
-    agent.ways = {{name_hash("sms"), minutes(1), minutes(2), true}, {name_hash("chat"), minutes(1), Millis{0}, false}};
+    agent.ways = {{name_hash("sms"), minutes(1), minutes(2), Asked::stream}, {name_hash("chat"), minutes(1), Millis{0}, Asked::nobody}};
     agent.settings.receipts_at = minutes(2);
   }
   if (!agent.start()) return w.disk.power ? "it does not start" : "";

@@ -44,10 +44,21 @@ std::uint64_t Delivery::due_ms(const Entry& entry, std::uint64_t on_ms) const {
   return accepted_ms + (next_ms < deadline_ms_ ? next_ms : deadline_ms_);
 }
 
-const Entry* Delivery::first_due(std::uint32_t from, std::uint64_t by_ms, std::uint64_t on_ms) const {
-  const Entry* entry = outbox_.next_accepted(stream_, from);
-  while (entry != nullptr && due_ms(*entry, on_ms) > by_ms) entry = outbox_.next_accepted(stream_, entry->number + 1);
-  return entry;
+// Of one phone the oldest message.
+const Entry* Delivery::first_due(std::uint64_t from, std::uint64_t by_ms, std::uint64_t on_ms) const {
+  const Entry* first = nullptr;
+  const Entry* entry = outbox_.next_accepted(stream_, of_ == Asked::list ? 0 : static_cast<std::uint32_t>(from), of_);
+  for (; entry != nullptr; entry = outbox_.next_accepted(stream_, entry->number + 1, of_)) {
+    if (place(*entry) < from || (first != nullptr && place(*entry) >= place(*first)) || due_ms(*entry, on_ms) > by_ms) continue;
+    first = entry;
+    if (of_ != Asked::list) break;
+  }
+  return first;
+}
+
+bool Delivery::is_open(Instant now) const {
+  const Entry* left = first_due(round_from_, round_to_ms_, outbox_.on_ms(now));
+  return left != nullptr && place(*left) < page_to_;
 }
 
 std::size_t Delivery::end_round() {
@@ -69,8 +80,8 @@ Instant Delivery::next(Instant now) {
     if (round_to_ms_ == 0) {
       if (due_ms_ == 0) {
         due_ms_ = kNotDue;
-        for (const Entry* entry = outbox_.next_accepted(stream_, 0); entry != nullptr;
-             entry = outbox_.next_accepted(stream_, entry->number + 1))
+        for (const Entry* entry = outbox_.next_accepted(stream_, 0, of_); entry != nullptr;
+             entry = outbox_.next_accepted(stream_, entry->number + 1, of_))
           if (due_ms(*entry, on_ms) < due_ms_) due_ms_ = due_ms(*entry, on_ms);
       }
       if (due_ms_ == kNotDue) return kNever;
@@ -102,7 +113,7 @@ void Delivery::pick(Instant now) {
     const Entry* entry = first_due(page_to_, round_to_ms_, on_ms);
     if (entry == nullptr) break;
     asked_[asked_count_++] = entry->number;
-    page_to_ = entry->number + 1;
+    page_to_ = std::uint64_t{place(*entry)} + 1;
   }
 }
 
@@ -123,7 +134,7 @@ std::size_t Delivery::answered(Instant now) {
   round_from_ = page_to_;
   failures_ = 0;
   retry_at_ = Instant{};
-  limit_ = limit_ * 2 < kMaxAsked ? limit_ * 2 : kMaxAsked;
+  limit_ = limit_ * 2 < most_ ? limit_ * 2 : most_;
   return first_due(round_from_, round_to_ms_, outbox_.on_ms(now)) == nullptr ? end_round() : 0;
 }
 

@@ -10,7 +10,6 @@ namespace {
 constexpr Millis kRetryMin = seconds(5);
 constexpr Millis kRetryMax = minutes(15);
 constexpr Millis kRefusedFor = minutes(5);
-constexpr Millis kLongestRequest = minutes(5);
 constexpr std::string_view kFound = "found in the service's list, by the API key";
 
 UnixMillis before(UnixMillis at, Millis by) { return {at.ms - by.count}; }
@@ -33,6 +32,7 @@ void Lookup::begin_anew() {
   call_.close();
   for (Check& check : checks_) check = Check{};
   check_ = nullptr;
+  for (Delivery& one : receipts_) one.begin_anew();
 }
 
 void Lookup::doubt(std::uint32_t number, const SmsRules& sms, const Clocks& clocks) {
@@ -90,6 +90,7 @@ void Lookup::poll(const Clocks& clocks, std::uint32_t random) {
         if (!begin(clocks)) return;
         break;
       case ServiceCall::State::ready:
+        if (gives_way(clocks.now)) break;
         if (const Status prepared = prepare(); prepared.ok()) {
           call_.send(clocks.now);
         } else {
@@ -99,9 +100,16 @@ void Lookup::poll(const Clocks& clocks, std::uint32_t random) {
           else check_->number = 0;  // sent again meanwhile, or ended, or not to be read
         }
         break;
-      case ServiceCall::State::connecting:
       case ServiceCall::State::sending:
-      case ServiceCall::State::receiving: wake_ = call_.wake(); return;
+      case ServiceCall::State::receiving:
+        if (gives_way(clocks.now)) break;
+        [[fallthrough]];
+      case ServiceCall::State::connecting:  // that serves all
+        wake_ = call_.wake();
+        if (const Check* doubt = errand_ == Errand::receipts ? next_check() : nullptr;
+            doubt != nullptr && doubt->look_at > clocks.now)
+          wake_ = earlier(wake_, doubt->look_at);
+        return;
       case ServiceCall::State::answered: judge(clocks, random); break;
       case ServiceCall::State::failed: {
         char words[kMaxReason];
@@ -124,6 +132,14 @@ Lookup::Check* Lookup::next_check() {
   return next;
 }
 
+// Receipts, to a message in doubt.
+bool Lookup::gives_way(Instant now) {
+  const Check* doubt = errand_ == Errand::receipts ? next_check() : nullptr;
+  if (doubt == nullptr || doubt->look_at > now) return false;
+  call_.state() == ServiceCall::State::ready ? call_.withdraw() : call_.close();
+  return true;
+}
+
 // False: nothing may be asked now, and wake_ says when to look again.
 bool Lookup::begin(const Clocks& clocks) {
   check_ = next_check();
@@ -132,6 +148,12 @@ bool Lookup::begin(const Clocks& clocks) {
   if (settings_.replies_every.count > 0 && clocks.wall_trusted && replies_at_ < at) {
     at = replies_at_;
     errand_ = Errand::replies;
+    check_ = nullptr;
+  }
+  const Instant receipts = clocks.wall_trusted && at > clocks.now ? receipts_at(clocks.now) : kNever;
+  if (receipts < at) {
+    at = receipts;
+    errand_ = Errand::receipts;
     check_ = nullptr;
   }
   if (at < retry_at_) at = retry_at_;
@@ -147,6 +169,7 @@ bool Lookup::begin(const Clocks& clocks) {
   }
   hits_ = pages_ = 0;
   uuid_.clear();
+  if (errand_ == Errand::receipts && !begin_receipts(clocks)) return true;
   next_page(1, clocks.now);
   return true;
 }
@@ -154,6 +177,7 @@ bool Lookup::begin(const Clocks& clocks) {
 void Lookup::next_page(unsigned page, Instant now) {
   page_ = page;
   ++pages_;
+  if (errand_ == Errand::receipts) receipts_paid_ = (receipts_paid_ < now ? now : receipts_paid_) + kReceiptsEvery;
   call_.open(now, {});
 }
 
@@ -167,6 +191,9 @@ Status Lookup::prepare() {
     TRY_LET(body, outbox_.queue().read_body(*entry, scratch));
     path.text("/streams/messages?phone=").text(body.event.phone(check_->number - body.first_number).view());
     write_service_date(check_->from, path.text("&startDate="));
+  } else if (errand_ == Errand::receipts) {
+    path.text("/streams/messages?phone=").text(phone_.view());
+    write_service_date(from_, path.text("&startDate="));
   } else {
     write_service_date(since_, path.text("/streams/incoming_messages?startDate="));
   }
@@ -181,7 +208,7 @@ void Lookup::judge(const Clocks& clocks, std::uint32_t random) {
   if (call_.settings_changed()) return;  // it was about the key before, and is asked again
   hide(settings_.token, page.reason);
   if (page.whole != Whole::judged) {
-    const bool refused = page.whole == Whole::held || page.whole == Whole::halve;
+    const bool refused = page.whole == Whole::held || (page.whole == Whole::halve && errand_ != Errand::receipts);
     const Millis least = refused ? kRefusedFor : seconds(page.retry_after_s);
     return trouble(page.reason.view(), Hope::none, least, clocks.now, random);
   }
@@ -194,7 +221,11 @@ void Lookup::judge(const Clocks& clocks, std::uint32_t random) {
   // Where none is said, behind a full page there may be another one.
   const std::size_t so_far = std::size_t{page_} * kPage;
   const std::size_t total = page.count == kPage && page.total < so_far ? so_far + 1 : page.total;
-  errand_ == Errand::message ? judge_messages(messages, total, clocks) : judge_replies(messages, total, clocks);
+  switch (errand_) {
+    case Errand::message: return judge_messages(messages, total, clocks);
+    case Errand::replies: return judge_replies(messages, total, clocks);
+    case Errand::receipts: return judge_receipts(messages, total, clocks);
+  }
 }
 
 void Lookup::judge_messages(Span<const Webhook> listed, std::size_t total, const Clocks& clocks) {
@@ -238,15 +269,14 @@ void Lookup::judge_messages(Span<const Webhook> listed, std::size_t total, const
   check.number = 0;
   check_ = nullptr;
   if (!found || !outbox_.found(number, stream, uuid_.view(), kFound, clocks).ok()) return;
-  if (status_.empty()) return;
-  const StatusVerdict said{receipt_of(status_.view()), status_.view(), {}};
-  char text[kMaxReason];
-  TextWriter words(text);
-  write_receipt(said, words);
-  outbox_.receipt(number, said.receipt, words.view(), clocks, uuid_.view()).ignore();  // else it is asked for, as of others
+  if (!status_.empty()) tell(number, status_.view(), uuid_.view(), clocks).ignore();  // else it is asked for, as of others
 }
 
 void Lookup::trouble(std::string_view words, Hope hope, Millis at_least, Instant now, std::uint32_t random) {
+  if (errand_ == Errand::receipts && at_least < kRefusedFor) {  // people who answer do not wait for that
+    round_->refused_as_too_many(now, random);
+    return say(words);
+  }
   Millis wait = full_jitter(kRetryMin, kRetryMax, failures_, random);
   if (wait < at_least) wait = at_least;
   if (failures_ < 31) ++failures_;
@@ -254,6 +284,10 @@ void Lookup::trouble(std::string_view words, Hope hope, Millis at_least, Instant
   check_ = nullptr;
   for (Check& check : checks_)
     if (hope == Hope::none && check.number != 0) let_go(check);
+  say(words);
+}
+
+void Lookup::say(std::string_view words) {
   if (reason_.view() == words) return;
   reason_.assign_cut(words);
   observer_.lookup_changed(words);

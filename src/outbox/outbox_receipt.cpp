@@ -17,12 +17,33 @@ bool is_doubtful(const Entry& entry) {
 
 }  // namespace
 
-const Entry* Outbox::next_accepted(std::uint32_t stream, std::uint32_t from) const {
+const Entry* Outbox::next_accepted(std::uint32_t stream, std::uint32_t from, Asked of) const {
   const unsigned place = queue_.names().place(stream);
+  const StreamRules* rules = rules_of(place);
+  const bool all = of != Asked::list || (rules != nullptr && rules->asked == Asked::list);
   const Entry* entry = index_.first_from(from);
-  while (entry != nullptr && (entry->state != State::accepted || entry->place_of(entry->way) != place))
+  while (entry != nullptr && (entry->state != State::accepted || entry->place_of(entry->way) != place || !(all || entry->untold)))
     entry = index_.first_from(entry->number + 1);
   return entry;
+}
+
+void Outbox::set_untold(std::uint32_t number, bool untold) {
+  if (Entry* entry = index_.find(number)) entry->untold = untold;
+}
+
+const Entry* Outbox::find_told(std::string_view id, std::string_view uuid, std::uint32_t recipient) const {
+  const Entry* entry = find(id, '-') != kNotFound ? queue_.find(id) : nullptr;
+  if (entry != nullptr || uuid.empty()) return entry;
+  unsigned looks = 0;
+  alignas(8) std::uint8_t scratch[kBlock];
+  for (std::size_t at = index_.size(); at > 0 && looks < kMostLookedAt; --at) {
+    const Entry& one = index_[at - 1];
+    if (one.state != State::accepted || (recipient != 0 && one.recipient != recipient)) continue;
+    ++looks;
+    const auto state = queue_.read_state(one, scratch);
+    if (state.ok() && same_ignoring_case(state.value().uuid, uuid)) return &one;
+  }
+  return nullptr;
 }
 
 Result<MessageState> Outbox::read_accepted(std::uint32_t number, MutBytes scratch) const {
@@ -51,9 +72,9 @@ Status Outbox::receipt(std::uint32_t number, Receipt receipt, std::string_view w
   TRY_LET(known, queue_.read_state(*entry, scratch));
   char said[kMaxReason], all[kMaxReason];
   TextWriter last(said);
-  const bool is_other = uuid.empty() || !same_ignoring_case(known.uuid, uuid);
+  const bool is_other = uuid.empty() ? entry->closed != 0 : !same_ignoring_case(known.uuid, uuid);
   if (receipt != Receipt::delivered) {
-    if (entry->closed != 0 && is_other) return {};
+    if (is_other && (entry->closed != 0 || entry->sends > 1)) return {};
     last.text(words);
   } else if (went_on(*entry)) {
     last.text("delivered");
@@ -71,6 +92,14 @@ Status Outbox::receipt(std::uint32_t number, Receipt receipt, std::string_view w
   TRY(queue_.update(number, now, clocks, Queue::Write::with_others).status());
   if (over) tell_receipt(*entry, now);
   return {};
+}
+
+Status Outbox::told(std::uint32_t number, std::string_view word, const Clocks& clocks, std::string_view uuid) {
+  const StatusVerdict said{receipt_of(word), word, {}};
+  char text[kMaxReason];
+  TextWriter words(text);
+  write_receipt(said, words);
+  return receipt(number, said.receipt, words.view(), clocks, uuid);
 }
 
 // A record of it would outlive the turn that leaves it out.

@@ -16,10 +16,10 @@ void Outbox::configure_streams(Span<const StreamRules> streams) {
   wake_ = Instant{0};
 }
 
-void Outbox::tells_receipts(std::uint32_t stream, bool tells) {
+void Outbox::ask_for_receipts(std::uint32_t stream, Asked whom) {
   for (StreamRules& one : streams_) {
-    if (one.stream != stream || one.asked == tells) continue;
-    one.asked = tells;
+    if (one.stream != stream || one.asked == whom) continue;
+    one.asked = whom;
     wake_ = Instant{0};
   }
 }
@@ -113,8 +113,11 @@ std::uint32_t Outbox::open_ways(const Clocks& clocks) {
     std::uint32_t at_s = kNoTime;
     if (entry.state == State::accepted) {
       const StreamRules* rules = rules_of(entry.place_of(entry.way));
-      if (rules == nullptr || rules->asked) continue;  // who asks says that it is late
       at_s = late_at_s(entry);
+      if (at_s == kNoTime) continue;
+      // Who is asked says that it is late. Nobody could be: it is waited for as for a stream that is out.
+      if (rules->asked != Asked::nobody)
+        at_s = (at_s < began_s_ ? began_s_ : at_s) + static_cast<std::uint32_t>(rules->fallback_after.count / 1000);
       if (at_s <= now_s) undelivered(entry.number, clocks);
       if (at_s <= now_s) at_s = now_s + kLookAgain_s;  // there may be room for it then
     } else if (!ended(entry.state)) {

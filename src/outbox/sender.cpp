@@ -45,6 +45,8 @@ void Sender::configure(const Settings& settings) {
 void Sender::look_up_by(Lookup& lookup, const Clocks& clocks) {
   lookup_ = &lookup;
   lookup.doubt_left(stream_id_, settings_.sms, clocks);
+  lookup.ask_for_receipts(stream_id_, settings_.receipts_for, settings_.receipts_at);
+  if (list_asked_ || !receipts_reason_.empty()) ask_the_list();
 }
 
 void Sender::enter(State state, Instant wake) {

@@ -110,7 +110,7 @@ void Sender::judge_message(std::size_t at, std::string_view whole_reason, const 
   const std::string_view reason = verdict.reason.empty() ? whole_reason : verdict.reason.view();
   switch (verdict.fate) {
     case Fate::accepted:
-      delivery_.accepted(clocks.now);
+      accepted_elsewhere(clocks.now);
       return outbox_.accepted(number, verdict.uuid.view(), verdict.reason.view(), clocks);
     case Fate::refused: return outbox_.refused(number, reason, clocks);
     case Fate::later:
@@ -234,7 +234,10 @@ void Sender::hold_until_resumed(std::string_view reason) {
 }
 
 void Sender::say(std::string_view condition, std::string_view reason) {
-  if (condition != "working") reason_.assign_cut(reason);
+  if (condition != "working") {
+    reason_.assign_cut(reason);
+    if (failures_ > 1 || state_ == State::held) ask_the_list();  // nobody there is asked for receipts meanwhile
+  }
   observer_.stream_changed(settings_.name, condition, reason);
 }
 

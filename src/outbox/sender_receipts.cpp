@@ -65,23 +65,31 @@ void Sender::judge_receipts(const Clocks& clocks, std::uint32_t random) {
   const std::string_view reason = judgement.reason.view();
   if (judgement.odd) observer_.answer_not_understood({settings_.name, OddAnswer::Of::status, reason, answer.body});
   const Millis at_least = seconds(judgement.retry_after_s);
-  if (judgement.whole != Whole::judged && judgement.whole != Whole::later)  // asked, and there is none
+  if (judgement.whole != Whole::judged && judgement.whole != Whole::later && lookup_ == nullptr)  // asked, and there is none
     for (const std::uint32_t number : asked) outbox_.undelivered(number, clocks);
+  if (judgement.whole == Whole::held) ask_the_list();
   switch (judgement.whole) {
     case Whole::held:
       if (answer.status == 404 || answer.status == 405) {
         char text[kMaxReason];
         TextWriter words(text);
-        outbox_.tells_receipts(stream_id_, false);
-        return no_receipts(words.text("asked for once a day: ").text(reason).view(), kNotKnown, clocks, random);
+        if (lookup_ == nullptr) outbox_.ask_for_receipts(stream_id_, Asked::nobody);
+        words.text("asked for once a day").text(list_asked_ ? ", meanwhile by the API key: " : ": ");
+        return no_receipts(words.text(reason).view(), kNotKnown, clocks, random);
       }
       return no_receipts(reason, at_least, clocks, random);
     case Whole::halve:
-      if (asked.size() == 1) say_of_receipts(reason);
+      if (asked.size() == 1) {
+        say_of_receipts(reason);
+        set_untold(asked[0], true);
+      }
       return delivery_.refused_as_too_many(clocks.now, random);
     case Whole::later:
     case Whole::unknown: return no_receipts(reason, at_least, clocks, random);
-    case Whole::judged: outbox_.tells_receipts(stream_id_, true); break;
+    case Whole::judged:
+      list_asked_ = false;
+      outbox_.ask_for_receipts(stream_id_, Asked::stream);
+      break;
   }
   // The files turn, or the medium does not answer: those that are left are asked for once more.
   if (!take_receipts(Span<const std::string_view>{uuids, asked.size()}, Span<const StatusVerdict>{verdicts, asked.size()},
@@ -111,14 +119,34 @@ bool Sender::take_receipts(Span<const std::string_view> uuids, Span<const Status
     hide(settings_.token, shown);
     const std::uint32_t number = delivery_.asked()[i];
     taken = outbox_.receipt(number, verdicts[i].receipt, shown.view(), clocks, uuids[i]).code() != Code::full && taken;
-    outbox_.undelivered(number, clocks);
+    const bool untold = verdicts[i].receipt == Receipt::not_reported || verdicts[i].receipt == Receipt::unclear;
+    set_untold(number, untold);
+    if (!untold || lookup_ == nullptr) outbox_.undelivered(number, clocks);  // else the list may have it
   }
   return taken;
 }
 
 void Sender::no_receipts(std::string_view reason, Millis at_least, const Clocks& clocks, std::uint32_t random) {
   delivery_.failed(at_least, clocks.now, random);
+  if (delivery_.failures() > 1) ask_the_list();
   say_of_receipts(reason);
+}
+
+void Sender::ask_the_list() {
+  if (lookup_ == nullptr || settings_.receipts_for.count == 0) return;
+  list_asked_ = true;
+  outbox_.ask_for_receipts(stream_id_, Asked::list);
+  lookup_->look_for_receipts();
+}
+
+void Sender::set_untold(std::uint32_t number, bool untold) {
+  outbox_.set_untold(number, untold);
+  if (untold && lookup_ != nullptr) lookup_->look_for_receipts();
+}
+
+void Sender::accepted_elsewhere(Instant now) {
+  delivery_.accepted(now);
+  if (list_asked_) lookup_->look_for_receipts();
 }
 
 // Once, until they are told again.

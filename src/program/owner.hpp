@@ -239,7 +239,6 @@ class Owner final : public Observer {
   bool is_for_this(const struct Instruction& instruction, Heard heard, Instant now);
   const Queue::Alarm* with_code(std::string_view code) const;
   Result<Queue::Ticket> take_receipt(const struct Webhook& hook);
-  const Entry* find_accepted(const struct Webhook& hook) const;
   Result<Queue::Ticket> obey(const struct Instruction& instruction, const Phone& from, TextWriter& reply);
   Result<Queue::Ticket> acknowledge_by_code(std::string_view code, const Phone& from, TextWriter& reply);
   void wrong_code(std::string_view code, const Phone& from, TextWriter& reply);

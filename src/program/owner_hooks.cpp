@@ -5,7 +5,6 @@
 #include "src/program/owner.hpp"
 #include "tocsin/wire/instruction.hpp"
 #include "tocsin/wire/secret.hpp"
-#include "tocsin/wire/status_reply.hpp"
 #include "tocsin/wire/webhook.hpp"
 
 namespace tocsin {
@@ -14,7 +13,6 @@ namespace {
 constexpr Millis kLookAtHooks = seconds(10);
 constexpr Millis kTellRefused = minutes(1);
 constexpr std::size_t kMostNamed = 4;  // alarms in an answer to STATUS
-constexpr std::size_t kMostLookedAt = 64;  // messages, for a uuid
 constexpr std::string_view kTellsCritical = "you are told of critical alarms only, send START to be told of all";
 constexpr std::string_view kTellsAll = "you are told of all alarms";
 
@@ -127,38 +125,16 @@ Result<Queue::Ticket> Owner::take_event(const Webhook& event, Bytes raw) {
   return Queue::Ticket{0};
 }
 
-// By the whole id that was sent with it, else by the service's uuid, which is looked for among the newest alone: each
-// look reads a record.
-const Entry* Owner::find_accepted(const Webhook& hook) const {
-  const Entry* entry = find(hook.own_id, '-') != kNotFound ? queue_.find(hook.own_id) : nullptr;
-  if (entry != nullptr || hook.uuid.empty()) return entry;
-  std::size_t looks = 0;
-  alignas(8) std::uint8_t scratch[kBlock];
-  for (std::size_t at = index_.size(); at > 0 && looks < kMostLookedAt; --at) {
-    if (index_[at - 1].state != State::accepted) continue;
-    ++looks;
-    const auto state = queue_.read_state(index_[at - 1], scratch);
-    if (state.ok() && same_ignoring_case(state.value().uuid, hook.uuid)) return &index_[at - 1];
-  }
-  return nullptr;
-}
-
 // The same as an answer of messages_status says of it. What goes on by its next stream, or needs no copy any more, is
 // not asked for after a power cut: its ticket, else 0. Errors: full.
 Result<Queue::Ticket> Owner::take_receipt(const Webhook& hook) {
-  const Entry* entry = find_accepted(hook);
+  const Entry* entry = outbox_.find_told(hook.own_id, hook.uuid);
   if (entry == nullptr) return Queue::Ticket{0};  // of another device, or forgotten
   const bool waited = !ended(entry->state);
-  StatusVerdict verdict;
-  verdict.receipt = receipt_of(hook.status);
-  verdict.word = hook.status;
-  char text[kMaxReason];
-  TextWriter words(text);
-  write_receipt(verdict, words);
   Clocks clocks = read_clocks();
   for (std::size_t i = 0; i < stream_count_; ++i)
     if (name_hash(senders_[i]->name()) == outbox_.stream_of(*entry)) clocks = vouched_for(clocks, i);
-  const Status noted = outbox_.receipt(entry->number, verdict.receipt, words.view(), clocks, hook.uuid);
+  const Status noted = outbox_.told(entry->number, hook.status, clocks, hook.uuid);
   if (noted.code() == Code::full) return noted;
   return noted.ok() && (waited || !ended(entry->state)) ? outbox_.newest() : Queue::Ticket{0};
 }

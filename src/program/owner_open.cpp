@@ -188,7 +188,8 @@ void Owner::begin_outbox() {
     const StreamConfig& stream = config_->streams[i];
     limits[i] = {name_hash(stream.name), stream.segments_per_day, stream.recipient_segments_per_day,
                  stream.critical_reserve, stream.sms};
-    rules[i] = {limits[i].stream, stream.fallback_after, stream.undelivered_after, stream.status_for.count != 0};
+    rules[i] = {limits[i].stream, stream.fallback_after, stream.undelivered_after,
+                stream.status_for.count != 0 ? Asked::stream : Asked::nobody};
     if (stream.type == StreamType::otp) rules[i].fallback_after = Millis{0};  // it takes no messages any more
   }
   outbox_.limit_segments({limits, config_->stream_count});

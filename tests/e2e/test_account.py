@@ -8,6 +8,7 @@ from device import PHONES, Case, Runner, wait_until
 
 KEY = "test-key"  # of the simulated service
 SENT, INCOMING = "/textpeak/streams/messages", "/textpeak/streams/incoming_messages"
+STATUS = "/messages_status/"
 ANNA = PHONES["anna"]
 
 
@@ -123,6 +124,68 @@ class Account(Case):
         device.start()
         self.assertEqual(device.wait_state(identifier, "accepted")["attempts"], 1)
         self.assertEqual(service.report()["max_copies"], 1)
+
+    def test_receipts_come_by_the_key_where_the_stream_does_not_tell(self):
+        """Whatever messages_status answers; each service in a device of its own, all of them at the same time."""
+        running = []
+        for code in (404, 405, 401):
+            service = self.service()
+            service.rule("status", code=code, match={"path": STATUS})
+            running.append((code, service))
+        for rule in ({"shape": "none"}, {"word": "Teleported"}):
+            service = self.service()
+            service.rule("delivery", **rule)
+            running.append((str(rule), service))
+        started = []
+        for what, service in running:
+            service.rule("listed", word="delivered", key=len(started) % 2 == 0)
+            device = self.keyed(service, status_for="1h").start()
+            started.append((what, service, device, device.send("Pump 3")[0]))
+        for what, service, device, identifier in started:
+            with self.subTest(what=what):
+                device.wait_state(identifier, "delivered")
+                device.log.wait(f"message {identifier} delivered")
+                [line] = self.asked(service, SENT)
+                self.assertIn(f"?phone={ANNA}&startDate=", line)
+                self.assertEqual(service.report()["max_copies"], 1)
+                if what == 404:
+                    said = "delivery status: asked for once a day, meanwhile by the API key: 404"
+                    device.log.wait(said)
+                    self.assertIn(said, device.ok("status").out)
+
+    def test_receipts_are_not_looked_for_while_the_stream_tells(self):
+        service = self.service()
+        service.rule("delivery", word="delivered", pending=1)
+        service.rule("listed", word="undelivered")
+        device = self.keyed(service, status_for="1h").start()
+        [identifier] = device.send("Pump 3")
+        device.wait_state(identifier, "delivered", 60)
+        self.assertEqual(self.asked(service, SENT), [])
+
+    def test_what_is_final_stays_so_whatever_the_other_source_says(self):
+        service = self.service()
+        service.rule("delivery", word="Teleported")
+        service.rule("listed", word="undelivered")
+        device = self.keyed(service, status_for="1h").start()
+        [identifier] = device.send("Pump 3")
+        self.assertEqual(device.wait_state(identifier, "failed")["reason"], "undelivered")
+        service.clear()
+        device.restart()
+        [other] = device.send("Pump 4")
+        device.wait_state(other, "delivered")  # by its stream
+        self.assertEqual(device.message(identifier)["state"], "failed")
+
+    def test_receipts_by_a_key_that_is_refused_wait_for_another(self):
+        service = self.service()
+        service.rule("status", code=404, match={"path": STATUS})
+        service.rule("listed", word="delivered")
+        device = self.keyed(service, key="wrong-key-12345", status_for="1h").start()
+        [identifier] = device.send("Pump 3")
+        self.assertIn("401: Not Authenticated: invalid token", device.log.wait("tocsin token set account"))
+        self.assertEqual(device.message(identifier)["state"], "accepted")
+        device.ok("token", "set", "account", "-", stdin=KEY)
+        device.wait_state(identifier, "delivered")
+        self.assertEqual(len([r for r in service.requests() if f"POST {STATUS} " in r["head"]]), 1)
 
     def test_an_answer_that_was_polled_acknowledges_an_alarm(self):
         service = self.service()

@@ -40,6 +40,7 @@ struct Entry {
   bool reopened : 1;                 // by hand: it does not expire any more
   bool this_run : 1;                 // queued by this run of the program
   bool repeat : 1;                   // a copy may be on the phone: the next one says so
+  bool untold : 1;                   // accepted; its stream was asked what became of it, and does not tell
   Doubt doubt = Doubt::none;         // until its state is on record again
   OnUnknown on_unknown = OnUnknown::resend;
 
@@ -62,7 +63,7 @@ struct Entry {
   // Not before this Instant by the way it went last; of one that has ended: when, in ms that the device had been on.
   std::uint64_t due_ms = 0;
 
-  Entry() : unsaved(false), lost(false), in_flight(false), reopened(false), this_run(false), repeat(false) {}
+  Entry() : unsaved(false), lost(false), in_flight(false), reopened(false), this_run(false), repeat(false), untold(false) {}
   static bool has(unsigned ways, unsigned at) { return (ways >> at & 1U) != 0; }  // of `open` and `closed`
   unsigned place_of(unsigned at) const { return unsigned{ways} >> 4 * at & 15U; }  // among StreamNames; 0: no such way
   // The first way that is neither open nor closed; kMaxWays: there is none.

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT
 // What the API key is for: finds out whether the service has a message whose outcome is not known, before a copy of it
-// leaves, and asks for what people have answered. One request at a time, over a connection of its own.
+// leaves, asks for what people have answered, and what became of messages that their own stream does not tell of. One
+// request at a time, over a connection of its own.
 //
-//   idle -> a call         a message in doubt is to be looked for, or it is time for replies     [begin]
+//   idle -> a call         a message in doubt is to be looked for, or it is time for replies, or   [begin]
+//                          for receipts; in this order
 //   a call -> a call       the list goes on: its next page                                       [judge]
 //          -> idle         the list was read: the message is accepted, or goes as it would have  [judge_messages]
 //                          the answers of people were handed over, oldest first                  [judge_replies]
+//                          what the list says of a phone's messages is on record                 [judge_receipts]
+//                          receipts were asked for, and a message in doubt is to be looked for   [gives_way]
 //                          no list: what is held back is let go, and tried again later           [trouble]
 //
 // A message in doubt is found by its own id (external_key), or, in an entry without one, by its phone, its text as it
@@ -14,13 +18,19 @@
 // anything. It waits kHold for that at most, and not at all where the key is known to be of no use. Where it has been
 // sent again meanwhile, or has ended, nothing is looked for; one that was given up as unknown is kept back by nothing.
 //
+// Receipts are asked for at the times of delivery.hpp, a phone in each request, from the acceptance of its oldest message
+// that is due: 5 pages at most, kReceiptsAtOnce requests after one another, and one every kReceiptsEvery after that: at most
+// 75 in any hour, of all streams. A request that comes to nothing leaves that phone for its next time and keeps nothing else
+// back, unless the key itself is refused.
+//
 // Answers of people are acted upon once in a run, by their uuid. A run that begins asks for those of kLookBack; they
 // are told to be old, so that nobody has a second reply.
 //
 // Does no I/O but through its call; reads no clock. Looks for nothing while nobody knows what time it is.
-// Memory: about 35 KiB in place: one call, 32 messages. Threads: none.
+// Memory: about 37 KiB in place: one call, 32 messages. Threads: none.
 #pragma once
 
+#include "tocsin/outbox/delivery.hpp"
 #include "tocsin/outbox/outbox.hpp"
 #include "tocsin/outbox/service_call.hpp"
 #include "tocsin/wire/message_page.hpp"
@@ -37,12 +47,15 @@ class Lookup {
   static constexpr Millis kHold = seconds(30);
   static constexpr Millis kLookAfter = seconds(5);   // a message is in its list a moment after it was sent
   static constexpr Millis kBefore = minutes(10);     // the service's clock and ours
+  static constexpr Millis kLongestRequest = minutes(5);  // of a stream
   static constexpr Millis kLookBack = hours(1);
   static constexpr Millis kOverlap = minutes(2);     // answers may come into the list behind younger ones
   static constexpr std::size_t kMostChecks = 32;
   static constexpr std::size_t kPage = 10;           // messages; 1.6 KiB for each in an answer of kAnswerBytes
   static constexpr unsigned kMostPages = 5;          // for a message
   static constexpr unsigned kMostReplyPages = 20;    // in one go
+  static constexpr Millis kReceiptsEvery = minutes(1);
+  static constexpr unsigned kReceiptsAtOnce = 10;
 
   Lookup(Outbox& outbox, Stream& stream, Observer& observer, Arena& arena)
       : outbox_(outbox), observer_(observer), arena_(arena), call_(stream) {}
@@ -55,6 +68,12 @@ class Lookup {
   void doubt(std::uint32_t number, const SmsRules& sms, const Clocks& clocks);
   // The same for those of a stream that an earlier run left so.
   void doubt_left(std::uint32_t stream, const SmsRules& sms, const Clocks& clocks);
+
+  // Of that stream's messages receipts are looked for so long after they were accepted, as Delivery::configure() has it,
+  // while the outbox has them asked for there (Asked::list, set_untold). The same stream again: nothing changes.
+  void ask_for_receipts(std::uint32_t stream, Millis deadline, Millis also_at);
+  // Which of them has changed, or one more was accepted.
+  void look_for_receipts();
 
   // As of Sender.
   void poll(const Clocks& clocks, std::uint32_t random);
@@ -77,11 +96,12 @@ class Lookup {
     Instant held_until;  // 0: it is not held
     UnixMillis from;     // not sent before
   };
-  enum class Errand : std::uint8_t { message, replies };
+  enum class Errand : std::uint8_t { message, replies, receipts };
 
   enum class Hold : std::uint8_t { no, yes };
   void add(const Entry& entry, const SmsRules& sms, Hold hold, const Clocks& clocks);
   Check* next_check();
+  bool gives_way(Instant now);
   bool begin(const Clocks& clocks);
   Status prepare();
   void next_page(unsigned page, Instant now);
@@ -89,9 +109,15 @@ class Lookup {
   void judge_messages(Span<const Webhook> listed, std::size_t total, const Clocks& clocks);
   void judge_replies(Span<const Webhook> listed, std::size_t total, const Clocks& clocks);
   bool act_upon(Span<const Webhook> listed, const Clocks& clocks);
+  // lookup_receipts.cpp
+  Instant receipts_at(Instant now);
+  bool begin_receipts(const Clocks& clocks);
+  void judge_receipts(Span<const Webhook> listed, std::size_t total, const Clocks& clocks);
+  Status tell(std::uint32_t number, std::string_view word, std::string_view uuid, const Clocks& clocks);
   void let_go(Check& check);
   enum class Hope : std::uint8_t { none, soon };  // that it works within kHold
   void trouble(std::string_view words, Hope hope, Millis at_least, Instant now, std::uint32_t random);
+  void say(std::string_view words);
 
   Outbox& outbox_;
   Observer& observer_;
@@ -123,6 +149,15 @@ class Lookup {
   std::size_t total_ = 0;   // of the first page of this go
   std::uint32_t seen_[kMostSeen] = {};
   std::size_t seen_next_ = 0;
+
+  static_assert(kMaxStreams == 4, "one for each of them");
+  Delivery receipts_[kMaxStreams] = {Delivery{outbox_, Asked::list}, Delivery{outbox_, Asked::list},
+                                     Delivery{outbox_, Asked::list}, Delivery{outbox_, Asked::list}};
+  Delivery* round_ = nullptr;     // of receipts_: what is asked for just now
+  std::uint32_t recipient_ = 0;   // whose
+  Phone phone_;
+  UnixMillis from_;               // accepted since then
+  Instant receipts_paid_;         // each request costs kReceiptsEvery
 
   ServiceCall call_;
 };

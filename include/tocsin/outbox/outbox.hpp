@@ -89,12 +89,16 @@ class Observer {
   ~Observer() = default;
 };
 
+// Who is asked for receipts of the messages that a stream has accepted: the stream itself, or the list of the API key
+// while the stream does not tell.
+enum class Asked : std::uint8_t { nobody, stream, list };
+
 // Of a stream, as the configuration has it.
 struct StreamRules {
   std::uint32_t stream = 0;         // hash of its name
   Millis fallback_after = minutes(10);  // so long a message waits for it before it may go by its next one as well
   Millis undelivered_after{0};      // without a receipt for so long it goes by the next one; 0: it does not
-  bool asked = false;               // the service is asked for receipts: it says what is not delivered yet
+  Asked asked = Asked::nobody;      // says what is not delivered in time; else the clock does, fallback_after later at most
 };
 
 class Outbox {
@@ -228,12 +232,20 @@ class Outbox {
   // changed.
   Status receipt(std::uint32_t number, Receipt receipt, std::string_view words, const Clocks& clocks,
                  std::string_view uuid = {});
+  // The same of a status word alone.
+  Status told(std::uint32_t number, std::string_view word, const Clocks& clocks, std::string_view uuid);
   // The service was asked, and has no receipt for it yet: whether its stream gives it no more time.
   void undelivered(std::uint32_t number, const Clocks& clocks);
-  // Whether the service knows of receipts where it is asked for them: what is late is so by the clock where it does not.
-  void tells_receipts(std::uint32_t stream, bool tells);
+  // Who is asked from now on. nobody: what is late is so by the clock.
+  void ask_for_receipts(std::uint32_t stream, Asked whom);
+  // The stream was asked for this one, and does not tell: the list is, whoever is asked for the others.
+  void set_untold(std::uint32_t number, bool untold);
   // The first message of a stream, from that number on, that was accepted and of which no more is known; or nullptr.
-  const Entry* next_accepted(std::uint32_t stream, std::uint32_t from) const;
+  // `of`: list: of those alone that it is to be asked for.
+  const Entry* next_accepted(std::uint32_t stream, std::uint32_t from, Asked of = Asked::stream) const;
+  // The message that the service tells of: by its whole id, or by its uuid, which is looked for among the newest
+  // kMostLookedAt that are accepted (`recipient`: to that one; 0: to anybody), as each look reads a record; or nullptr.
+  const Entry* find_told(std::string_view id, std::string_view uuid, std::uint32_t recipient = 0) const;
   // What is on record of it; views point into `scratch` (kBlock bytes). Errors: not_found, io, corrupt.
   Result<MessageState> read_accepted(std::uint32_t number, MutBytes scratch) const;
   // Nobody knows whether the service has it: it waits to be sent again, or was given up as unknown; or nullptr, also

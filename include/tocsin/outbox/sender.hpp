@@ -17,7 +17,9 @@
 //                               recipients of their own have: somebody else waits
 //
 // While no message wants to be sent the service is asked for receipts, over the same connection (delivery.hpp): that
-// never holds the stream or makes it back off, and a message that comes meanwhile waits kGiveWayAfter at most.
+// never holds the stream or makes it back off, and a message that comes meanwhile waits kGiveWayAfter at most. What it does
+// not tell, because it refuses that, fails twice in a row, is out, or has no known word for it, the list of the API key is
+// asked for, where there is one (lookup.hpp), until it tells again.
 //
 // A critical message is not risked on a connection that was idle for kAlarmIdle: what lies between may have forgotten
 // it.
@@ -69,7 +71,7 @@ class Sender {
   // are handed to it. After configure(), and again when the queue behind the outbox has become another one.
   void look_up_by(Lookup& lookup, const Clocks& clocks);
   // A message of this stream was found to be accepted.
-  void accepted_elsewhere(Instant now) { delivery_.accepted(now); }
+  void accepted_elsewhere(Instant now);
 
   // Does what can be done without waiting. Call it when handle() is ready for want(), at wake(), and
   // after anything was posted or a store finished. `random`: 32 fresh bits.
@@ -140,6 +142,8 @@ class Sender {
   bool take_receipts(Span<const std::string_view> uuids, Span<const StatusVerdict> verdicts, const Clocks& clocks);
   void no_receipts(std::string_view reason, Millis at_least, const Clocks& clocks, std::uint32_t random);
   void say_of_receipts(std::string_view words);
+  void ask_the_list();
+  void set_untold(std::uint32_t number, bool untold);
 
   Outbox& outbox_;
   Observer& observer_;
@@ -184,6 +188,7 @@ class Sender {
   Instant give_way_at_ = kNever;      // with receipts: a message waits
   Delivery delivery_;
   FixedText<kMaxReason> receipts_reason_;
+  bool list_asked_ = false;           // for them, in place of this
 
   alignas(8) std::uint8_t scratch_[kBlock];
   ServiceCall call_;
