@@ -508,13 +508,39 @@ TEST(lookup_reads_an_answer_that_went_to_a_page_that_was_read_already) {
 }
 
 TEST(lookup_reads_all_answers_of_a_list_that_says_no_total) {
+  for (const bool newest_first : {false, true})
+    for (const int count : {1, 9, 10, 11, 20, 45, 100, 130, 165}) {
+      check::at("newest_first=%d count=%d", newest_first, count);
+      ReplyBench b;
+      ReplyList list;
+      list.says_total = false;
+      list.newest_first = newest_first;
+      std::string expected;
+      for (int i = 0; i < count; ++i) {
+        list.add(b, "t" + std::to_string(i), seconds(200 - i));
+        expected += (i > 0 ? ", t" : "t") + std::to_string(i);
+      }
+      b.api.script = [&](const Request& request) { return list.page(b, request); };
+      CHECK(b->run(minutes(5)));
+      CHECK_TEXT(joined(b->replies), expected);  // each once, oldest first
+    }
+}
+
+TEST(lookup_hands_over_no_answer_that_came_another_way_before) {
   ReplyBench b;
-  ReplyList list;
-  list.says_total = false;
-  for (int i = 0; i < 45; ++i) list.add(b, "t" + std::to_string(i), seconds(50 - i));
-  b.api.script = [&](const Request& request) { return list.page(b, request); };
-  CHECK(b->run(minutes(5)));
-  for (int i = 0; i < 45; ++i) CHECK_EQ(list.count(b, "t" + std::to_string(i)), 1);
+  Webhook reply;
+  reply.uuid = "a-1";
+  CHECK(!b.lookup->has_heard(reply));
+  b.lookup->note_heard(reply);
+  CHECK(b.lookup->has_heard(reply));
+  b.listed = {b.reply("a-1", "one"), b.reply("a-2", "two")};
+  CHECK(b->run(minutes(3)));
+  CHECK_TEXT(joined(b->replies), "two");
+  reply.uuid = "a-2";
+  CHECK(b.lookup->has_heard(reply));
+  reply.uuid = {};
+  b.lookup->note_heard(reply);
+  CHECK(!b.lookup->has_heard(reply));  // nobody knows whether it is the same
 }
 
 // Somebody sets the clock a day ahead, and time of the network sets it right.

@@ -534,6 +534,42 @@ TEST(ways_message_that_one_service_refuses_arrives_by_the_other_with_the_same_id
   CHECK_EQ(b->spins, 0);
 }
 
+TEST(ways_message_that_one_service_sets_aside_goes_by_the_other_at_once) {
+  for (const unsigned status : {400U, 413U, 422U}) {
+    check::at("status=%u", status);
+    Pair b;
+    b.service.script = [status](const Request& r) { return by(r, "sms.test") ? answer(status, "{\"message\":\"odd\"}") : accept_all(r); };
+    b.begin();
+    const auto number = b.post();
+    CHECK(b->run(seconds(2)));
+    CHECK(b->state(number) == State::accepted);
+    CHECK_EQ(b.requests("sms.test"), 1);
+    CHECK_EQ(total_copies(b.service), 1);
+    CHECK(has(std::string(b->record(number).reason), "sms: ") && has(std::string(b->record(number).reason), "odd; chat: accepted"));
+    CHECK(b->spins <= 1);  // the outbox looks at it anew
+  }
+}
+
+// A phone that no service takes: it stays, and costs a request of each in an hour or so. The first that takes it has it.
+TEST(ways_message_that_both_services_set_aside_is_tried_rarely_until_one_takes_it) {
+  Pair b;
+  bool odd = true;
+  b.service.script = [&odd](const Request& r) { return odd ? answer(422, "{}") : accept_all(r); };
+  b.begin();
+  const auto number = b.post();
+  CHECK(b->run(hours(6)));
+  CHECK(b->state(number) == State::queued);
+  CHECK(b.requests("sms.test") >= 4 && b.requests("sms.test") <= 14);
+  CHECK(b.requests("chat.test") >= 4 && b.requests("chat.test") <= 14);
+  b.cut_power();
+  CHECK(b->run(minutes(1)));
+  CHECK(b.requests("sms.test") + b.requests("chat.test") <= 30);
+  odd = false;
+  CHECK(b->run(hours(2)));
+  CHECK(b->state(number) == State::accepted);
+  CHECK_EQ(total_copies(b.service), 1);
+}
+
 TEST(ways_message_goes_by_the_other_when_the_first_is_out_for_long_and_by_the_first_when_that_is_back) {
   Pair b;
   b.begin();

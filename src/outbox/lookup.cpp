@@ -168,6 +168,8 @@ bool Lookup::begin(const Clocks& clocks) {
     old_ = true;
   }
   hits_ = pages_ = 0;
+  within_ = beyond_ = 0;
+  seeking_ = true;
   uuid_.clear();
   if (errand_ == Errand::receipts && !begin_receipts(clocks)) return true;
   next_page(1, clocks.now);
@@ -218,9 +220,9 @@ void Lookup::judge(const Clocks& clocks, std::uint32_t random) {
     observer_.lookup_changed("works");
   }
   const Span<const Webhook> messages = Span<const Webhook>{listed}.first(page.count);
-  // Where none is said, behind a full page there may be another one.
+  // Where none is said, behind a full page there may be as many again.
   const std::size_t so_far = std::size_t{page_} * kPage;
-  const std::size_t total = page.count == kPage && page.total < so_far ? so_far + 1 : page.total;
+  const std::size_t total = page.count == kPage && page.total < so_far ? 2 * so_far : page.total;
   switch (errand_) {
     case Errand::message: return judge_messages(messages, total, clocks);
     case Errand::replies: return judge_replies(messages, total, clocks);

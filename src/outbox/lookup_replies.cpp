@@ -4,26 +4,51 @@
 #include "tocsin/outbox/lookup.hpp"
 
 namespace tocsin {
+namespace {
+
+std::uint32_t mark_of(const Webhook& reply) {
+  if (!reply.uuid.empty()) return name_hash(reply.uuid);
+  return name_hash(reply.from) ^ name_hash(reply.time) * 3 ^ name_hash(reply.text) * 5;
+}
+
+}  // namespace
+
+bool Lookup::has_heard(const Webhook& reply) const {
+  for (const std::uint32_t one : seen_)
+    if (!reply.uuid.empty() && one == mark_of(reply)) return true;
+  return false;
+}
+
+void Lookup::note_heard(const Webhook& reply) {
+  if (!reply.uuid.empty()) seen_[seen_next_++ % kMostSeen] = mark_of(reply);
+}
 
 // Whichever way the list goes, the oldest are acted upon first. A first page of one second does not show it: it goes as
 // the one before. More pages than kMostReplyPages are for the next time, which begins with the youngest of these, or
-// behind it where nothing else is left: a flood within one second ends, and what comes after it counts.
+// behind it where nothing else is left: a flood within one second ends, and what comes after it counts. Of a list that has
+// the newest first and says no total the last page is looked for: twice as far each time, then halfway back.
 void Lookup::judge_replies(Span<const Webhook> listed, std::size_t total, const Clocks& clocks) {
   const auto last = static_cast<unsigned>((total + kPage - 1) / kPage);
   if (pages_ == 1) {
-    total_ = total;
+    top_ = listed.empty() ? 0 : mark_of(listed[0]);
     const std::string_view top = listed.empty() ? "" : listed[0].time, end = listed.empty() ? "" : listed[listed.size() - 1].time;
     const auto from = parse_service_date(top), to = parse_service_date(end);
     if (from.ok() && to.ok() && from.value().ms != to.value().ms) backwards_ = from.value().ms > to.value().ms;
-    if (backwards_ && last > 1) return next_page(last, clocks.now);
   }
+  if (backwards_ && seeking_) {
+    (listed.empty() ? beyond_ : within_) = page_;
+    const unsigned there = beyond_ == 0 ? last : beyond_ - within_ > 1 ? (within_ + beyond_) / 2 : within_;
+    if (there > 0 && (beyond_ == 0 ? there > page_ : there != page_) && pages_ < kMostSeeks) return next_page(there, clocks.now);
+    pages_ = 1;
+  }
+  seeking_ = false;
   const bool taken = act_upon(listed, clocks);
   const bool more = backwards_ ? page_ > 1 : page_ < last && !listed.empty();
   if (taken && more && pages_ < kMostReplyPages) return next_page(backwards_ ? page_ - 1 : page_ + 1, clocks.now);
   replies_at_ = clocks.now + settings_.replies_every;
   old_ = old_ && (more || !taken);
   if (taken && more) since_.ms = newest_.ms > since_.ms ? newest_.ms : since_.ms + 1000;
-  else if (backwards_ && total != total_) return;  // one may have gone from a page that was to come to one that was read
+  else if (backwards_ && (listed.empty() ? 0 : mark_of(listed[0])) != top_) return;  // one may have gone from a page that was to come to one that was read
   else if (newest_.ms - kOverlap.count > since_.ms) since_.ms = newest_.ms - kOverlap.count;
 }
 
@@ -44,9 +69,7 @@ bool Lookup::act_upon(Span<const Webhook> listed, const Clocks& clocks) {
     if (oldest == kNotFound) break;
     done[oldest] = true;
     const Webhook& reply = listed[oldest];
-    const std::uint32_t mark = !reply.uuid.empty()
-                                   ? name_hash(reply.uuid)
-                                   : name_hash(reply.from) ^ name_hash(reply.time) * 3 ^ name_hash(reply.text) * 5;
+    const std::uint32_t mark = mark_of(reply);
     bool seen = false;
     for (const std::uint32_t one : seen_) seen = seen || one == mark;
     if (!seen && !observer_.reply_came(reply, old_)) return false;

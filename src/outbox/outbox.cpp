@@ -52,7 +52,7 @@ Status Outbox::recall(std::uint32_t number, const Past& past, const Clocks& cloc
   Entry* entry = index_.find(number);
   if (entry == nullptr || ended(entry->state)) return Code::not_found;
   entry->due_ms = past.due_ms;
-  entry->failures = past.failures;
+  entry->aside = past.aside;
   entry->repeat = past.repeat;
   entry->reopened = past.reopened;
   entry->way = past.way;
@@ -107,7 +107,7 @@ bool Outbox::needs_record(const Entry& entry) {
 
 bool Outbox::may_be_sent(const Entry& entry, unsigned by, Instant now) const {
   if (ended(entry.state) || entry.in_flight) return false;
-  if ((now.ms < entry.due_ms && by == entry.way) || entry.sends >= copies_open(entry)) return false;
+  if ((now.ms < entry.due_ms && entry.rests(by)) || entry.sends >= copies_open(entry)) return false;
   const bool safe = !entry.body_staged && queue_.settled();
   // A medium that does not answer must not keep an alarm back: its first copy goes out from memory.
   return queue_.stalled(now) ? !needs_record(entry) : safe;
@@ -127,7 +127,7 @@ Instant Outbox::next_due(std::uint32_t stream, Instant now) const {
     // One that only waits for the medium: its store wakes the loop, or the time when the medium is slow.
     const Instant segments_free = segments_free_at(entry, stream, now);
     if (free <= now && segments_free <= now && may_be_sent(entry, by, now)) return now;
-    const Instant due{by == entry.way && entry.due_ms > free.ms ? entry.due_ms : free.ms};
+    const Instant due{entry.rests(by) && entry.due_ms > free.ms ? entry.due_ms : free.ms};
     if (segments_free > due) {
       next = earlier(next, segments_free);
       continue;
@@ -247,10 +247,14 @@ void Outbox::held_alone(std::uint32_t number, Instant due, std::string_view reas
   Entry* entry = index_.find(number);
   if (entry == nullptr || ended(entry->state)) return;
   entry->due_ms = due.ms;
-  const bool first = entry->failures == 0;
-  if (entry->failures < UINT8_MAX) ++entry->failures;
+  const bool first = !Entry::has(entry->aside, entry->way);
+  // Once more: the others have another try, too.
+  entry->aside = static_cast<std::uint8_t>((first ? entry->aside : 0U) | 1U << entry->way);
+  char words[kMaxReason];
+  if (entry->place_of(1) != 0 && !went_on(*entry)) reason = name_ways(*entry, reason, words);
   // The record of the sending took the place of the one with the reason.
   if (uncount(*entry) || first) put_on_record(*entry, reason, clocks);
+  open_beside(*entry);
   if (entry->place_of(1) != 0) wake_ = Instant{0};
 }
 
@@ -263,7 +267,6 @@ void Outbox::outcome_unknown(std::uint32_t number, Instant due, std::string_view
   entry->repeat = true;
   entry->due_ms = due.ms;
   others_first(*entry, clocks.now);
-  if (entry->failures < UINT8_MAX) ++entry->failures;
   put_on_record(*entry, reason, clocks);  // its life says why, and the next run knows of this copy
   if (entry->place_of(1) != 0) wake_ = Instant{0};
 }

@@ -200,7 +200,7 @@ Status Outbox::retry(std::uint32_t number, const Clocks& clocks) {
     }
   }
   entry->due_ms = 0;
-  entry->failures = 0;
+  entry->aside = 0;
   entry->reopened = true;
   entry->since_s = on_s(clocks.now);
   entry->closed = 0;

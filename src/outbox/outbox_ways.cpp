@@ -46,8 +46,13 @@ unsigned Outbox::copies_of_ways(const Entry& entry) {
 // As after a start: the first that is not closed is open.
 void Outbox::begin_ways(Entry& entry) {
   entry.open = 0;
-  const unsigned first = entry.next_way();
-  if (first < kMaxWays) entry.open = static_cast<std::uint8_t>(1U << first);
+  open_beside(entry);
+}
+
+// What each of its streams set aside has its next one, too.
+void Outbox::open_beside(Entry& entry) {
+  for (unsigned next = entry.next_way(); next < kMaxWays && (entry.open & ~unsigned{entry.aside}) == 0; next = entry.next_way())
+    entry.open = static_cast<std::uint8_t>(entry.open | 1U << next);
 }
 
 // It does not go any more by the way it went last. False: that was the last of them.
@@ -170,7 +175,7 @@ void Outbox::go_on(Entry& entry, std::string_view said, const Clocks& clocks) {
   close_way(entry);
   entry.since_s = on_s(clocks.now);
   entry.due_ms = 0;
-  entry.failures = 0;
+  entry.aside = 0;
   entry.repeat = entry.repeat || entry.sends > 0;
   const std::uint32_t number = entry.number;
   if (!queue_.update(number, again, clocks).ok() && ended(before.state)) return;
@@ -190,7 +195,7 @@ std::string_view Outbox::with_ways(const Entry& entry, std::string_view said, Sp
 std::string_view Outbox::name_ways(const Entry& entry, std::string_view said, Span<char> room) const {
   alignas(8) std::uint8_t scratch[kBlock];
   FixedText<kMaxReason> before;
-  if (const auto last = queue_.read_state(entry, scratch); last.ok() && entry.closed != 0)
+  if (const auto last = queue_.read_state(entry, scratch); last.ok() && (entry.closed | entry.aside) != 0)
     before.assign_cut(last.value().reason);
   const auto body = queue_.read_body(entry, scratch);
   if (!body.ok()) return said;
@@ -204,6 +209,7 @@ std::string_view Outbox::name_ways(const Entry& entry, std::string_view said, Sp
       piece = Entry::has(entry.closed, way) ? said_by(before.view(), names, way) : std::string_view{};
       if (way < entry.way && Entry::has(entry.open, way)) {  // it waited for that one as well
         piece = observer_.trouble_of(queue_.names().hash(entry.place_of(way)));
+        if (piece.empty() && Entry::has(entry.aside, way)) piece = said_by(before.view(), names, way);
         if (piece.empty()) piece = rules_of(entry.place_of(way)) == nullptr ? "not in the configuration" : "not in time";
       }
     }

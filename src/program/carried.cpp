@@ -27,7 +27,7 @@ void Carried::save(const Queue& queue, const Index& index, std::uint32_t on_s) {
       store64(m + 4, entry.due_ms);
       store16(m + 12, entry.attempts);
       m[14] = entry.sends;
-      m[15] = entry.failures;
+      m[15] = entry.aside;
       m[16] = entry.repeat;
       m[17] = entry.reopened;
       m[18] = static_cast<std::uint8_t>(entry.way | entry.closed << 4);

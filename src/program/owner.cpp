@@ -210,7 +210,10 @@ void Owner::message_set_aside(const MessageId& id, std::uint32_t number, std::st
   write_without_phones(reason, words);
   const Entry* entry = index_.find(number);
   if (entry != nullptr && entry->alarm != name_hash(kSelfAlarm)) note_self(SelfKind::aside, words.view());
-  line.text("message ").text(id.view()).text(" set aside for an hour or so: ").text(words.view());
+  line.text("message ").text(id.view()).text(" set aside");
+  if (const std::size_t stream = stream_of(entry); stream != kNotFound && entry->place_of(1) != 0)
+    line.text(" by stream ").text(config_->streams[stream].name);
+  line.text(" for an hour or so: ").text(words.view());
   log_line(LogLevel::error, line.text(" (at once: tocsin queue retry ").text(id.view()).text(")").view());
 }
 
@@ -250,9 +253,8 @@ void Owner::segments_spent(std::uint32_t number, SegmentBudgets::Whose whose, Se
   const Entry* entry = index_.find(number);
   char text[Log::kMaxLine], words[kMaxName + 60];
   TextWriter line(text), what(words);
-  for (std::size_t i = 0; entry != nullptr && i < config_->stream_count; ++i) {
-    const StreamConfig& stream = config_->streams[i];
-    if (name_hash(stream.name) != outbox_.stream_of(*entry)) continue;
+  if (const std::size_t at = stream_of(entry); at != kNotFound) {
+    const StreamConfig& stream = config_->streams[at];
     const bool of_phone = whose == SegmentBudgets::Whose::recipient;
     if (of_phone) {
       alignas(8) std::uint8_t scratch[kBlock];
@@ -269,8 +271,13 @@ void Owner::segments_spent(std::uint32_t number, SegmentBudgets::Whose whose, Se
     line.text("; see ").text(of_phone ? "recipient_segments_per_day" : "segments_per_day");
     log_line(LogLevel::error, line.view());
     if (entry->alarm != name_hash(kSelfAlarm)) note_self(SelfKind::segments, what.view());
-    return;
   }
+}
+
+std::size_t Owner::stream_of(const Entry* entry) const {
+  for (std::size_t i = 0; entry != nullptr && i < stream_count_; ++i)
+    if (name_hash(senders_[i]->name()) == outbox_.stream_of(*entry)) return i;
+  return kNotFound;
 }
 
 std::string_view Owner::trouble_of(std::uint32_t stream) const {

@@ -227,6 +227,7 @@ class Owner final : public Observer {
   void poll_lookup(Clocks clocks);
   void look_up_left();
   void note_accepted(std::uint32_t number);
+  std::size_t stream_of(const Entry* entry) const;  // that it goes by, or went by last; kNotFound
   // owner_hooks.cpp
   void look_at_hooks(Instant now);
   Status open_hooks(TextWriter& why);

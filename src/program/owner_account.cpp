@@ -70,9 +70,8 @@ void Owner::look_up_left() {
 }
 
 void Owner::note_accepted(std::uint32_t number) {
-  const Entry* entry = index_.find(number);
-  for (std::size_t i = 0; entry != nullptr && i < stream_count_; ++i)
-    if (name_hash(senders_[i]->name()) == outbox_.stream_of(*entry)) senders_[i]->accepted_elsewhere(read_clocks().now);
+  const std::size_t stream = stream_of(index_.find(number));
+  if (stream != kNotFound) senders_[stream]->accepted_elsewhere(read_clocks().now);
 }
 
 void Owner::lookup_changed(std::string_view words) {

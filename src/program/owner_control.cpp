@@ -319,7 +319,9 @@ void Owner::write_outcome(const Posted& posted, Exit exit, TextWriter& into) con
     if (senders_[s]->reason().empty()) continue;
     const unsigned place = queue_.names().place(name_hash(senders_[s]->name()));
     if (entry != nullptr && !ended(entry->state) && !entry->goes_by(place, by)) continue;  // it concerns others
-    into.text(": ").text(senders_[s]->reason());
+    into.text(": ");
+    if (entry != nullptr && entry->place_of(1) != 0) into.text(senders_[s]->name()).text(": ");
+    into.text(senders_[s]->reason());
     told = true;
   }
   if (entry != nullptr && !ended(entry->state)) {

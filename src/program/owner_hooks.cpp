@@ -111,7 +111,12 @@ Result<Queue::Ticket> Owner::take_event(const Webhook& event, Bytes raw) {
   char text[Log::kMaxLine], shown[200];
   TextWriter line(text), plain(shown);
   switch (event.kind) {
-    case Webhook::Kind::incoming: return take_incoming(event.from, event.text, Heard::now);
+    case Webhook::Kind::incoming: {
+      if (lookup_ != nullptr && lookup_->has_heard(event)) return outbox_.newest();  // in the list, or from here
+      TRY_LET(changed, take_incoming(event.from, event.text, Heard::now));
+      if (lookup_ != nullptr) lookup_->note_heard(event);
+      return changed;
+    }
     case Webhook::Kind::receipt: return take_receipt(event);
     case Webhook::Kind::unknown:
       write_without({hook_secret_, hook_secret_size_}, as_text(raw.first(sizeof shown)), plain);
@@ -132,8 +137,7 @@ Result<Queue::Ticket> Owner::take_receipt(const Webhook& hook) {
   if (entry == nullptr) return Queue::Ticket{0};  // of another device, or forgotten
   const bool waited = !ended(entry->state);
   Clocks clocks = read_clocks();
-  for (std::size_t i = 0; i < stream_count_; ++i)
-    if (name_hash(senders_[i]->name()) == outbox_.stream_of(*entry)) clocks = vouched_for(clocks, i);
+  if (const std::size_t stream = stream_of(entry); stream != kNotFound) clocks = vouched_for(clocks, stream);
   const Status noted = outbox_.told(entry->number, hook.status, clocks, hook.uuid);
   if (noted.code() == Code::full) return noted;
   return noted.ok() && (waited || !ended(entry->state)) ? outbox_.newest() : Queue::Ticket{0};
@@ -157,7 +161,9 @@ Result<Queue::Ticket> Owner::take_incoming(std::string_view sender, std::string_
                                    : answerers_.is_ignored(from.value(), now)       ? ", too many wrong codes: ignored"
                                    : instruction.kind == Instruction::Kind::none ? ", not understood: ignored"
                                                                                     : "";
-  log_line(ignored.empty() ? LogLevel::info : LogLevel::warning, line.text(ignored).view());
+  const bool told = heard == Heard::before;  // the run before may have said it
+  if (told) line.text(" (from before this start)");
+  log_line(ignored.empty() || told ? LogLevel::info : LogLevel::warning, line.text(ignored).view());
   if (!ignored.empty()) return Queue::Ticket{0};
   if (heard != Heard::now && !is_for_this(instruction, heard, now)) return Queue::Ticket{0};
   reply.text(config_->device.name).text(": ");

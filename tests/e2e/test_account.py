@@ -4,7 +4,9 @@ import json
 import re
 import unittest
 
-from device import PHONES, Case, Runner, wait_until
+from device import PHONES, Case, Runner, free_port, wait_until
+
+from webhook import call  # of tests/simulator
 
 KEY = "test-key"  # of the simulated service
 SENT, INCOMING = "/textpeak/streams/messages", "/textpeak/streams/incoming_messages"
@@ -209,9 +211,28 @@ class Account(Case):
         before = len(self.asked(service, INCOMING))
         device.restart()
         wait_until(lambda: len(self.asked(service, INCOMING)) > before, "the new run asks")
-        device.log.wait("answer from")
+        self.assertIn("(from before this start)", device.log.wait("answer from 4477009001"))
         device.wait_ended()
         self.assertEqual(len([m for m in service.messages() if "acknowledged" in m["text"]]), 1)
+
+    def test_an_answer_that_comes_by_webhook_and_list_counts_once(self):
+        service = self.service()
+        port = free_port()
+        hook = f"replies_every = 10s\n[webhook]\nlisten = 127.0.0.1:{port}\n"
+        device = self.keyed(service, account=hook, alarm={"to": "anna", "text": "x"}).start()
+        wait_until(lambda: self.asked(service, INCOMING), "answers are asked for")
+        for text in ("STOP", "START"):  # by the webhook first, then by the list
+            name = service.reply(ANNA, text)
+            told = {"from": ANNA, "text": text, "message_uuid": name}
+            if text == "STOP":
+                self.assertEqual(call(f"http://127.0.0.1:{port}/", told, "json", {})[0], 200)
+            device.log.wait(f"`{text}`")
+            rounds = len(self.asked(service, INCOMING))
+            wait_until(lambda: len(self.asked(service, INCOMING)) > rounds + 1, "the list was read")  # noqa: B023
+            self.assertEqual(call(f"http://127.0.0.1:{port}/", told, "json", {})[0], 200)
+        device.ok("status")
+        for text in ("STOP", "START"):
+            self.assertEqual(len([line for line in device.log.lines if f"`{text}`" in line]), 1, device.log.lines)
 
     def test_codes_of_other_devices_of_the_account_are_no_wrong_ones(self):
         service = self.service()

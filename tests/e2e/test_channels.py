@@ -61,6 +61,15 @@ class Channels(Case):
         self.assertIn("; chat: accepted", shown)
         self.assertEqual(second.report()["max_copies"], 1)
 
+    def test_a_message_that_one_service_sets_aside_goes_by_the_other_at_once(self):
+        first, second, device = self.pair(sms={"fallback_after": "1h"})
+        first.rule("status", code=422, body={"detail": "odd text"})
+        identifier = self.both(device, "Pump 3 stopped")
+        message = device.wait_state(identifier, "accepted")
+        self.assertEqual((self.ids(first), self.ids(second)), ([], [identifier]))
+        self.assertEqual((message["stream"], message["streams"][0]["said"]), ("chat", "422: odd text"))
+        self.assertIn("by stream sms for an hour or so: 422: odd text", device.log.wait(f"message {identifier} set aside"))
+
     def test_failed_is_what_the_last_one_refuses_with_the_reasons_of_all(self):
         first, second, device = self.pair()
         first.rule("refuse", details="no route")

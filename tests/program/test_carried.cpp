@@ -37,7 +37,7 @@ TEST(carried_has_what_waits_in_its_order_and_of_a_group_the_phones_that_wait) {
   Entry& entry = *the_index.find(group + 2);
   entry.sends = 1;
   entry.attempts = 7;
-  entry.failures = 3;
+  entry.aside = 3;
   entry.repeat = true;
   entry.reopened = true;
   entry.due_ms = 0x1'0000'0001;
@@ -71,7 +71,7 @@ TEST(carried_has_what_waits_in_its_order_and_of_a_group_the_phones_that_wait) {
   const Outbox::Past& past = front.messages[1].past;
   CHECK_EQ(past.sends, 1);
   CHECK_EQ(past.attempts, 7);
-  CHECK_EQ(past.failures, 3);
+  CHECK_EQ(past.aside, 3);
   CHECK(past.repeat);
   CHECK(past.reopened);
   CHECK_EQ(past.due_ms, 0x1'0000'0001);

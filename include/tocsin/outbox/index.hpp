@@ -47,7 +47,7 @@ struct Entry {
   State state = State::queued;
   Class cls = Class::critical;
   std::uint8_t sends = 0;            // copies that may have reached the service
-  std::uint8_t failures = 0;         // in a row, of this message alone: for its own backoff
+  std::uint8_t aside = 0;            // a bit for each of its streams that set it aside: due_ms is for these as well
   std::uint16_t attempts = 0;
   std::uint16_t bytes = 0;           // its share of the medium
   // Its streams in order, four bits each from the lowest: their places among StreamNames; 0: there is no more.
@@ -66,6 +66,7 @@ struct Entry {
   Entry() : unsaved(false), lost(false), in_flight(false), reopened(false), this_run(false), repeat(false), untold(false) {}
   static bool has(unsigned ways, unsigned at) { return (ways >> at & 1U) != 0; }  // of `open` and `closed`
   unsigned place_of(unsigned at) const { return unsigned{ways} >> 4 * at & 15U; }  // among StreamNames; 0: no such way
+  bool rests(unsigned by) const { return by == way || has(aside, by); }  // until due_ms
   // The first way that is neither open nor closed; kMaxWays: there is none.
   unsigned next_way() const {
     for (unsigned at = 0; at < kMaxWays && place_of(at) != 0; ++at)

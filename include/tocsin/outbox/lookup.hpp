@@ -54,6 +54,7 @@ class Lookup {
   static constexpr std::size_t kPage = 10;           // messages; 1.6 KiB for each in an answer of kAnswerBytes
   static constexpr unsigned kMostPages = 5;          // for a message
   static constexpr unsigned kMostReplyPages = 20;    // in one go
+  static constexpr unsigned kMostSeeks = 40;         // for the last page of a list
   static constexpr Millis kReceiptsEvery = minutes(1);
   static constexpr unsigned kReceiptsAtOnce = 10;
 
@@ -81,6 +82,9 @@ class Lookup {
   Want want() const { return call_.want(); }
   int handle() const { return call_.handle(); }
   void resume() { retry_at_ = wake_ = Instant{0}; }  // another key
+  // Whether that answer was handed over, or told by note_heard() as one that came another way; only by its uuid.
+  bool has_heard(const Webhook& reply) const;
+  void note_heard(const Webhook& reply);
   // The numbers of before count no more: the queue behind the outbox is another one, or nothing is to be begun again.
   void begin_anew();
 
@@ -146,7 +150,9 @@ class Lookup {
   UnixMillis newest_;
   bool old_ = true;     // nothing of this run was asked before
   bool backwards_ = false;  // the list has the newest first, as far as is known
-  std::size_t total_ = 0;   // of the first page of this go
+  bool seeking_ = false;    // of such a list: its last page
+  unsigned within_ = 0, beyond_ = 0;  // a page that has something, and one that has nothing; 0: none yet
+  std::uint32_t top_ = 0;   // mark of what the first page of this go began with
   std::uint32_t seen_[kMostSeen] = {};
   std::size_t seen_next_ = 0;
 

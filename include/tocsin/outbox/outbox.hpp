@@ -134,7 +134,7 @@ class Outbox {
     std::uint64_t due_ms = 0;
     std::uint16_t attempts = 0;
     std::uint8_t sends = 0;
-    std::uint8_t failures = 0;
+    std::uint8_t aside = 0;
     bool repeat = false;
     bool reopened = false;
     std::uint8_t way = 0;
@@ -217,7 +217,8 @@ class Outbox {
   void not_sent(std::uint32_t number, Instant due, const Clocks& clocks, std::string_view reason = {});
   // The same for one that sending() did not count.
   void postpone(std::uint32_t stream, std::uint32_t number, Instant due);
-  // The service refuses requests with this message alone, without naming it: kept, tried again at `due`.
+  // The service refuses requests with this message alone, without naming it: kept, tried again at `due`, and its next stream
+  // has its turn at once.
   void held_alone(std::uint32_t number, Instant due, std::string_view reason, const Clocks& clocks);
   void outcome_unknown(std::uint32_t number, Instant due, std::string_view reason, const Clocks& clocks);
   void accepted(std::uint32_t number, std::string_view uuid, std::string_view reason, const Clocks& clocks);
@@ -287,6 +288,7 @@ class Outbox {
   static unsigned copies_of_ways(const Entry& entry);
   static bool close_way(Entry& entry);
   static void begin_ways(Entry& entry);
+  static void open_beside(Entry& entry);
   void take_way(Entry& entry, std::uint32_t stream) const;
   static constexpr std::uint32_t kNoTime = UINT32_MAX;
   const StreamRules* rules_of(unsigned place) const;
