@@ -368,6 +368,24 @@ TEST(lookup_receipts_of_a_phone_whose_list_cannot_be_read_keep_nobody_else_waiti
   }
 }
 
+TEST(lookup_receipts_of_a_gateway_that_is_out_are_asked_for_when_it_is_back) {
+  Bench b;
+  b.api_stream->refuse = {Code::io, 111};
+  const auto number = b.post(), other = b.post("447700900155");
+  CHECK(b->run(minutes(10)));
+  CHECK_EQ(b->told_of_lookup.size(), 1);
+  const auto spins = b->spins;
+  b.lose_answers(b.service.request_count + 1);
+  const auto third = b->post_to(Class::critical, "447700900156", "dev: Pump 3");
+  CHECK(b->run(seconds(12)));
+  CHECK(b->state(third) == State::accepted);  // kept back by nothing
+  b.api_stream->refuse = {};
+  CHECK(b->run(minutes(30)));
+  CHECK(b->state(number) == State::delivered);
+  CHECK(b->state(other) == State::delivered);
+  CHECK(b->spins <= spins + 1);
+}
+
 TEST(lookup_receipts_of_an_earlier_run_are_asked_for_once_it_is_known_that_the_stream_does_not_tell) {
   Bench b;
   b.word = "sent";

@@ -275,7 +275,7 @@ void Lookup::judge_messages(Span<const Webhook> listed, std::size_t total, const
 }
 
 void Lookup::trouble(std::string_view words, Hope hope, Millis at_least, Instant now, std::uint32_t random) {
-  if (errand_ == Errand::receipts && at_least < kRefusedFor) {  // people who answer do not wait for that
+  if (errand_ == Errand::receipts && hope == Hope::none && at_least < kRefusedFor) {  // perhaps it is this phone's list alone
     round_->refused_as_too_many(now, random);
     return say(words);
   }

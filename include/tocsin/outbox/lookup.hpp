@@ -20,8 +20,8 @@
 //
 // Receipts are asked for at the times of delivery.hpp, a phone in each request, from the acceptance of its oldest message
 // that is due: 5 pages at most, kReceiptsAtOnce requests after one another, and one every kReceiptsEvery after that: at most
-// 75 in any hour, of all streams. A request that comes to nothing leaves that phone for its next time and keeps nothing else
-// back, unless the key itself is refused.
+// 75 in any hour, of all streams. An answer that does not come or cannot be read leaves that phone for its next time and keeps
+// nothing else back.
 //
 // Answers of people are acted upon once in a run, by their uuid. A run that begins asks for those of kLookBack; they
 // are told to be old, so that nobody has a second reply.
