@@ -362,9 +362,9 @@ device-lines: $(BOARD)                 ## the program's input lines on the emula
 device-network: $(BOARD)               ## the program on the emulated ARM board through delay, loss, reordering, duplicates and a black hole [CASE=pattern]
 	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=aarch64 $(BUILD)/aarch64/tocsin.stripped $(BUILD)/aarch64/netem
 	$(Q)NETEM=$(BUILD)/aarch64/netem $(ON_BOARD) tests/device/test_network.py $(if $(CASE),-k '$(CASE)')
-device-webhook: $(BOARD)               ## edges on the emulated ARM board while 1,000 slow ones hold its webhook [SLOW=1000] [EDGES=240]
+device-webhook: $(BOARD)               ## edges on the emulated ARM board while 1,000 slow ones hold its webhook [SLOW=1000] [EDGES=240] [TLS=1]
 	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=aarch64 $(BUILD)/aarch64/tocsin.stripped
-	$(Q)SLOW=$(SLOW) EDGES=$(EDGES) $(ON_BOARD) tests/device/test_webhook.py
+	$(Q)SLOW=$(SLOW) EDGES=$(EDGES) TLS=$(TLS) $(ON_BOARD) tests/device/test_webhook.py
 demo-device: $(BOARD)                  ## the program on the emulated ARM board: edge to message, power cut, delivery
 	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=aarch64 $(BUILD)/aarch64/tocsin.stripped
 	$(Q)$(ON_BOARD) tests/device/demo_device.py
