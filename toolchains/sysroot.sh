@@ -48,6 +48,10 @@ limit='mbedtls_mpi_bitlen(&ctx->E) > 64'
 grep -qF "$limit" "$rsa" || sed -i 's/mbedtls_mpi_bitlen(&ctx->E) *< 2 *||/& mbedtls_mpi_bitlen(\&ctx->E) > 64 ||/' "$rsa"
 grep -qF "$limit" "$rsa" || { echo "sysroot.sh: no place for the limit of exponents in $rsa" >&2; exit 70; }
 
+# Keys sign here, and are signed with; nobody encrypts with one: 2 KB that nothing else leaves out.
+pk=$tls_source/library/pk_wrap.c
+sed -i 's/\brsa_\(de\|en\)crypt_wrap,$/NULL,/' "$pk"
+
 # ---- the C library and the two compiler commands
 rm -rf "$root"
 mkdir -p "$root/bin" "$root/lib" "$root/include" "$root/unpacked"
@@ -81,7 +85,7 @@ SCRIPT
 chmod +x "$root/bin/cc" "$root/bin/c++"
 
 # ---- the two libraries
-small='-Os -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables -fno-stack-protector'
+small='-Os -fno-inline-functions-called-once -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables -fno-stack-protector'
 compile() {  # COMPILER ARCHIVE FLAGS -- FILE...
   compiler=$1; archive=$2; flags=$3; shift 3
   objects=$root/obj/$archive
