@@ -31,8 +31,8 @@ bool is_silent(int fd, Span<const pollfd> fds) {
 
 Owner::Owner(Resolver& resolver, Log& log)
     : resolver_(resolver), log_(log), files_(worker_, state_), even_(worker_), odd_(worker_), ballast_(worker_),
-      queue_(even_, odd_, index_),
-      outbox_(queue_, index_, *this), kept_aside_(worker_), odd_answers_(worker_), session_file_(worker_), arena_({arena_memory_, sizeof arena_memory_}) {}
+      queue_(even_, odd_, index_), outbox_(queue_, index_, *this), arena_({arena_memory_, sizeof arena_memory_}),
+      odd_answers_(worker_), kept_aside_(worker_), session_file_(worker_) {}
 
 // For the jitter of retries: seeded by the kernel, then without a system call (xorshift64*).
 std::uint32_t Owner::next_random() {

@@ -277,11 +277,8 @@ class Owner final : public Observer {
   Queue queue_;
   Outbox outbox_;
   Queue::Found found_;
-  KeptAside kept_aside_;
-  OddAnswers odd_answers_;
   bool forgetting_ = false;     // as it was at the last poll
   Instant look_at_kept_;        // whether it is older than the history
-  ControlServer control_;
   Waiting waiting_[kMaxControlClients];
   bool gave_way_ = false;
   bool closing_ = false;
@@ -303,7 +300,6 @@ class Owner final : public Observer {
   Instant look_whether_gone_ = kNever;  // they may be removed while nothing is written
   FixedText<300> memory_reason_;
   bool clear_later_[kMaxAlarms] = {};  // nobody knows whether it is active: cleared when that is known
-  Carried carried_;
 
   std::size_t stream_count_ = 0;
   bool needs_files_[kMaxStreams] = {};  // held: a file that it needs is missing or wrong
@@ -311,13 +307,16 @@ class Owner final : public Observer {
   TlsContext* contexts_[kMaxStreams] = {};
   TlsStream* streams_[kMaxStreams] = {};
   Sender* senders_[kMaxStreams] = {};
-  SessionFile session_file_;  // of one stream after the other
   bool said_clock_is_wrong_ = false;
   UnixMillis service_said_[kMaxStreams];  // by the answers so far
   char tokens_[kMaxStreams][kMaxToken];
   std::size_t token_sizes_[kMaxStreams] = {};
   char logins_[kMaxStreams][kMaxProxyLogin];
   std::size_t login_sizes_[kMaxStreams] = {};
+  RequestForm forms_[kMaxStreams];
+  FileId token_files_[kMaxStreams];
+  FileId login_files_[kMaxStreams];
+  Arena arena_;
   // Of the account; none without an API key that could be read.
   Lookup* lookup_ = nullptr;
   TlsStream* lookup_stream_ = nullptr;
@@ -326,30 +325,13 @@ class Owner final : public Observer {
   FileId key_file_;
   char key_[kMaxToken];
   std::size_t key_size_ = 0;
-  char form_texts_[kMaxStreams][kMaxForm + 1];
-  RequestForm forms_[kMaxStreams];
-  FileId token_files_[kMaxStreams];
-  FileId login_files_[kMaxStreams];
-  alignas(16) unsigned char context_memory_[kMaxStreams][sizeof(TlsContext)];
-  alignas(16) unsigned char stream_memory_[kMaxStreams][sizeof(TlsStream)];
-  alignas(16) unsigned char sender_memory_[kMaxStreams][sizeof(Sender)];
-  alignas(16) unsigned char lookup_stream_memory_[sizeof(TlsStream)];
-  alignas(16) unsigned char lookup_memory_[sizeof(Lookup)];
-  alignas(16) std::uint8_t arena_memory_[kReplyArenaBytes];
-  Arena arena_;
-
-  // For a Mbed TLS that takes its memory from an arena.
-  alignas(16) std::uint8_t tls_arena_[kTlsArenaBytes];
 
   GpioLine* gpio_[kMaxAlarms] = {};
   Line* lines_[kMaxAlarms] = {};
-  alignas(8) unsigned char gpio_memory_[kMaxAlarms][sizeof(GpioLine)];
-  alignas(8) unsigned char line_memory_[kMaxAlarms][sizeof(Line)];
   Line::Input input_[kMaxAlarms] = {};
   Instant input_at_[kMaxAlarms];  // its edge
   bool input_pending_[kMaxAlarms] = {};  // changed, and not yet a transition on record
   Instant retry_lines_ = kNever;
-  HookServer hooks_;
   Instant look_at_hooks_ = kNever;  // when to try to open it, or to look for another certificate
   bool hook_fails_ = false;         // as it was looked at last
   FixedText<Log::kMaxLine> hook_problem_;
@@ -357,9 +339,27 @@ class Owner final : public Observer {
   Answerers answerers_;
   char hook_secret_[kMaxHookSecret];
   std::size_t hook_secret_size_ = 0;
-
-  char reply_[kMaxControlReply - 64];
   std::uint64_t random_state_ = 1;
+  ControlServer control_;
+
+  // What is large comes last: a page that nothing is written to takes no memory.
+  OddAnswers odd_answers_;
+  HookServer hooks_;
+  Carried carried_;
+  KeptAside kept_aside_;
+  SessionFile session_file_;  // of one stream after the other
+  char form_texts_[kMaxStreams][kMaxForm + 1];
+  char reply_[kMaxControlReply - 64];
+  alignas(8) unsigned char gpio_memory_[kMaxAlarms][sizeof(GpioLine)];
+  alignas(8) unsigned char line_memory_[kMaxAlarms][sizeof(Line)];
+  alignas(16) unsigned char lookup_memory_[sizeof(Lookup)];
+  alignas(16) unsigned char lookup_stream_memory_[sizeof(TlsStream)];
+  alignas(16) unsigned char context_memory_[kMaxStreams][sizeof(TlsContext)];
+  alignas(16) unsigned char stream_memory_[kMaxStreams][sizeof(TlsStream)];
+  alignas(16) unsigned char sender_memory_[kMaxStreams][sizeof(Sender)];
+  alignas(16) std::uint8_t arena_memory_[kReplyArenaBytes];
+  // For a Mbed TLS that takes its memory from an arena.
+  alignas(16) std::uint8_t tls_arena_[kTlsArenaBytes];
 };
 
 // The screen of `tocsin status`, or one JSON object. `owner` is nullptr when nobody owns the queue: then

@@ -349,6 +349,14 @@ class Queue {
   Status count_found(BadBlocks policy, const Scan& scan);
   std::uint32_t slots(const Store& store) const { return store.capacity() / kBlock - 1; }  // first unusable
 
+  // What is large comes first: all the rest is in one page, and of these there is what is used.
+  union {  // so that what is not used is not touched
+    Alarm alarms_[kMaxAlarms + kMaxStopped];
+  };
+  alignas(8) std::uint8_t buffers_[kJobBlocks][kBlock];
+  alignas(8) std::uint8_t staging_[kStagingBytes];
+  std::uint16_t slot_of_[kMaxBlocks];  // where each block of the active log lies on the medium
+
   Store* store_[2];
   Index& index_;
   StreamNames names_;
@@ -375,8 +383,6 @@ class Queue {
   unsigned rescue_tries_ = 0;      // that failed while it was
   Log found_log_;                  // as it was before the first of them
 
-  std::uint16_t slot_of_[kMaxBlocks];  // where each block of the active log lies on the medium
-
   Lsn next_lsn_ = 1;
   Echo prior_;  // of the record before that one
   std::uint32_t found_before_ = 0;  // records right before the start that the first job writes again
@@ -393,12 +399,11 @@ class Queue {
   char other_tag_[4] = {'0', '0', '0', '0'};  // for ids whose number is not reserved on the medium
   Ticket start_ticket_ = 0;
 
-  // Records that are not on the medium, oldest first: released_ counts the bytes that came before them.
+  // In staging_: records that are not on the medium, oldest first: released_ counts the bytes that came before them.
   std::size_t staged_ = 0;
   std::size_t job_staged_ = 0;  // of these, in the running job
   Ticket released_ = 0;
   Ticket wanted_ = 0;           // up to here by itself; what is staged behind it waits for others
-  alignas(8) std::uint8_t staging_[kStagingBytes];
 
   // The job that is being built or runs.
   bool job_running_ = false;
@@ -417,8 +422,7 @@ class Queue {
   JobBlock placed_[kJobBlocks];
   std::size_t write_count_ = 0;
   Store::Write writes_[kJobBlocks + 2];
-  std::size_t buffer_ = 0;             // the one with the block that is being filled
-  alignas(8) std::uint8_t buffers_[kJobBlocks][kBlock];
+  std::size_t buffer_ = 0;             // of buffers_, the one with the block that is being filled
   alignas(8) std::uint8_t head_buffer_[kFileHeadBytes];
   MutBytes room_;  // while load() reads
 
@@ -446,9 +450,6 @@ class Queue {
   Instant retry_at_;
   std::int32_t last_errno_ = 0;
 
-  union {  // so that what is not used is not touched
-    Alarm alarms_[kMaxAlarms + kMaxStopped];
-  };
   std::size_t alarm_count_ = 0;
   std::uint32_t syncs_ = 0;
   std::uint32_t turns_ = 0;
