@@ -5,6 +5,6 @@ CROSS    :=
 MUSL     := x86_64-linux-musl
 ARCH     :=
 RUN      :=
-TEXT_MAX := 409500
+TEXT_MAX := 417600
 NEEDS    := package:g++=g++
 include toolchains/musl.include

@@ -7,6 +7,6 @@ LDFLAGS_T :=
 TLS_LIBS  := -lmbedtls -lmbedx509 -lmbedcrypto
 JSON_LIBS := -lcjson
 SANITIZER := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-TEXT_MAX  := 409500
+TEXT_MAX  := 413700
 CMOCKA_LIBS := -lcmocka
 DEPS_READY  = $(BUILD)/deps/build.ok
