@@ -210,6 +210,8 @@ void Lookup::judge(const Clocks& clocks, std::uint32_t random) {
   if (call_.settings_changed()) return;  // it was about the key before, and is asked again
   hide(settings_.token, page.reason);
   if (page.whole != Whole::judged) {
+    const auto of = errand_ == Errand::replies ? OddAnswer::Of::replies : OddAnswer::Of::messages;
+    if (page.odd) observer_.answer_not_understood({"account", of, page.reason.view(), answer.body});
     const bool refused = page.whole == Whole::held || (page.whole == Whole::halve && errand_ != Errand::receipts);
     const Millis least = refused ? kRefusedFor : seconds(page.retry_after_s);
     return trouble(page.reason.view(), Hope::none, least, clocks.now, random);

@@ -10,15 +10,15 @@
 namespace tocsin {
 namespace {
 
-constexpr std::string_view kKinds[] = {".whole", ".part", ".status"};  // as OddAnswer::Of
+constexpr std::string_view kKinds[] = {".whole", ".part", ".status", ".messages", ".replies"};  // as OddAnswer::Of
 
 }  // namespace
 
 void OddAnswers::keep(std::string_view directory, std::size_t stream, const OddAnswer& answer, std::string_view token,
                       const Clocks& clocks) {
-  const auto bit = static_cast<std::uint16_t>(1U << (3 * stream + static_cast<unsigned>(answer.of)));
+  const std::uint32_t bit = 1U << (kMostKinds * stream + static_cast<std::size_t>(answer.of));
   if (under_way_ || (begun_ & bit) != 0) return;
-  begun_ = static_cast<std::uint16_t>(begun_ | bit);
+  begun_ |= bit;
   if (!prepare(directory, answer, token, clocks)) return;
   under_way_ = true;
   begin();
@@ -69,7 +69,7 @@ Status OddAnswers::carry_out(StorageJob& self) {
       char memory[kMaxPath + 48];
       TextWriter path(memory);
       path.text(config.device.state).text("/answer.");
-      path.text(at < config.stream_count ? config.streams[at].name : "webhook").text(kind);
+      path.text(at < config.stream_count ? config.streams[at].name : kind.size() > 7 ? "account" : "webhook").text(kind);
       ::unlink(Path{path.view()}.c_str());
     }
   return {};

@@ -2,7 +2,8 @@
 // Answers that could not be understood, as they came but for token and numbers, for who supports the service or this program:
 // STATE/answer.STREAM.whole (all of it), .part (what it says of single messages) and .status (one about receipts). The first
 // of each is kept, 4 KiB of it at most; a file that is there stays, so that nothing is written again and again.
-// STATE/answer.webhook.whole is what the service called this device with; of a stream of one-time codes, .whole is written by
+// STATE/answer.webhook.whole is what the service called this device with, answer.account.messages and .replies are of the
+// lists of the API key; of a stream of one-time codes, .whole is written by
 // the command that asked.
 //
 // Memory: 4.5 KiB in place. Threads: the loop; the storage worker writes.
@@ -23,7 +24,7 @@ class OddAnswers final : private StorageJob {
 
   explicit OddAnswers(StorageWorker& worker) : StorageJob(worker, carry_out) {}
 
-  static constexpr std::size_t kWebhook = kMaxStreams;  // in the place of a stream
+  static constexpr std::size_t kNoStream = kMaxStreams;  // of a webhook, or a list of the API key
 
   // Begins to write one, unless one of the kind was begun in this run or a file is under way. Nothing is told of a
   // failure: it is about what somebody might read one day.
@@ -47,8 +48,9 @@ class OddAnswers final : private StorageJob {
   bool under_way_ = false;
   const Config* forget_ = nullptr;  // those of this one are removed; null: one is written
   bool forgets_ = false;            // that is what is under way
-  std::uint16_t begun_ = 0;         // a bit for each stream and kind, and for webhooks
-  static_assert((kMaxStreams + 1) * 3 <= 16);
+  std::uint32_t begun_ = 0;         // a bit for each stream and kind
+  static constexpr std::size_t kMostKinds = 5;
+  static_assert((kNoStream + 1) * kMostKinds <= 32);
   FixedText<kMaxPath + 48> path_;
   std::size_t size_ = 0;
   char text_[kMost];

@@ -121,7 +121,7 @@ Result<Queue::Ticket> Owner::take_event(const Webhook& event, Bytes raw) {
     case Webhook::Kind::unknown:
       write_without({hook_secret_, hook_secret_size_}, as_text(raw.first(sizeof shown)), plain);
       write_words_of_others(plain.view(), line.text("webhook not understood: "));
-      odd_answers_.keep(config_->device.state, OddAnswers::kWebhook,
+      odd_answers_.keep(config_->device.state, OddAnswers::kNoStream,
                         {"webhook", OddAnswer::Of::whole, "a webhook of an unknown form", raw}, {hook_secret_, hook_secret_size_},
                         read_clocks());
       log_line(LogLevel::warning, line.view());

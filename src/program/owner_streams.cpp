@@ -179,9 +179,12 @@ void Owner::resume(std::size_t stream) {
 }
 
 void Owner::answer_not_understood(const OddAnswer& answer) {
-  const std::size_t at = config_->find_stream(answer.stream);
+  const bool is_list = answer.of == OddAnswer::Of::messages || answer.of == OddAnswer::Of::replies;
+  const std::size_t at = is_list ? OddAnswers::kNoStream : config_->find_stream(answer.stream);
   if (role_ != Role::daemon || in_memory_ || at == kNotFound) return;
-  odd_answers_.keep(config_->device.state, at, answer, {tokens_[at], token_sizes_[at]}, read_clocks());
+  const std::string_view secret =
+      is_list ? std::string_view{key_, key_size_} : std::string_view{tokens_[at], token_sizes_[at]};
+  odd_answers_.keep(config_->device.state, at, answer, secret, read_clocks());
 }
 
 void Owner::load_session(std::size_t stream) {

@@ -36,6 +36,7 @@ MessagePage read_message_page(const Answer& answer, Span<Webhook> into, Arena& a
   const JsonValue list = find_list(root);
   if (page.whole == Whole::judged && list.absent())
     page.whole = names_rate_limit(root) ? Whole::later : says_no(root) ? Whole::held : Whole::unknown;
+  page.odd = page.whole == Whole::unknown && is_readable_answer(answer);
   if (page.whole == Whole::unknown && !root.absent() && answer.status / 100 == 2) {
     reason.number(answer.status).text(": no list of messages in it"sv);
   } else if (page.whole != Whole::judged) {

@@ -189,6 +189,25 @@ class Account(Case):
         device.wait_state(identifier, "delivered")
         self.assertEqual(len([r for r in service.requests() if f"POST {STATUS} " in r["head"]]), 1)
 
+    def test_lists_that_are_not_understood_are_kept_for_support(self):
+        service = self.service()
+        service.rule("drop", at="accepted", count=1, match={"path": "/simple_send/"})
+        body = f'{{"entries": "{KEY}", "of": "{ANNA}"}}'
+        service.rule("status", code=200, body=body, match={"path": SENT})
+        device = self.keyed(service, account="replies_every = 10s\n").start()
+        wait_until(lambda: self.asked(service, INCOMING), "answers are asked for")
+        device.send("Pump 3", "anna", "--class", "critical")
+        for kind in ("messages", "replies"):
+            file = device.state / f"answer.account.{kind}"
+            device.log.wait(f"is in {file}, without token and numbers")
+            text = file.read_text(encoding="utf-8")
+            self.assertIn("\nstream account\n", text)
+            service.rule("status", code=200, body=body, match={"path": INCOMING})
+            self.assertTrue(text.endswith(f"\n\n{{\"entries\": \"***\", \"of\": \"{ANNA[:2]}*******{ANNA[-3:]}\"}}"), text)
+        device.wait_ended()
+        device.ok("queue", "purge")
+        wait_until(lambda: not list(device.state.glob("answer.*")), "they are removed")
+
     def test_an_answer_that_was_polled_acknowledges_an_alarm(self):
         service = self.service()
         device = self.keyed(
