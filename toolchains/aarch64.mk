@@ -5,6 +5,6 @@ CROSS    := aarch64-linux-gnu-
 MUSL     := aarch64-linux-musl
 ARCH     :=
 RUN      := qemu-aarch64-static
-TEXT_MAX := 449300
+TEXT_MAX := 446700
 NEEDS    := package:g++-aarch64-linux-gnu=aarch64-linux-gnu-g++
 include toolchains/musl.include

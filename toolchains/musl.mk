@@ -5,6 +5,9 @@ CROSS    :=
 MUSL     := x86_64-linux-musl
 ARCH     :=
 RUN      :=
-TEXT_MAX := 417600
+TEXT_MAX := 417900
 NEEDS    := package:g++=g++
 include toolchains/musl.include
+# As in src/program: 2 KiB less here, 1 KiB more on 32-bit ARM.
+SMALLER := -fno-inline-functions-called-once
+$(addprefix $(BUILD)/$(TOOLCHAIN)/,src/outbox/%.o src/alarm/%.o port/%.o): SMALLER += -Oz
