@@ -57,6 +57,7 @@ Status TlsServer::open(std::string_view certificate, std::string_view key, TextW
 }
 
 void TlsServer::close() {
+  if (pool_.size() == 0) return;  // never opened: Mbed TLS 3.6 frees what it has not, and may have no memory to give back to
   end();
   mbedtls_ssl_config_free(&config_);
   for (OwnCertificate& own : own_) own.give_back();
