@@ -15,7 +15,7 @@
 namespace tocsin {
 namespace {
 
-// As TlsStream's: a peer that always has more would keep the loop.
+// A peer that always has more, a byte of a request behind a thousand alerts, would keep the loop: until `again`.
 constexpr std::size_t kTakenAtOnce = 32'768;
 
 // Least work first, for who does without AES instructions.
@@ -65,7 +65,6 @@ void TlsServer::close() {
 
 Status TlsServer::renew(TextWriter& why) {
   TOCSIN_ASSERT(fd_ < 0);
-  if (own_[in_use_].id() == seen_) return Code::again;
   const FromSecond memory;
   const unsigned before = in_use_;
   TRY(take(1 - before, why));
@@ -103,6 +102,7 @@ Status TlsServer::begin(int fd) {
   TOCSIN_ASSERT(fd_ < 0);
   const FromSecond memory;
   fd_ = fd;
+  may_take_ = kTakenAtOnce;
   is_shaken_ = at_end_ = false;
   error_ = mbedtls_ssl_setup(&ssl_, &config_);
   if (error_ != 0) return {Code::tls, error_};
@@ -112,7 +112,6 @@ Status TlsServer::begin(int fd) {
 
 Result<std::size_t> TlsServer::read(MutBytes into) {
   const FromSecond memory;
-  may_take_ = kTakenAtOnce;
   error_ = is_shaken_ ? 0 : mbedtls_ssl_handshake(&ssl_);
   is_shaken_ = error_ == 0;
   while (error_ == 0) {
@@ -122,7 +121,10 @@ Result<std::size_t> TlsServer::read(MutBytes into) {
     if (n == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY || n == MBEDTLS_ERR_SSL_CONN_EOF || (n == 0 && at_end_)) return std::size_t{0};
     error_ = n;
   }
-  if (error_ == MBEDTLS_ERR_SSL_WANT_READ) return Code::again;
+  if (error_ == MBEDTLS_ERR_SSL_WANT_READ) {
+    may_take_ = kTakenAtOnce;
+    return Code::again;
+  }
   if (is_shaken_ && error_ == MBEDTLS_ERR_NET_RECV_FAILED) return Code::closed;
   return {Code::tls, error_};  // WANT_WRITE, too: what is sent in a handshake fits the socket of one who reads
 }

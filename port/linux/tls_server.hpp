@@ -31,14 +31,16 @@ class TlsServer {
   // Reads both files, whose paths outlive this. Errors, with `why` in words: as OwnCertificate::take(); tls.
   Status open(std::string_view certificate, std::string_view key, TextWriter& why);
   void close();
-  // Takes what the files have now; not while there is a connection. Errors: again (they did not change since they were
-  // looked at last); as open(), and then the certificate before is still in use.
+  // The files are others than those that were looked at last.
+  bool has_changed() const { return !(own_[in_use_].id() == seen_); }
+  // Takes what they have now; not while there is a connection. Errors: as open(), and then the certificate before is
+  // still in use.
   Status renew(TextWriter& why);
   const OwnCertificate& certificate() const { return own_[in_use_]; }
 
   // With a connection that was just accepted; it stays the caller's. Errors: tls (memory), then only end() may follow.
   Status begin(int fd);
-  // Makes the handshake first, and takes a bounded part of what came. 0: the peer sends no more. Never waits.
+  // Makes the handshake first, and takes 32 KiB of what came at most before it says `again`. 0: the peer sends no more. Never waits.
   // Errors: again; closed (broken off); tls (write_problem()): the peer was told why, only end() may follow.
   Result<std::size_t> read(MutBytes into);
   bool is_shaken() const { return is_shaken_; }  // the handshake is done
@@ -64,7 +66,7 @@ class TlsServer {
   int error_ = 0;
   bool is_shaken_ = false;
   bool at_end_ = false;
-  std::size_t may_take_ = 0;  // bytes, until this call returns
+  std::size_t may_take_ = 0;  // bytes, until `again`
   Pool pool_;
   alignas(16) std::uint8_t memory_[kHookTlsBytes];
 };

@@ -82,7 +82,8 @@ void HookServer::close() {
 }
 
 Status HookServer::renew(TextWriter& why) {
-  if (!has_tls() || seated_ != nullptr) return Code::again;
+  if (!has_tls() || !tls_.has_changed()) return Code::again;
+  if (seated_ != nullptr) shut(*seated_);  // there is always one under way where strangers hold the listener
   return tls_.renew(why);
 }
 
@@ -193,7 +194,8 @@ void HookServer::seat_next(Instant now) {
   Slot* next = next_waiting();
   for (; next != nullptr && has_gone(next->fd.number()); next = next_waiting()) shut(*next);
   if (next == nullptr) return;
-  next_seat_ = now + kBetween;
+  if (next_seat_ + kSaved < now) next_seat_ = now + milliseconds(-kSaved.count);
+  next_seat_ = next_seat_ + kBetween;
   turn_until_ = now + kTurn;
   seated_ = next;
   begin(*next, now);

@@ -7,15 +7,15 @@
 //
 // With TLS (`cert_file`) one of them at a time has the TLS connection, to its answer; the others wait for it:
 //
-//   free --accept--> silent --its first byte--> waiting --the oldest, kBetween after the one before--> reading
+//   free --accept--> silent --its first byte--> waiting --the oldest, when its turn comes--> reading
 //
 // What it gives a peer is bounded: kMaxHooks connections, one request each, kPatience for all of it, kPerSecond of
 // those that had the secret (503 beyond, and again a second later). Who connects while all places are taken has the
 // place of the oldest that is ending, else that is read, else that is kept: a thousand slow ones keep nobody else out,
 // as one that sends its request at once is taken before the next is accepted. With TLS those give way that are ending or
 // have sent nothing; others who connect wait in the system's queue. Who has the TLS connection keeps it for kTurn while
-// another one waits for it. A handshake is work that anybody may ask for: one every kBetween leaves the loop to lines and
-// messages. Who does not speak TLS is told so (400) without one.
+// another one waits for it. A handshake is work that anybody may ask for: one every kBetween, ten at once behind a quiet
+// time, leaves the loop to lines and messages: it looks at them between two steps of one. Who does not speak TLS is told so (400) without one.
 // The secret is compared in a time that does not depend on how much of it is right, before path and method are looked
 // at: without it there is one answer, 403.
 //
@@ -39,7 +39,8 @@ class HookServer {
   static constexpr Millis kEnding = seconds(2);     // for the peer to read the answer
   static constexpr Millis kMedium = milliseconds(2'300);  // for what it changed to be safe
   static constexpr unsigned kPerSecond = 10;
-  static constexpr Millis kBetween = seconds(1);  // handshakes of TLS
+  static constexpr Millis kBetween = seconds(1);  // handshakes of TLS, on average
+  static constexpr Millis kSaved = seconds(9);    // of that, what a quiet time leaves: ten at once
   static constexpr Millis kTurn = seconds(3);     // with the TLS connection, while others wait for it
   static constexpr std::size_t kMaxHandles = kMaxHooks + 1;
 
@@ -62,8 +63,8 @@ class HookServer {
   Status open(const Settings& settings, TextWriter& why);
   void close();
   bool is_open() const { return listener_.is_open(); }
-  // Takes a renewed certificate. Errors, with `why`: again (there is none, or later); as TlsServer::open(), and then the one
-  // before is still in use.
+  // Takes a renewed certificate; who has the TLS connection then is cut off, and may call again. Errors, with `why`: again
+  // (there is none); as TlsServer::open(), and then the one before is still in use.
   Status renew(TextWriter& why);
   const TlsServer& tls() const { return tls_; }
 
@@ -135,7 +136,7 @@ class HookServer {
   Slot* current_ = nullptr;  // with the owner
   Slot* seated_ = nullptr;   // with the TLS connection
   Instant turn_until_;       // that it has it, if another one waits
-  Instant next_seat_;        // when another one may have it
+  Instant next_seat_;        // when another one may have it; in the past as much as is saved
   Instant accept_again_;     // after a failure that waiting may help
   Instant second_;           // in which `in_second_` were taken
   unsigned in_second_ = 0;

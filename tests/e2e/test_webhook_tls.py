@@ -19,6 +19,7 @@ HELLO = bytes.fromhex("16030100")  # a record of a handshake, TLS 1.0 as ever
 class WebhookTls(HookCase):
     def served(self, cert="ec", service=None, **config):
         """A running device that takes webhooks over TLS, with files of its own that a test may change."""
+        service = service or self.service()  # which makes the certificates
         folder = pathlib.Path(tempfile.mkdtemp(prefix="tocsin-e2e-"))
         self.addCleanup(shutil.rmtree, folder)
         self.cert, self.key = folder / "webhook.pem", folder / "webhook.key"

@@ -125,17 +125,37 @@ TEST(hook_tls_serves_one_with_any_key_and_takes_its_memory_from_nobody) {
   }
 }
 
-TEST(hook_tls_makes_one_handshake_in_a_second) {
+TEST(hook_tls_makes_ten_handshakes_at_once_and_then_one_in_a_second) {
   Listening at;
-  Client first(at), second(at);
-  CHECK(first.goes_on());
-  CHECK(!second.goes_on());  // it waits
-  CHECK_TEXT(second.answer, "");
-  CHECK(at.server->due() <= at.now + HookServer::kBetween);
+  for (int i = 0; i < 10; ++i) {
+    Client client(at);
+    CHECK(client.goes_on());
+  }
+  Client next(at);
+  CHECK(!next.goes_on());  // it waits
+  CHECK_TEXT(next.answer, "");
+  CHECK(at.server->due() == at.now + HookServer::kBetween);
   at.now = at.now + HookServer::kBetween + milliseconds(-1);
-  CHECK(!second.goes_on());
+  CHECK(!next.goes_on());
   at.now = at.now + milliseconds(1);
-  CHECK(second.goes_on());
+  CHECK(next.goes_on());
+  Client last(at);
+  CHECK(!last.goes_on());
+  at.now = at.now + HookServer::kBetween;
+  CHECK(last.goes_on());
+}
+
+TEST(hook_tls_saves_no_more_than_ten_handshakes) {
+  Listening at;
+  for (int turn = 0; turn < 2; ++turn) {
+    for (int i = 0; i < 10; ++i) {
+      Client client(at);
+      CHECK(client.goes_on());
+    }
+    Client next(at);
+    CHECK(!next.goes_on());
+    at.now = at.now + hours(1);
+  }
 }
 
 TEST(hook_tls_gives_the_place_of_one_that_stops_to_the_next) {
@@ -236,6 +256,23 @@ TEST(hook_tls_takes_a_renewed_certificate_and_keeps_the_one_before_a_broken_one)
   at.become("ec");
   CHECK_OK(at.server->renew(why));
   CHECK(!at.server->tls().certificate().is_rsa());
+}
+
+TEST(hook_tls_cuts_off_who_is_under_way_for_a_renewed_certificate_only) {
+  Listening at;
+  Raw under_way(at);
+  under_way.send("\x16");
+  at.turn();
+  char words[400];
+  TextWriter why(words);
+  CHECK_CODE(at.server->renew(why), Code::again);
+  CHECK(!under_way.is_closed());
+  at.become("rsa");
+  CHECK_OK(at.server->renew(why));
+  CHECK(at.server->tls().certificate().is_rsa());
+  CHECK(under_way.is_closed());
+  Client client(at);
+  CHECK(client.goes_on());
 }
 
 TEST(hook_tls_does_not_open_with_a_key_that_others_may_read) {
