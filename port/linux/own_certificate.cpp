@@ -110,6 +110,9 @@ Status OwnCertificate::refuse(File which, std::string_view words, Status status,
 
 Status OwnCertificate::read(TextWriter& why) {
   const Id now = id();
+  for (const File which : {File::certificate, File::key})
+    if ((which == File::key ? now.key : now.certificate).size > kMaxOwnFile)
+      return refuse(which, " is larger than 64 KiB: is it the right file?", Code::too_big, why);
   TRY(read_chain(why));
   TRY(read_key(why));
   dates_ = {moment(chain_.valid_from), end_of_second(chain_.valid_to)};
@@ -141,7 +144,7 @@ Status OwnCertificate::read_chain(TextWriter& why) {
   }
   return refuse(File::certificate,
                 status.code() == Code::full ? kDoesNotFit
-                                            : " is none that is understood: write it in PEM, its own first",
+                                            : " is none that is understood: write it in PEM, its own first, with a key of EC (P-256, P-384) or RSA",
                 status.code() == Code::not_found ? Status{Code::bad_value} : status, why);
 }
 

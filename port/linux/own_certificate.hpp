@@ -18,6 +18,7 @@
 namespace tocsin {
 
 inline constexpr std::size_t kMaxOwnChain = 3'600;  // bytes of it in DER: all go in one record
+inline constexpr std::size_t kMaxOwnFile = 65'536;  // of either: the loop waits while they are read
 inline constexpr std::size_t kMaxOwnKey = 4'096;    // RSA with 4096 bits takes 2.4 KB
 
 class OwnCertificate {

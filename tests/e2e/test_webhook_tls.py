@@ -350,6 +350,10 @@ class WebhookTls(HookCase):
         self.one_line(device.run("check"), 78, f"the webhook key (key_file) {self.key} does not belong to the certificate in cert_file")
         self.cert.write_text("nothing\n")
         self.one_line(device.run("check"), 78, f"the webhook certificate (cert_file) {self.cert} is none that is understood")
+        for file, name in ((self.key, "key (key_file)"), (self.cert, "certificate (cert_file)")):
+            with file.open("r+b") as large:
+                large.truncate(1 << 31)  # which nobody waits for
+            self.one_line(device.run("check"), 78, f"the webhook {name} {file} is larger than 64 KiB: is it the right file?")
         for cert, words in (("expired", "expired on "), ("future", "is not valid before ")):
             self.become(cert)
             done = device.run("check")
