@@ -154,6 +154,7 @@ TEST(hook_tls_saves_no_more_than_ten_handshakes) {
     }
     Client next(at);
     CHECK(!next.goes_on());
+    CHECK_TEXT(next.answer, "");
     at.now = at.now + hours(1);
   }
 }
