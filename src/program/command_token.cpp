@@ -83,9 +83,10 @@ Exit set_token(const Call& call) {
   TextWriter why(words);
   const auto size = read_raw(call.arguments.token_file, raw);
   if (!size.ok()) {
-    why.text("cannot read ").text(call.arguments.token_file).text(": ");
+    // Not named: where a file is expected, people paste the token.
+    why.text("cannot read the file that was named: ");
     write_errno(size.status().detail(), why);
-    complain(why.text(": name the file that holds the token, or - for stdin").view());
+    complain(why.text(": name the file that holds the token, - for stdin, or none to be asked for it").view());
     return Exit::bad_data;
   }
   const std::string_view given{raw, size.value()};

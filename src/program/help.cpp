@@ -70,7 +70,7 @@ constexpr char kHelp[] =
     "tocsin ack ALARM\n"
     "\n"
     "Marks an alarm that is active: somebody looks after it. `status` shows it until the alarm ends. A contact\n"
-    "does the same by answering ACK and the alarm's code, where the service calls this device ([webhook]).\n"
+    "does the same by answering ACK and the alarm's code, where answers reach the device ([webhook], replies_every).\n"
     "\n"
     "  tocsin ack high-level\n\0"
     "queue\0"

@@ -113,7 +113,8 @@ void Owner::answer(ControlServer::Client client, Instant now) {
       if (at == kNotFound && request.subject == kAccount && !config_->account.api_key_file.empty())
         return reply(client, load_key(why), {}, why.view(), now);
       if (at == kNotFound || at >= stream_count_) {
-        why.text("there is no [stream ").text(request.subject).text("] in the running configuration");
+        why.text(request.subject == kAccount ? "there is no [" : "there is no [stream ").text(request.subject);
+        why.text("] in its configuration yet: send it a SIGHUP");
         return reply(client, Exit::bad_data, {}, why.view(), now);
       }
       const Exit loaded = load_secrets(at, why);

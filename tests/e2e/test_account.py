@@ -104,6 +104,24 @@ class Account(Case):
         shown = json.loads(device.ok("token", "show", "account", "--json").out)
         self.assertEqual((shown["stream"], shown["characters"]), ("account", len(KEY)))
 
+    def test_a_key_that_the_daemon_does_not_know_of_yet_is_told_so(self):
+        service = self.service()
+        device = self.device(service).start()
+        key_file = device.folder / "api.key"
+        device.secrets.append(KEY)
+        device.write_config(more=f"[account]\napi_key_file = {key_file}\napi_url = {service.url}/textpeak\n")
+        stored = device.run("token", "set", "account", "-", stdin=KEY)
+        self.assertIn("API key stored", stored.out)
+        self.assertEqual(
+            stored.err,
+            "tocsin: stored, but the running daemon cannot use it: there is no [account] in its configuration yet: "
+            "send it a SIGHUP\n",
+        )
+        device.hang_up()
+        device.log.wait("running as", after=1)
+        told = device.ok("token", "set", "account", "-", stdin=KEY)
+        self.assertIn("the running daemon uses it now", told.out)
+
     def test_a_list_that_does_not_answer_keeps_an_alarm_back_for_half_a_minute_at_most(self):
         service = self.service()
         service.rule("drop", at="accepted", count=1, match={"path": "/simple_send/"})

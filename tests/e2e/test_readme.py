@@ -140,8 +140,10 @@ class Readme(Case):
                 secret = device.folder / "webhook.secret"
                 secret.write_bytes(subprocess.run(made.split(), check=True, capture_output=True).stdout)
                 secret.chmod(0o600)
+                certificate, = [content for _, content in blocks(self.text) if content.startswith("openssl req")]
+                subprocess.run(["sh", "-c", certificate], check=True, capture_output=True, cwd=device.folder)
                 device.write_text(self.own(whole + piece, device, secret_file=secret, api_key_file=secret,
-                                           cert_file=CERTS / "ec.pem", key_file=CERTS / "ec.key"))
+                                           cert_file=device.folder / "webhook.pem", key_file=device.folder / "webhook.key"))
                 result = device.run("check")
                 self.assertEqual((result.exit, result.err), (0, ""), result)
 

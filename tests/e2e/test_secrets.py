@@ -91,6 +91,16 @@ class Token(Case):
             self.assertEqual(device.run("token", "show", "sms").exit, 78)
         self.nowhere(device)
 
+    def test_token_that_is_pasted_where_a_file_is_expected_is_not_shown(self):
+        device = self.device()
+        for pasted in ("pa5ted-token", "pa5ted-token/x", "pa5ted-token" * 40):  # its log has the command line
+            result = device.run("token", "set", "sms", pasted)
+            self.assertEqual(result.exit, 65)
+            self.assertNotIn("pa5ted", result.out + result.err)
+            self.assertRegex(
+                result.err, r"^tocsin: cannot read the file that was named: .+: name the file .+ to be asked for it\n$"
+            )
+
     def test_no_core(self):
         def limit():
             resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
