@@ -15,7 +15,8 @@
 // as one that sends its request at once is taken before the next is accepted. With TLS those give way that are ending or
 // have sent nothing; others who connect wait in the system's queue. Who has the TLS connection keeps it for kTurn while
 // another one waits for it. A handshake is work that anybody may ask for: one every kBetween, ten at once behind a quiet
-// time, leaves the loop to lines and messages: it looks at them between two steps of one. Who does not speak TLS is told so (400) without one.
+// time, leaves the loop to lines and messages: it looks at them between two steps of one. Who does not speak TLS is
+// told so (400) without one.
 // The secret is compared in a time that does not depend on how much of it is right, before path and method are looked
 // at: without it there is one answer, 403.
 //
