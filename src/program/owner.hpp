@@ -169,6 +169,7 @@ class Owner final : public Observer {
   void begin_run();
   void let_go();
   void begin_outbox();
+  void tell_spent(Instant now);
   // owner_streams.cpp
   Exit load_token(std::size_t stream, TextWriter& why);
   Exit load_login(std::size_t stream, TextWriter& why);

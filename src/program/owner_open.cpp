@@ -196,6 +196,26 @@ void Owner::begin_outbox() {
   if (!in_memory_) learn_time_from_record(queue_, index_);
   outbox_.configure_streams({rules, config_->stream_count});
   outbox_.load(read_clocks());
+  if (role_ == Role::daemon) tell_spent(read_clocks().now);
+}
+
+// What was spent before this start keeps messages back as well, and nobody says so when they come.
+void Owner::tell_spent(Instant now) {
+  char text[Log::kMaxLine];
+  for (const Class cls : {Class::critical, Class::warning, Class::info}) {
+    TextWriter line(text);
+    const Millis wait = budget_wait(cls, now);
+    if (wait.count == 0) continue;
+    write_budget_spent(cls, wait, line);
+    log_line(LogLevel::warning, line.view());
+  }
+  TextWriter all(reply_), line(text);
+  write_segments_spent(now, all);
+  if (all.view().empty()) return;
+  std::string_view rest = all.view();
+  const std::string_view first = take_until(rest, '\n');
+  line.text(tail(first, find(first, '\t') + 1)).text("; `tocsin queue list` has every message that waits");
+  log_line(LogLevel::warning, line.view());
 }
 
 Exit Owner::open(const Config& config, Role role, TextWriter& why) {

@@ -31,6 +31,7 @@ class Segments(Case):
         device.send("another one", "anna", "--class", "critical")
         wait_until(lambda: len(self.waiting(device, reason)) == 3, "three that wait")
         device.restart()
+        device.log.wait(reason)  # nobody crosses it any more
         self.assertEqual(device.stream()["segments_today"], 10)
         wait_until(lambda: len(self.waiting(device, reason)) == 3, "the same three")
         self.assertEqual(len(service.messages()), 6)
@@ -50,8 +51,21 @@ class Segments(Case):
         device.send("x", "447700900999")
         self.assertTrue(service.wait(distinct=11))
         device.restart()
+        device.log.wait(reason)
         wait_until(lambda: len(self.waiting(device, reason)) == 10, "the same ones")
         self.assertIn("now: waits: its phone", device.ok("queue", "show", self.waiting(device, reason)[0]["id"]).out)
+
+    def test_budget_of_a_class_that_was_spent_before_a_start_is_told_by_it(self):
+        service = self.service()
+        device = self.device(service)
+        text = device.sections()
+        device.write_text(text.replace("[class info]\nper_hour = none", "[class info]\nper_hour = 2"))
+        device.start()
+        device.send("x", "anna,ben", "--class", "info")
+        self.assertTrue(service.wait(distinct=2))
+        device.wait_ended()
+        device.restart()
+        device.log.wait("class info has sent as many messages as it may: the next in ")
 
 
 if __name__ == "__main__":
