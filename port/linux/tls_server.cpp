@@ -103,6 +103,7 @@ Status TlsServer::begin(int fd) {
   const FromSecond memory;
   fd_ = fd;
   may_take_ = kTakenAtOnce;
+  came_ = 0;
   is_shaken_ = at_end_ = false;
   error_ = mbedtls_ssl_setup(&ssl_, &config_);
   if (error_ != 0) return {Code::tls, error_};
@@ -163,6 +164,7 @@ int TlsServer::receive(void* self, unsigned char* into, std::size_t size) {
   if (n < 0) return errno == EAGAIN || errno == EINTR ? MBEDTLS_ERR_SSL_WANT_READ : MBEDTLS_ERR_NET_RECV_FAILED;
   server.at_end_ = n == 0;
   server.may_take_ -= static_cast<std::size_t>(n);
+  server.came_ += static_cast<std::size_t>(n);
   return static_cast<int>(n);
 }
 

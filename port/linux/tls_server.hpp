@@ -44,6 +44,7 @@ class TlsServer {
   // Errors: again; closed (broken off); tls (write_problem()): the peer was told why, only end() may follow.
   Result<std::size_t> read(MutBytes into);
   bool is_shaken() const { return is_shaken_; }  // the handshake is done
+  std::size_t came() const { return came_; }     // bytes of this connection
   void write_problem(TextWriter& into) const;
   // What does not fit the socket at once is lost: its peer does not read.
   void write(std::string_view text);
@@ -67,6 +68,7 @@ class TlsServer {
   bool is_shaken_ = false;
   bool at_end_ = false;
   std::size_t may_take_ = 0;  // bytes, until `again`
+  std::size_t came_ = 0;
   Pool pool_;
   alignas(16) std::uint8_t memory_[kHookTlsBytes];
 };

@@ -110,7 +110,7 @@ Instant HookServer::due() const {
       at = earlier(at, slot.until);
       if (slot.stage == Slot::Stage::waiting && seated_ == nullptr) at = earlier(at, next_seat_);
       if (slot.stage == Slot::Stage::waiting && seated_ != nullptr && seated_->stage == Slot::Stage::reading)
-        at = earlier(at, turn_until_);
+        at = earlier(at, earlier(turn_until_, pause_until_));
     }
   return at;
 }
@@ -197,6 +197,8 @@ void HookServer::seat_next(Instant now) {
   if (next_seat_ + kSaved < now) next_seat_ = now + milliseconds(-kSaved.count);
   next_seat_ = next_seat_ + kBetween;
   turn_until_ = now + kTurn;
+  pause_until_ = now + kPause;
+  came_ = 0;
   seated_ = next;
   begin(*next, now);
   tls_.begin(next->fd.number()).ok() ? static_cast<void>(read(*next, now)) : fail_tls(*next, now);
@@ -229,7 +231,11 @@ bool HookServer::read(Slot& slot, Instant now) {
     }
   }
   if (!slot.fd.is_open()) return false;
-  const bool gives_way = &slot == seated_ && now >= turn_until_ && next_waiting() != nullptr;
+  if (&slot == seated_ && tls_.came() != came_) {
+    came_ = tls_.came();
+    pause_until_ = now + kPause;
+  }
+  const bool gives_way = &slot == seated_ && now >= earlier(turn_until_, pause_until_) && next_waiting() != nullptr;
   if (now < slot.until && !gives_way) return false;
   if (&slot == seated_ && !tls_.is_shaken()) note_refused(slot, "its TLS handshake was not done in time", 0);
   shut(slot);

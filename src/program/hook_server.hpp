@@ -13,8 +13,8 @@
 // those that had the secret (503 beyond, and again a second later). Who connects while all places are taken has the
 // place of the oldest that is ending, else that is read, else that is kept: a thousand slow ones keep nobody else out,
 // as one that sends its request at once is taken before the next is accepted. With TLS those give way that are ending or
-// have sent nothing; others who connect wait in the system's queue. Who has the TLS connection keeps it for kTurn while
-// another one waits for it. A handshake is work that anybody may ask for: one every kBetween, ten at once behind a quiet
+// have sent nothing; others who connect wait in the system's queue. While another one waits for it, who has the TLS connection
+// keeps it for kTurn, and for kPause without a word: seven who say hello and stop keep nobody out. A handshake is work that anybody may ask for: one every kBetween, ten at once behind a quiet
 // time, leaves the loop to lines and messages: it looks at them between two steps of one. Who does not speak TLS is
 // told so (400) without one.
 // The secret is compared in a time that does not depend on how much of it is right, before path and method are looked
@@ -43,6 +43,7 @@ class HookServer {
   static constexpr Millis kBetween = seconds(1);  // handshakes of TLS, on average
   static constexpr Millis kSaved = seconds(9);    // of that, what a quiet time leaves: ten at once
   static constexpr Millis kTurn = seconds(3);     // with the TLS connection, while others wait for it
+  static constexpr Millis kPause = seconds(1);    // between two pieces of what it sends then
   static constexpr std::size_t kMaxHandles = kMaxHooks + 1;
 
   // Views outlive the server.
@@ -137,6 +138,8 @@ class HookServer {
   Slot* current_ = nullptr;  // with the owner
   Slot* seated_ = nullptr;   // with the TLS connection
   Instant turn_until_;       // that it has it, if another one waits
+  Instant pause_until_;      // that it is waited for, then
+  std::size_t came_ = 0;     // bytes of it, by then
   Instant next_seat_;        // when another one may have it; in the past as much as is saved
   Instant accept_again_;     // after a failure that waiting may help
   Instant second_;           // in which `in_second_` were taken

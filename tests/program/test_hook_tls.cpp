@@ -167,12 +167,43 @@ TEST(hook_tls_gives_the_place_of_one_that_stops_to_the_next) {
   Client next(at);
   CHECK(!next.goes_on());
   CHECK(!stops.is_closed());
-  at.now = at.now + HookServer::kTurn + milliseconds(-1);
+  at.now = at.now + HookServer::kPause + milliseconds(-1);
   CHECK(!next.goes_on());
   at.now = at.now + milliseconds(1);
   CHECK(next.goes_on());
   CHECK(stops.is_closed());
   CHECK_TEXT(at.refused(), "1 request refused, the last one from 127.0.0.1: its TLS handshake was not done in time");
+}
+
+TEST(hook_tls_lets_one_that_dawdles_have_its_turn_and_no_more) {
+  Listening at;
+  Raw dawdles(at);
+  dawdles.send(std::string("\x16\x03\x01\x01\x00", 5));
+  at.turn();
+  Client next(at);
+  CHECK(!next.goes_on());
+  for (Millis gone{0}; gone.count < HookServer::kTurn.count; gone = Millis{gone.count + 500}) {
+    CHECK(!dawdles.is_closed());
+    at.now = at.now + milliseconds(500);
+    dawdles.send("\x01");
+    at.turn();
+  }
+  CHECK(dawdles.is_closed());
+  CHECK(next.goes_on());
+}
+
+TEST(hook_tls_serves_who_comes_behind_as_many_as_there_are_places_that_stop) {
+  Listening at;
+  std::vector<Raw> stopping;
+  for (std::size_t i = 0; i < kMaxHooks - 1; ++i) {
+    stopping.emplace_back(at);
+    stopping.back().send(std::string("\x16\x03\x01\x01\x00", 5));
+    at.turn();
+  }
+  Client next(at);
+  Millis gone{0};
+  for (; !next.goes_on() && gone.count < HookServer::kPatience.count; gone = Millis{gone.count + 1000}) at.now = at.now + seconds(1);
+  CHECK_TEXT(next.answer.substr(0, 15), "HTTP/1.1 200 OK");
 }
 
 TEST(hook_tls_lets_one_that_stops_stay_while_nobody_waits_but_no_longer_than_a_request) {
