@@ -11,9 +11,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 OUT = ROOT / "build" / "bench"
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 SOURCES = ["tests/bench/bench_queue.cpp", *(f"tests/bench/contender_{n}.cpp" for n in ("plain", "databases", "tocsin")),
-           *(f"src/wire/{n}.cpp" for n in ("record", "message", "phone", "alarm_code", "sms_text", "sms_spelling")),
-           *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "src/outbox").glob("*.cpp")
-                   if not p.name.startswith(("lookup", "sender", "service_call", "proxy"))),
+           *sorted(str(p.relative_to(ROOT)) for layer in ("base", "wire", "outbox") for p in (ROOT / "src" / layer).glob("*.cpp")),
            *(f"port/linux/{n}.cpp" for n in ("ballast", "flash", "file_lock", "file_store", "storage_worker", "system", "entropy"))]
 EXT4, EXT4_SMALL, RAW = "ext4, 4 KiB blocks", "ext4, 1 KiB blocks", "raw device"
 
@@ -43,10 +41,9 @@ def build(level="-O2", tables=8, limits=None):
         (folder / "tocsin").mkdir(parents=True, exist_ok=True)
         (folder / "tocsin" / "limits.hpp").write_text(text)
         include.insert(0, f"-I{folder}")
-    base = [str(p.relative_to(ROOT)) for p in sorted((ROOT / "src/base").glob("*.cpp"))]
     run("g++", "-std=c++17", level, "-g", "-Wall", "-Wextra", "-Werror", f"-DTOCSIN_CRC_TABLES={tables}",
-        "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics", *include, "-I.", *SOURCES, *base, "-o", program,
-        "-lsqlite3", "-llmdb", "-pthread")
+        "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics", *include, "-I.", *SOURCES, "-o", program,
+        "-lsqlite3", "-llmdb", "-lcjson", "-pthread")
     return program
 
 
