@@ -158,7 +158,7 @@ class OnADevice(MediumCase):
                 device = self.device(device={"state_device": place})
                 for words in (("send", "--to", "anna", "x"), ("raise", "high-level"), ("run",), ("check",)):
                     self.one_line(device.run(*words), 73, str(place), "something else", "dd if=/dev/zero of=")
-                self.assertEqual(device.run("check").err, device.run("run").err)
+                self.assertEqual(device.run("check").err, device.run("run").err.replace("tocsin: ", f"tocsin: {device.config}: ", 1))
                 self.assertEqual(place.read_bytes(), before)
                 # The command that the message names: it made a plain file larger than it was.
                 command = re.search(r"`(dd .*?)`", device.run("run").err)[1]
