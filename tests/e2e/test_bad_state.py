@@ -49,7 +49,8 @@ class Token(Case):
             with self.subTest(raw=raw[:20]):
                 self.one_line(device.run("token", "set", "sms", "-", stdin=raw), 65, shown)
                 self.assertEqual(device.token_file.read_text(), TOKEN + "\n")
-        self.one_line(device.run("token", "set", "sms", device.folder / "cannot read the file that was named: no such file"), 65, "none.txt")
+        self.one_line(device.run("token", "set", "sms", device.folder / "none.txt"), 65,
+                      "cannot read the file that was named: no such file")
 
     def test_file_that_cannot_be_used(self):
         service = self.service()
