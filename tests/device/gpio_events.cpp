@@ -6,8 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+// Not by the C library: musl's ioctl() takes an int, and the kernel's request numbers are larger.
+static long control(int fd, unsigned long request, void* argument) {
+  return syscall(SYS_ioctl, fd, request, argument);
+}
 
 int main(int argc, char** argv) {
   if (argc != 3) {
@@ -25,13 +30,13 @@ int main(int argc, char** argv) {
   strcpy(request.consumer, "gpio_events");
   request.config.flags =
       GPIO_V2_LINE_FLAG_INPUT | GPIO_V2_LINE_FLAG_EDGE_RISING | GPIO_V2_LINE_FLAG_EDGE_FALLING;
-  if (ioctl(chip, GPIO_V2_GET_LINE_IOCTL, &request) < 0) {
+  if (control(chip, GPIO_V2_GET_LINE_IOCTL, &request) < 0) {
     perror("GPIO_V2_GET_LINE_IOCTL");
     return 1;
   }
   gpio_v2_line_values values{};
   values.mask = 1;
-  if (ioctl(request.fd, GPIO_V2_LINE_GET_VALUES_IOCTL, &values) < 0) {
+  if (control(request.fd, GPIO_V2_LINE_GET_VALUES_IOCTL, &values) < 0) {
     perror("GPIO_V2_LINE_GET_VALUES_IOCTL");
     return 1;
   }
