@@ -13,8 +13,8 @@ namespace tocsin {
 namespace {
 
 constexpr std::size_t kWords = 320;
-// What one call takes in at most. Mbed TLS goes on by itself behind warnings, tickets and such, as long as
-// there is more: a peer that always has more would keep the loop, and no deadline would be looked at.
+// What is taken in at most until `again`. Mbed TLS goes on by itself behind warnings, tickets and such, and whoever
+// reads behind each byte: a peer that always has more would keep the loop, and no deadline would be looked at.
 constexpr std::size_t kTakenAtOnce = 32'768;
 // A longer one costs memory, and does not fit the ClientHello of the trimmed library: the next connection would fail.
 constexpr std::size_t kMaxTicket = 2048;
@@ -118,6 +118,7 @@ Status TlsStream::tunnel(const Endpoint& to) {
 Status TlsStream::begin_handshake() {
   phase_ = Phase::handshaking;
   socket_error_ = half_sent_ = 0;
+  may_take_ = kTakenAtOnce;
   ahead_ = {};
   at_end_ = answered_ = false;
   const auto literal = parse_address(host_.view(), port_);
@@ -153,7 +154,6 @@ void TlsStream::end_handshake() {
 }
 
 Status TlsStream::handshake() {
-  may_take_ = kTakenAtOnce;
   const int code = mbedtls_ssl_handshake(&ssl_);
   if (code != 0) return judge(code);
   const std::uint32_t flags = mbedtls_ssl_get_verify_result(&ssl_);
@@ -195,7 +195,6 @@ void TlsStream::forget_session() {
 
 Result<std::size_t> TlsStream::write(Bytes from) {
   if (phase_ != Phase::open) return {Code::io, ENOTCONN};
-  may_take_ = kTakenAtOnce;
   int n = 0;
   do {
     // A ticket that came while a record was on its way had the rest of it sent: Mbed TLS would send it once more.
@@ -223,7 +222,6 @@ Result<std::size_t> TlsStream::write(Bytes from) {
 
 Result<std::size_t> TlsStream::read(MutBytes into) {
   if (phase_ != Phase::open) return {Code::io, ENOTCONN};
-  may_take_ = kTakenAtOnce;
   for (;;) {
     const int n = mbedtls_ssl_read(&ssl_, into.data(), into.size());
     if (n > 0) {
@@ -262,6 +260,7 @@ void TlsStream::close() {
 Status TlsStream::wait_for(Phase phase, Want want) {
   phase_ = phase;
   want_ = want;
+  may_take_ = kTakenAtOnce;
   if (phase == Phase::open) return Code::again;
   // For the loop's deadline, which only it knows.
   explain("no answer to the TLS handshake (is this the port for HTTPS?)");

@@ -97,7 +97,7 @@ class TlsStream final : public Stream {
   bool offered_ = false;  // the session before, in this handshake
   std::uint16_t port_ = 0;
   Heard heard_ = Heard::unknown;
-  std::size_t may_take_ = 0;   // bytes, until this call returns
+  std::size_t may_take_ = 0;   // bytes, until `again`
   Bytes ahead_;                // of ahead_memory_: received, and not yet asked for
   int half_sent_ = 0;          // bytes of the record that Mbed TLS could not send as a whole
   int socket_error_ = 0;       // errno of the last failed send or receive

@@ -404,28 +404,4 @@ TEST(tls_stream_that_one_changed_answer_sent_to_tls_1_2_comes_back) {
   CHECK_TEXT(talk(stream, "ab\n"), "ba\n");
 }
 
-// Whoever answers at the address can send warnings for ever, and Mbed TLS goes on reading behind each.
-TEST(tls_stream_flood_of_warnings_leaves_the_loop_its_turn) {
-  std::uint16_t port = 0;
-  const int listener = listen_on("127.0.0.1", port);
-  TlsStream stream{context(), resolver()};
-  while (stream.phase() != Phase::handshaking) {
-    CHECK_CODE(stream.connect({"127.0.0.1", port}), Code::again);
-    if (stream.phase() != Phase::handshaking) wait(stream);
-  }
-  const int peer = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
-  constexpr std::uint8_t kWarning[] = {21, 3, 3, 0, 2, 1, 112};  // unrecognized_name
-  std::uint8_t many[sizeof kWarning * 1000];
-  for (std::size_t at = 0; at < sizeof many; at += sizeof kWarning) std::memcpy(many + at, kWarning, sizeof kWarning);
-  // Whole ones only: 64 KiB fit into any socket.
-  for (std::size_t sent = 0; sent < 64 * 1024; sent += sizeof many)
-    CHECK_EQ(::send(peer, many, sizeof many, 0), static_cast<ssize_t>(sizeof many));
-  wait(stream);
-  CHECK_CODE(stream.connect({"127.0.0.1", port}), Code::again);
-  pollfd more{stream.handle(), POLLIN, 0};
-  CHECK_EQ(::poll(&more, 1, 0), 1);  // what it did not take yet
-  ::close(peer);
-  ::close(listener);
-}
-
 }  // namespace
