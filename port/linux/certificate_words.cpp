@@ -9,7 +9,8 @@ namespace {
 
 void write_weak(TextWriter& into) {
   into.text(
-      "its key or signature, or its CA's, is too weak or of an unknown kind: RSA 2048, P-256 or P-384, SHA-256 at least");
+      "its key or signature, or its CA's, is too weak or of an unknown kind: the server needs RSA 2048, P-256 or P-384, "
+      "SHA-256 at least");
 }
 
 }  // namespace
@@ -100,7 +101,7 @@ void CertificateVerdict::write_flaw(TextWriter& into) const {
   } else if (write_list_flaw(into)) {
   } else if (has(MBEDTLS_X509_BADCERT_KEY_USAGE | MBEDTLS_X509_BADCERT_EXT_KEY_USAGE |
                  MBEDTLS_X509_BADCERT_NS_CERT_TYPE)) {
-    into.text("it is not made for a server");
+    into.text("it is not made for a server: the server needs another one");
   } else if (pin_missed_) {
     into.text("no key of its chain is in pin_sha256; its own is ");
     write_pin(leaf_pin_, into);

@@ -119,7 +119,8 @@ Status OwnCertificate::read(TextWriter& why) {
   if (now == checked_) return {};  // what takes a slow device a while is not done for each handshake
   if (!belong_together(chain_.pk, key_)) {
     name(File::key, why);
-    why.text(" does not belong to the certificate in ").text(words_.certificate_key);
+    name(File::certificate, why.text(" does not belong to "));
+    why.text(": take both of one pair, its own certificate first");
     return Code::bad_value;
   }
   checked_ = now;

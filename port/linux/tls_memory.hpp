@@ -29,7 +29,7 @@ class FromSecond {
 
 // Whether Mbed TLS means by `error` that there is no more of it.
 bool is_out_of_memory(int error);
-inline constexpr char kDoesNotFit[] = " does not fit this program's memory for TLS";  // of a file
+inline constexpr char kDoesNotFit[] = " does not fit this program's memory for TLS: it must be smaller";  // of a file
 inline constexpr char kNoMemory[] =
     "not enough memory for TLS (are the server's certificates, or the lists of crl_file, very long?)";
 

@@ -234,12 +234,13 @@ class Files(unittest.TestCase):
         loose.write_bytes((where / "ec.key").read_bytes())
         loose.chmod(0o640)
         ec = own("ec")
+        pair = r"client_key_file\) .* does not belong to the client certificate \(client_cert_file\) .*: take both of one pair"
         for library in ("2.28", "3.6"):
             for stream, exit_status, words in (
                 (ec, 0, "good"),
                 (own("expired"), 0, r"expired on 2021-01-01: .*put a new one there"),
-                (own("ec", "rsa2048"), 78, "does not belong to the certificate in client_cert_file"),
-                (own("ec", "p384"), 78, "does not belong to the certificate in client_cert_file"),
+                (own("ec", "rsa2048"), 78, pair),
+                (own("ec", "p384"), 78, pair),
                 (own("ec", "locked"), 78, "locked.key is none .*without a password"),
                 (own("rsa2048", "lockedold"), 78, "lockedold.key is none .*without a password"),
                 ({**ec, "client_key_file": loose}, 78, f"chmod 600 {loose}"),
@@ -260,7 +261,7 @@ class Files(unittest.TestCase):
             device = Client(library, peer, stream=own("ec", "p384"))
             device.start()
             [identifier] = device.send(f"mended {library}")
-            device.log.wait("does not belong to the certificate")
+            device.log.wait("does not belong to the client certificate")
             self.assertEqual(device.message(identifier)["state"], "queued")
             device.write_config(stream={"timeout": "5s", **own("ec")})
             device.process.send_signal(signal.SIGHUP)

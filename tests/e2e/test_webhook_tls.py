@@ -110,6 +110,19 @@ class WebhookTls(HookCase):
             channel.sendall(self.request(16_000 * b"x"))
             self.assertIn(b" 413 ", self.to_the_end(channel))
 
+    def test_a_long_hello_in_many_segments_is_answered(self):
+        """With keys that a quantum computer does not break it has 1,800 bytes; here names of protocols make it long."""
+        self.served()
+        for names in (6, 60):
+            self.trust.set_alpn_protocols([f"{n:0250d}" for n in range(names)] + ["http/1.1"])
+            self.assertGreater(len(self.hello()), 250 * names)
+            with socket.socket() as channel:
+                channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
+                channel.connect(("127.0.0.1", self.port))
+                with self.trust.wrap_socket(channel, server_hostname="localhost") as client:
+                    client.sendall(self.request())
+                    self.assertIn(b" 200 OK", self.to_the_end(client))
+
     def test_the_answer_ends_with_close_notify(self):
         self.served()
         strict = ssl.create_default_context(cafile=CERTS / "ca.pem")
@@ -316,7 +329,8 @@ class WebhookTls(HookCase):
         device.log.wait("webhook: the renewed certificate is in use")
         self.assertEqual(self.shown(), self.first_of("rsa"))
         shutil.copy(CERTS / "ec.pem", self.cert)
-        words = f"the webhook key (key_file) {self.key} does not belong to the certificate in cert_file: the one before stays in use"
+        words = (f"the webhook key (key_file) {self.key} does not belong to the webhook certificate (cert_file) {self.cert}: "
+                 "take both of one pair, its own certificate first: the one before stays in use")
         device.log.wait(words)
         self.assertEqual(device.status()["webhook_reason"], words)
         self.assertIn(f"webhook  {words}\n", device.ok("status").out)
@@ -347,7 +361,8 @@ class WebhookTls(HookCase):
         self.assertEqual(done.exit, 0)
         self.assertIn("the webhook key is of RSA", done.err)
         shutil.copy(CERTS / "ec.pem", self.cert)
-        self.one_line(device.run("check"), 78, f"the webhook key (key_file) {self.key} does not belong to the certificate in cert_file")
+        self.one_line(device.run("check"), 78, f"the webhook key (key_file) {self.key} does not belong to "
+                      f"the webhook certificate (cert_file) {self.cert}: take both of one pair, its own certificate first")
         self.cert.write_text("nothing\n")
         self.one_line(device.run("check"), 78, f"the webhook certificate (cert_file) {self.cert} is none that is understood")
         for file, name in ((self.key, "key (key_file)"), (self.cert, "certificate (cert_file)")):

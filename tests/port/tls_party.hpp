@@ -3,14 +3,17 @@
 // them are sent at once.
 #pragma once
 
+#include <mbedtls/net_sockets.h>
 #include <mbedtls/version.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <string>
 
-#include "check.hpp"
 #include "port/linux/own_certificate.hpp"
 #include "port/linux/tls_context.hpp"
+#include "tocsin/base/assert.hpp"
+#include "tocsin/base/text.hpp"
 
 #ifndef MBEDTLS_PRIVATE
 #define MBEDTLS_PRIVATE(member) member
@@ -29,7 +32,7 @@ struct Party {
       : fd(socket), pem(std::move(certificate)), pem_key(std::move(key)) {
     mbedtls_ssl_config_init(&config);
     mbedtls_ssl_init(&ssl);
-    CHECK_EQ(tocsin::set_up_tls(config, pem.empty() ? MBEDTLS_SSL_IS_CLIENT : MBEDTLS_SSL_IS_SERVER), 0);
+    TOCSIN_ASSERT(tocsin::set_up_tls(config, pem.empty() ? MBEDTLS_SSL_IS_CLIENT : MBEDTLS_SSL_IS_SERVER) == 0);
 #if MBEDTLS_VERSION_NUMBER >= 0x03000000
     mbedtls_ssl_conf_max_tls_version(&config, MBEDTLS_SSL_VERSION_TLS1_2);
 #endif
@@ -37,9 +40,9 @@ struct Party {
     char words[300];
     tocsin::TextWriter why(words);
     own.name(pem, pem_key);
-    CHECK_OK(own.take(why));
-    CHECK_OK(own.use_in(config));
-    CHECK_EQ(mbedtls_ssl_setup(&ssl, &config), 0);
+    TOCSIN_ASSERT(own.take(why).ok());
+    TOCSIN_ASSERT(own.use_in(config).ok());
+    TOCSIN_ASSERT(mbedtls_ssl_setup(&ssl, &config) == 0);
     mbedtls_ssl_set_bio(&ssl, this, keep, receive, nullptr);
   }
   ~Party() {
@@ -56,12 +59,12 @@ struct Party {
     ssl.MBEDTLS_PRIVATE(out_msgtype) = type;
     ssl.MBEDTLS_PRIVATE(out_msglen) = what.size();
     std::memcpy(ssl.MBEDTLS_PRIVATE(out_msg), what.data(), what.size());
-    CHECK_EQ(mbedtls_ssl_write_record(&ssl, 1), 0);
+    TOCSIN_ASSERT(mbedtls_ssl_write_record(&ssl, 1) == 0);
   }
   void write(std::string_view data) { say(23, data); }
   void warn() { say(21, "\x01\x5a"); }  // user_canceled goes on (RFC 5246 7.2.2)
   void send() {
-    CHECK_EQ(::send(fd, kept.data(), kept.size(), 0), static_cast<ssize_t>(kept.size()));
+    TOCSIN_ASSERT(::send(fd, kept.data(), kept.size(), 0) == static_cast<ssize_t>(kept.size()));
     kept.clear();
   }
   static int keep(void* self, const unsigned char* from, std::size_t size) {
