@@ -13,10 +13,13 @@
 // those that had the secret (503 beyond, and again a second later). Who connects while all places are taken has the
 // place of the oldest that is ending, else that is read, else that is kept: a thousand slow ones keep nobody else out,
 // as one that sends its request at once is taken before the next is accepted. With TLS those give way that are ending or
-// have sent nothing; others who connect wait in the system's queue. While another one waits for it, who has the TLS connection
-// keeps it for kTurn, and for kPause without a word: seven who say hello and stop keep nobody out. A handshake is work that anybody may ask for: one every kBetween, ten at once behind a quiet
-// time, leaves the loop to lines and messages: it looks at them between two steps of one. Who does not speak TLS is
-// told so (400) without one.
+// have sent nothing; others who connect wait in the system's queue. While another one waits, who has the TLS connection
+// keeps it for kTurn, and for kPause without a word: seven who say hello and stop keep nobody out. Who does not speak
+// TLS is told so (400) without a handshake.
+// A handshake is work that anybody may ask for. With an EC key (P-256) it is 36 million instructions on x86-64 and 49
+// million in 32-bit arithmetic, 0.15 s of an ARM at 500 MHz; with RSA (2048 bits) 57 and 148 million. One is begun every
+// kBetween, ten at once behind a quiet time: strangers have a sixth of such a processor for long, and the loop looks at
+// lines and messages between two steps of one.
 // The secret is compared in a time that does not depend on how much of it is right, before path and method are looked
 // at: without it there is one answer, 403.
 //

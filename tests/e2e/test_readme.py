@@ -132,7 +132,7 @@ class Readme(Case):
         whole = self.configurations()[0]  # its end is [alarm high-level]
         pieces = [content for language, content in blocks(self.text)
                   if language in ("", "ini") and re.match(r"(\[|\w+ += )", content) and "[device]" not in content]
-        self.assertEqual(len(pieces), 3)
+        self.assertEqual(len(pieces), 4)
         for piece in pieces:
             with self.subTest(piece=piece):
                 device = self.device()

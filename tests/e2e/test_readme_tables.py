@@ -27,19 +27,45 @@ class Tables(Case):
                 inner = [one for value in whole.values() if isinstance(value, list) for one in value]
                 self.assertEqual({key for one in [whole, *inner] for key in one} - words, set())
 
-    def test_every_configuration_key_is_documented(self):
+    def test_every_configuration_key_is_in_the_tables_of_its_section(self):
         source = (ROOT / "src/program/config_keys.cpp").read_text()
-        known = re.findall(r'\{Section::\w+, "(\w+)", Need::(\w+),', source)
-        self.assertGreater(len(known), 20)
-        documented = table("key | means | without it")
-        supported = {name for name, need in known if need != "later"}
-        self.assertEqual(supported - documented, set())
-        self.assertEqual({name for word in documented for name in [word] if "[" not in word and "=" not in word
-                          and name not in supported and name in dict(known)}, set())
+        known = re.findall(r'\{Section::(\w+), "(\w+)", Need::(\w+),', source)
+        self.assertGreater(len(known), 60)
+        kinds = dict(re.findall(r'\{Section::(\w+), "(\w+)",\s+"\[', source))
+        tables = {}  # of the kind of a section: the code words of the first column of its tables
+        for part in re.split(r"\n### (?=\[)", README)[1:]:
+            title, rows = part.split("\n", 1)[0], re.findall(r"^\| (`[^|]+) \|", re.split(r"\n##", part)[0], re.M)
+            for kind in re.findall(r"\[(\w+)", title):
+                tables.setdefault(kind, set()).update(word for row in rows for word in re.findall(r"`(\w+)`", row))
         later = README.split("*not supported yet*")[1].split("\n")[0]
-        for name, need in known:
-            if need == "later" and name not in ("expire", "on_unknown", "per_hour"):  # of [class NAME]
+        for section, name, need in known:
+            if need == "later":
                 self.assertIn(f"`{name}`", later)
+            else:
+                self.assertIn(name, tables[kinds[section]], section)
+        for kind, names in tables.items():
+            self.assertEqual(names - {name for _, name, need in known if need != "later"}, set(), kind)
+
+    def test_what_it_says_of_trouble_are_words_of_the_program(self):
+        source = "".join(file.read_text() for folder in ("src", "include", "port") for file in (ROOT / folder).rglob("*.?pp"))
+        words = table("it says | what happened")
+        self.assertGreater(len(words), 12)
+        self.assertEqual([word for word in sorted(words) if word not in source], [])
+
+    def test_every_link_goes_somewhere(self):
+        for file in (ROOT / name for name in ("README.md", "src/outbox/DESIGN.md", "tests/e2e/README.md", "tests/simulator/README.md")):
+            for path, anchor in re.findall(r"\]\(([\w./-]*)#?([\w-]*)\)", file.read_text(encoding="utf-8")):
+                target = (file.parent / path) if path else file
+                self.assertTrue(target.exists(), f"{file}: {path}")
+                if anchor:
+                    titles = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.M)
+                    self.assertIn(anchor, [re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles], file)
+
+    def test_code_is_as_small_as_it_says(self):
+        for target, bound in re.findall(r"(\d+) KB( of code on 32-bit ARM|\s+on\s+MIPS)", README):
+            limit = re.search(r"^TEXT_MAX +:= (\d+)", (ROOT / "toolchains" / ("armhf.mk" if "ARM" in bound else "mipsel.mk")).read_text(), re.M)
+            self.assertLessEqual(int(limit.group(1)), int(target) * 1000, bound)
+        self.assertEqual(len(re.findall(r"\d+ KB(?: of code on 32-bit ARM|\s+on\s+MIPS)", README)), 2)
 
     def test_every_request_is_held_by_a_test_that_is_there(self):
         rows = README.split("\n| type | request")[1].split("\n\n")[0].splitlines()[2:]
@@ -88,7 +114,7 @@ class Tables(Case):
     def test_limits_are_those_of_the_source(self):
         limits = dict(re.findall(r"(k(?:Max|Form)\w+) = ([\d']+);", (ROOT / "include/tocsin/limits.hpp").read_text()))
         limits = {name: int(value.replace("'", "")) for name, value in limits.items()}
-        row = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", README.split("## Limits")[1].split("Files:")[0], re.M))
+        row = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", README.split("## Limits")[1].split("\n## ")[0], re.M))
         for cell, names in {
                 "text": ["kMaxText"], "phones of one message": ["kMaxPhones"],
                 "streams, contacts, groups, alarms": ["kMaxStreams", "kMaxContacts", "kMaxGroups", "kMaxMembers", "kMaxAlarms"],
