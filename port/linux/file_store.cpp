@@ -103,6 +103,8 @@ Result<StoreFile> measured(Fd& file, const struct stat& about) {
   opened.capacity = end > static_cast<off_t>(kMaxCapacity) ? kMaxCapacity : static_cast<std::uint32_t>(end);
   opened.capacity -= opened.capacity % static_cast<std::uint32_t>(kBlock);
   if (opened.capacity == 0) return Code::corrupt;
+  opened.device = about.st_dev;
+  opened.inode = about.st_ino;
   opened.fd = file.release();
   return opened;
 }
@@ -364,24 +366,26 @@ Status FileStore::write_and_sync() const {
 // that the queue can turn to it.
 Status FileStore::is_still_there() const {
   struct stat about = {};
-  if (::fstat(file_.fd, &about) != 0) return last_error();
+  const bool is_there = look_at_its_place(about);
+  bool gone = !is_there && (errno == ENOENT || errno == ENOTDIR);  // else nobody can tell
+  if (!is_there || about.st_dev != file_.device || about.st_ino != file_.inode) {
+    if (::fstat(file_.fd, &about) != 0) return last_error();
+    gone = gone || is_there || about.st_nlink == 0;
+  }
   if (!S_ISREG(about.st_mode)) return {};
-  if (about.st_nlink == 0 || !is_at_its_place(about)) return {Code::io, ENOENT};
+  if (gone) return {Code::io, ENOENT};
   const auto end = static_cast<off_t>(file_.from + file_.capacity);
   if (about.st_size >= end) return {};
   return ::ftruncate(file_.fd, end) == 0 ? Status{Code::io, EIO} : last_error();
 }
 
-// Yes where nobody can tell.
-bool FileStore::is_at_its_place(const struct stat& about) const {
-  if (directory_.empty()) return true;
+// Errors are in errno; 0: nobody asks.
+bool FileStore::look_at_its_place(struct stat& into) const {
   char spelled[kMaxPath + 1];
   TextWriter path{spelled};
   path.text(directory_).text("/").text(name_).character('\0');
-  struct stat there = {};
-  if (path.cut()) return true;
-  if (::stat(spelled, &there) != 0) return errno != ENOENT && errno != ENOTDIR;
-  return there.st_dev == about.st_dev && there.st_ino == about.st_ino;
+  errno = 0;
+  return !directory_.empty() && !path.cut() && ::stat(spelled, &into) == 0;
 }
 
 }  // namespace tocsin

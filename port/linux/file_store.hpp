@@ -26,6 +26,8 @@ struct StoreFile {
   std::uint64_t from = 0;      // where it begins: the second half of a device
   std::int32_t missing = 0;    // an errno: there is no file at all; zeros are read, and every job fails with it
   Flash flash = {};            // how it is written, when it is bare flash
+  dev_t device = 0;            // where it lies, and which it is there, of one that was opened by its name
+  ino_t inode = 0;
 };
 
 // What a FileStore does with its file, for one that is not in a store yet. Writes on bare flash are of one block.
@@ -99,7 +101,7 @@ class FileStore final : public Store, private StorageJob {
   static Status carry_out(StorageJob& self);
   Status write_and_sync() const;
   Status is_still_there() const;
-  bool is_at_its_place(const struct stat& about) const;
+  bool look_at_its_place(struct stat& into) const;
 
   StoreFile file_;
   Ballast* ballast_ = nullptr;

@@ -59,12 +59,13 @@ void Index::settle() {
 
 std::uint16_t StreamNames::ways_of(std::string_view streams) {
   unsigned ways = 0;
-  bool more = true;
-  for (unsigned at = 0; more && at < kMaxWays; ++at) {
-    more = tocsin::find(streams, ',') != kNotFound;
+  for (unsigned at = 0; at < kMaxWays && (at == 0 || !streams.empty()); ++at) {
     const std::uint32_t hash = name_hash(take_until(streams, ','));
-    if (place(hash) == kNoPlace && count_ + 1 < kOther) hashes_[count_++] = hash;
-    const unsigned its = place(hash);
+    unsigned its = place(hash);
+    if (its == kNoPlace && count_ + 1 < kOther) {
+      hashes_[count_++] = hash;
+      its = count_;
+    }
     ways |= (its == kNoPlace ? kOther : its) << 4 * at;
   }
   return static_cast<std::uint16_t>(ways);

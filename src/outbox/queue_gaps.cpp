@@ -72,18 +72,6 @@ Status Queue::look_into_gaps(unsigned which, BadBlocks policy, Scan& into) {
   return {};
 }
 
-// The first record that is written will have to tell of it. Errors: io.
-Status Queue::look_at_last(unsigned which, BadBlocks policy, const Scan& scan) {
-  prior_ = Echo{};
-  const std::uint32_t offset = scan.last_at % kBlock;
-  const MutBytes block{buffers_[0]};
-  const Status read = store_[which]->read(scan.last_at - offset, block);
-  if (!read.ok()) return policy == BadBlocks::refuse ? read : Status{};
-  const auto last = decode_record(log_.key, Bytes{block}.drop(offset));
-  if (last.ok()) prior_ = echo_of(last.value().head.kind, last.value().head.number, last.value().payload);
-  return {};
-}
-
 void Queue::look_around(const RecordHead& head, const Scan& scan) {
   if (!is_taken(head, scan)) return;
   if (head.lsn > scan.first_lsn && is_missing(head.lsn - 1 - scan.first_lsn)) hear(head.before, head.lsn - 1);

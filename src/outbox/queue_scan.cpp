@@ -119,7 +119,7 @@ Result<Queue::Found> Queue::load(BadBlocks policy, MutBytes room) {
     if (!scan.sealed && scan.synced < scan.first_lsn) continue;
     turn_wanted_ = false;
     TRY(look_into_gaps(candidates[i].which, policy, scan));
-    TRY(look_at_last(candidates[i].which, policy, scan));
+    prior_ = scan.last;
     scan.found.bad_blocks += bad_heads;
     active_ = candidates[i].which;
     if (lost_heads_[active_] || told_nothing_[active_ ^ 1]) ++scan.found.damaged;
@@ -216,7 +216,7 @@ void Queue::apply(const Record& record, std::uint32_t at, Scan& into) {
     into.last_kind = head.kind;
     into.ceiling = head.ceiling;
     into.settled_below = head.settled_below;
-    into.last_at = at;
+    into.last = echo_of(head.kind, head.number, record.payload);
   }
   switch (head.kind) {
     case RecordKind::start: {

@@ -16,7 +16,7 @@ struct Queue::Scan {
   std::uint32_t ceiling = 1;
   std::uint32_t settled_below = 1;
   RecordKind last_kind = RecordKind::start;
-  std::uint32_t last_at = 0;  // where it lies
+  Echo last;              // as the next one tells it
   Lsn synced = 0;         // everything up to here had been on the medium
   Lsn seal_lsn = 0;
   Lsn copied = 0;         // by the turn that made this file, up to here

@@ -129,11 +129,12 @@ std::size_t encode_event(const Event& event, MutBytes into) {
   encode_stamp(event.queued, p + 12);
   store32(p + 36, event.edge_before_ms);
   p += kEventHeadBytes;
-  for (std::size_t at = 0; at < event.phone_count(); ++at, p += 8) {
+  if (event.phones.empty()) put(p, as_text(event.packed_phones));
+  for (const Phone& phone : event.phones) {
     std::uint64_t digits = 0;  // at most 15 digits, the first one not 0: nothing is lost as a number
-    const Phone phone = event.phone(at);
     for (const char c : phone.view()) digits = digits * 10 + static_cast<std::uint64_t>(c - '0');
     store64(p, digits);
+    p += 8;
   }
   put(p, event.id_prefix);
   put(p, event.stream);

@@ -357,17 +357,21 @@ TEST(file_store_that_must_stay_at_its_place_fails_while_another_file_or_none_is_
 
 TEST(file_store_that_was_cut_off_fails_once_and_has_its_size_again) {
   static FileStore store{worker()};
+  const std::string path = scratch::path("shortened");
   store.open(open_store(folder_fd(), "shortened", 4 * 4096).value());
-  CHECK_EQ(::truncate(scratch::path("shortened").c_str(), 0), 0);
-  const std::uint8_t byte[1] = {7};
-  const Store::Write write[] = {{4096, byte}};
-  store.begin(views(write), Store::Sync::yes);
-  const Status failure = outcome(store);
-  CHECK_CODE(failure, Code::io);
-  CHECK_EQ(failure.detail(), EIO);
-  CHECK_EQ(scratch::read_file(scratch::path("shortened")).size(), 4 * 4096);
-  store.begin(views(write), Store::Sync::yes);
-  CHECK_OK(outcome(store));
+  for (const bool is_asked_for : {false, true}) {
+    if (is_asked_for) store.must_stay_at(std::string_view(path).substr(0, path.rfind('/')), "shortened");
+    CHECK_EQ(::truncate(path.c_str(), 0), 0);
+    const std::uint8_t byte[1] = {7};
+    const Store::Write write[] = {{4096, byte}};
+    store.begin(views(write), Store::Sync::yes);
+    const Status failure = outcome(store);
+    CHECK_CODE(failure, Code::io);
+    CHECK_EQ(failure.detail(), EIO);
+    CHECK_EQ(scratch::read_file(path).size(), 4 * 4096);
+    store.begin(views(write), Store::Sync::yes);
+    CHECK_OK(outcome(store));
+  }
   store.close();
 }
 

@@ -292,7 +292,6 @@ class Queue {
   std::size_t find_gaps(const Scan& scan);
   bool is_missing(std::size_t at) const;
   Status look_into_gaps(unsigned which, BadBlocks policy, Scan& into);
-  Status look_at_last(unsigned which, BadBlocks policy, const Scan& scan);
   void look_around(const RecordHead& head, const Scan& scan);
   void hear(Echo echo, Lsn lsn);
   void put_in_doubt(Entry& entry);
