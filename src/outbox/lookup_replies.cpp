@@ -13,11 +13,13 @@ std::uint32_t mark_of(const Webhook& reply) {
 
 }  // namespace
 
-bool Lookup::has_heard(const Webhook& reply) const {
+bool Lookup::has_seen(std::uint32_t mark) const {
   for (const std::uint32_t one : seen_)
-    if (!reply.uuid.empty() && one == mark_of(reply)) return true;
+    if (one == mark) return true;
   return false;
 }
+
+bool Lookup::has_heard(const Webhook& reply) const { return !reply.uuid.empty() && has_seen(mark_of(reply)); }
 
 void Lookup::note_heard(const Webhook& reply) {
   if (!reply.uuid.empty()) seen_[seen_next_++ % kMostSeen] = mark_of(reply);
@@ -29,16 +31,18 @@ void Lookup::note_heard(const Webhook& reply) {
 // the newest first and says no total the last page is looked for: twice as far each time, then halfway back.
 void Lookup::judge_replies(Span<const Webhook> listed, std::size_t total, const Clocks& clocks) {
   const auto last = static_cast<unsigned>((total + kPage - 1) / kPage);
+  const std::uint32_t first = listed.empty() ? 0 : mark_of(listed[0]);
   if (pages_ == 1) {
-    top_ = listed.empty() ? 0 : mark_of(listed[0]);
-    const std::string_view top = listed.empty() ? "" : listed[0].time, end = listed.empty() ? "" : listed[listed.size() - 1].time;
-    const auto from = parse_service_date(top), to = parse_service_date(end);
+    top_ = first;
+    const auto from = parse_service_date(listed.empty() ? "" : listed[0].time);
+    const auto to = parse_service_date(listed.empty() ? "" : listed[listed.size() - 1].time);
     if (from.ok() && to.ok() && from.value().ms != to.value().ms) backwards_ = from.value().ms > to.value().ms;
   }
   if (backwards_ && seeking_) {
     (listed.empty() ? beyond_ : within_) = page_;
     const unsigned there = beyond_ == 0 ? last : beyond_ - within_ > 1 ? (within_ + beyond_) / 2 : within_;
-    if (there > 0 && (beyond_ == 0 ? there > page_ : there != page_) && pages_ < kMostSeeks) return next_page(there, clocks.now);
+    if (there > 0 && (beyond_ == 0 ? there > page_ : there != page_) && pages_ < kMostSeeks)
+      return next_page(there, clocks.now);
     pages_ = 1;
   }
   seeking_ = false;
@@ -47,9 +51,10 @@ void Lookup::judge_replies(Span<const Webhook> listed, std::size_t total, const 
   if (taken && more && pages_ < kMostReplyPages) return next_page(backwards_ ? page_ - 1 : page_ + 1, clocks.now);
   replies_at_ = clocks.now + settings_.replies_every;
   old_ = old_ && (more || !taken);
+  // The list grew at its top meanwhile: one may have moved from a page that was to come to one that had been read.
+  const bool moved = backwards_ && first != top_;
   if (taken && more) since_.ms = newest_.ms > since_.ms ? newest_.ms : since_.ms + 1000;
-  else if (backwards_ && (listed.empty() ? 0 : mark_of(listed[0])) != top_) return;  // one may have gone from a page that was to come to one that was read
-  else if (newest_.ms - kOverlap.count > since_.ms) since_.ms = newest_.ms - kOverlap.count;
+  else if (!moved && newest_.ms - kOverlap.count > since_.ms) since_.ms = newest_.ms - kOverlap.count;
 }
 
 // False: one is to be told again.
@@ -70,10 +75,10 @@ bool Lookup::act_upon(Span<const Webhook> listed, const Clocks& clocks) {
     done[oldest] = true;
     const Webhook& reply = listed[oldest];
     const std::uint32_t mark = mark_of(reply);
-    bool seen = false;
-    for (const std::uint32_t one : seen_) seen = seen || one == mark;
-    if (!seen && !observer_.reply_came(reply, old_)) return false;
-    if (!seen) seen_[seen_next_++ % kMostSeen] = mark;
+    if (!has_seen(mark)) {
+      if (!observer_.reply_came(reply, old_)) return false;
+      seen_[seen_next_++ % kMostSeen] = mark;
+    }
     if (at.ms > newest_.ms) newest_ = at.ms < clocks.wall.ms ? at : clocks.wall;
   }
   return true;

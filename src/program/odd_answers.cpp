@@ -10,7 +10,8 @@
 namespace tocsin {
 namespace {
 
-constexpr std::string_view kKinds[] = {".whole", ".part", ".status", ".messages", ".replies"};  // as OddAnswer::Of
+constexpr std::string_view kKinds[] = {".whole", ".part", ".status", ".messages", ".replies"};
+static_assert(sizeof kKinds / sizeof kKinds[0] == std::size_t{1} + static_cast<std::size_t>(OddAnswer::Of::replies));
 
 }  // namespace
 
@@ -65,11 +66,12 @@ Status OddAnswers::carry_out(StorageJob& self) {
   if (!job.forgets_) return job.write();
   const Config& config = *job.forget_;
   for (std::size_t at = 0; at <= config.stream_count; ++at)
-    for (const std::string_view kind : kKinds) {
+    for (std::size_t kind = 0; kind < kMostKinds; ++kind) {
+      const std::string_view other = OddAnswer::is_list(static_cast<OddAnswer::Of>(kind)) ? "account" : "webhook";
       char memory[kMaxPath + 48];
       TextWriter path(memory);
       path.text(config.device.state).text("/answer.");
-      path.text(at < config.stream_count ? config.streams[at].name : kind.size() > 7 ? "account" : "webhook").text(kind);
+      path.text(at < config.stream_count ? config.streams[at].name : other).text(kKinds[kind]);
       ::unlink(Path{path.view()}.c_str());
     }
   return {};

@@ -179,7 +179,7 @@ void Owner::resume(std::size_t stream) {
 }
 
 void Owner::answer_not_understood(const OddAnswer& answer) {
-  const bool is_list = answer.of == OddAnswer::Of::messages || answer.of == OddAnswer::Of::replies;
+  const bool is_list = OddAnswer::is_list(answer.of);
   const std::size_t at = is_list ? OddAnswers::kNoStream : config_->find_stream(answer.stream);
   if (role_ != Role::daemon || in_memory_ || at == kNotFound) return;
   const std::string_view secret =

@@ -113,6 +113,7 @@ class Lookup {
   void judge_messages(Span<const Webhook> listed, std::size_t total, const Clocks& clocks);
   void judge_replies(Span<const Webhook> listed, std::size_t total, const Clocks& clocks);
   bool act_upon(Span<const Webhook> listed, const Clocks& clocks);
+  bool has_seen(std::uint32_t mark) const;
   // lookup_receipts.cpp
   Instant receipts_at(Instant now);
   bool begin_receipts(const Clocks& clocks);

@@ -49,7 +49,8 @@ namespace tocsin {
 // An answer of 2xx that could not be understood, or not what it says of some message; `status`: one about receipts. Views
 // end with the call.
 struct OddAnswer {
-  enum class Of : std::uint8_t { whole, part, status, messages, replies };  // the last two: a list of the API key
+  enum class Of : std::uint8_t { whole, part, status, messages, replies };
+  static constexpr bool is_list(Of of) { return of >= Of::messages; }  // of the API key
   std::string_view stream;
   Of of;
   std::string_view reason;
