@@ -36,9 +36,9 @@ Answerers::Wrong Answerers::wrong(const Phone& phone, const AlarmCode& code, Ins
   One& one = of(phone, now);
   if (now < one.wrong.until && one.last.view() == code.view()) return Wrong::told_before;
   one.last = code;
-  const unsigned of_all = all_.add(now);
-  if (one.wrong.add(now) == kWrongOfOne) return Wrong::last_of_phone;
-  return of_all == kWrongOfAll ? Wrong::last_of_all : Wrong::counted;
+  const unsigned of_one = one.wrong.add(now);
+  if (all_.add(now) == kWrongOfAll) return Wrong::last_of_all;
+  return of_one == kWrongOfOne ? Wrong::last_of_phone : Wrong::counted;
 }
 
 bool Answerers::takes_listed(Code code, Instant now) {

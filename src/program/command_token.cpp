@@ -17,21 +17,21 @@ namespace {
 
 constexpr std::size_t kMaxRaw = kMaxToken + 64;  // with what surrounds a token that was pasted
 
-// The file of a stream's token, or of the account's API key; empty, and said: there is no such stream.
-std::string_view find_file(const Call& call) {
+// The file of a stream's token, or of the account's API key. Errors, which are said: config, bad_data.
+Exit find_file(const Call& call, std::string_view& file) {
   const std::size_t at = call.config.find_stream(call.arguments.subject);
-  if (at != kNotFound) return call.config.streams[at].token_file;
-  if (call.arguments.subject == kAccount && !call.config.account.api_key_file.empty())
-    return call.config.account.api_key_file;
+  const bool account = at == kNotFound && call.arguments.subject == kAccount;
+  if (at != kNotFound) file = call.config.streams[at].token_file;
+  if (account) file = call.config.account.api_key_file;
+  if (!file.empty()) return Exit::done;
   char words[400];
   TextWriter why(words);
-  const bool account = call.arguments.subject == kAccount;
   why.text(account ? "there is no [" : "there is no [stream ").text(call.arguments.subject).text("] in ");
   why.text(call.config_path).text(": ");
   if (account) why.text("add it, with api_key_file");
   else write_streams(call.config, why);
   complain(why.view());
-  return {};
+  return account ? Exit::config : Exit::bad_data;
 }
 
 void write_whose(const Call& call, TextWriter& into) {
@@ -76,8 +76,9 @@ Result<std::size_t> read_raw(std::string_view from, Span<char> into) {
 }  // namespace
 
 Exit set_token(const Call& call) {
-  const std::string_view file = find_file(call);
-  if (file.empty()) return Exit::config;
+  std::string_view file;
+  const Exit found = find_file(call, file);
+  if (found != Exit::done) return found;
   char raw[kMaxRaw];
   char words[400];
   TextWriter why(words);
@@ -123,8 +124,9 @@ Exit set_token(const Call& call) {
 }
 
 Exit show_token(const Call& call) {
-  const std::string_view file = find_file(call);
-  if (file.empty()) return Exit::config;
+  std::string_view file;
+  const Exit found = find_file(call, file);
+  if (found != Exit::done) return found;
   char token[kMaxToken];
   char words[400];
   TextWriter why(words);

@@ -253,6 +253,7 @@ class Owner final : public Observer {
   // owner_lines.cpp
   Posted change(std::string_view alarm, Transition to, TextWriter& why, Instant edge = Instant{0});
   std::size_t find_alarm(std::string_view name, TextWriter& why) const;
+  void write_older_file(TextWriter& why) const;
   Posted acknowledge(std::string_view alarm, std::string_view who, TextWriter& why);
   bool is_safe(std::string_view alarm) const;
   void poll_lines(Instant now);

@@ -249,7 +249,8 @@ Owner::Posted Owner::post(const ControlRequest& request, TextWriter& why) {
   Posted posted;
   Ways ways;
   if (const Status named = read_ways(*config_, request.stream, ways, why); !named.ok()) {
-    posted.exit = named.code() == Code::empty ? Exit::config : Exit::bad_data;
+    posted.exit = request.stream.empty() ? Exit::config : Exit::bad_data;
+    if (named.code() == Code::not_found) write_older_file(why);
     return posted;
   }
   char names[kMaxWayNames];

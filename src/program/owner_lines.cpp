@@ -104,7 +104,13 @@ std::size_t Owner::find_alarm(std::string_view name, TextWriter& why) const {
   const std::string_view near = nearest(name, {names, config_->alarm_count});
   why.text("there is no [alarm ").text(name).text("] in the configuration: ");
   near.empty() ? why.text("add it, or name another one") : why.text("did you mean `").text(near).text("`?");
+  write_older_file(why);
   return at;
+}
+
+// Behind what names something that is not known: whoever asks a daemon may look at a newer file than it has read.
+void Owner::write_older_file(TextWriter& why) const {
+  if (role_ == Role::daemon) why.text(" (if the file has it by now: send the daemon a SIGHUP)");
 }
 
 // `who`, for the log.

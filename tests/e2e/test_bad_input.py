@@ -67,10 +67,10 @@ class CommandLine(Case):
                 (["send", "--to", "annna", "x"], 65, "anna"),
                 (["send", "--to", "nobody", "x"], 65, "nobody"),
                 (["send", "--to", "anna", "--stream", "fax", "x"], 65, "fax"),
-                (["token", "show", "fax"], 78, "fax"),
-                (["token", "set", "fax", "-"], 78, "fax"),
+                (["token", "show", "fax"], 65, "fax"),
+                (["token", "set", "fax", "-"], 65, "fax"),
                 (["token", "set", "account", "-"], 78, f"there is no [account] in {device.config}: add it, with api_key_file"),
-                (["token", "set", "fax", "-"], 78, f"in {device.config}: it has sms"),
+                (["token", "set", "fax", "-"], 65, f"in {device.config}: it has sms"),
                 (["token", "set"], 64, f"needs STREAM: see `tocsin help token set`; {device.config}: it has sms"),
                 (["send", "--to", "anna", "--stream", "fax", "x"], 65, "it has sms"),
                 (["clear", "high-level"], 0, "high-level is not active: nothing changed"),
@@ -78,6 +78,22 @@ class CommandLine(Case):
                 with self.subTest(words=words, daemon=daemon):
                     self.one_line(device.run(*words, stdin=""), status, shown)
             self.assertEqual(device.queue(), [])
+
+    def test_a_name_that_only_the_file_has_waits_for_a_sighup(self):
+        service = self.service()
+        device = self.device(service).start()
+        device.write_config(more=f"[stream other]\ntype = marketing\nbase_url = {service.url}\nca_file = {service.ca_file}\n"
+                                 f"token_file = {device.token_file}\nsender = GLOBAL\n"
+                                 "[alarm new]\nto = anna\ntext = new\nclear_text = gone\n")
+        commands = (["send", "--to", "anna", "--stream", "other", "x"], "`other`"), (["raise", "new"], "[alarm new]")
+        for words, name in commands:
+            self.one_line(device.run(*words), 65, name, "if the file has it by now: send the daemon a SIGHUP")
+        device.hang_up()
+        device.log.wait("running as", after=1)
+        for words, _ in commands:
+            self.assertEqual(device.run(*words).exit, 0)
+        device.stop()
+        self.assertNotIn("SIGHUP", device.run("raise", "no-such-alarm").err)
 
     def test_phones(self):
         device = self.device()

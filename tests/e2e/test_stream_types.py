@@ -125,9 +125,9 @@ class Types(Case):
         device.write_config(more=codes + str(device.token_file) + "\n")
         device.ok("check")
         refusal = ("one-time codes", "name another one")
-        self.one_line(device.run("send", "--to", "anna", "--stream", "codes", "x"), 78, *refusal)
+        self.one_line(device.run("send", "--to", "anna", "--stream", "codes", "x"), 65, *refusal)
         device.start()
-        self.one_line(device.run("send", "--to", "anna", "--stream", "codes", "x"), 78, *refusal)
+        self.one_line(device.run("send", "--to", "anna", "--stream", "codes", "x"), 65, *refusal)
         # Without --stream it is the first of the others.
         device.stop()
         device.write_text(codes + f"{device.token_file}\n\n" + device.sections())

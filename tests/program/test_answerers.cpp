@@ -60,6 +60,16 @@ TEST(answerers_take_no_codes_after_the_wrong_ones_of_all_phones) {
   CHECK(at.takes_codes(now + Answerers::kWindow));
 }
 
+TEST(answerers_tell_that_no_code_is_taken_also_when_a_phone_has_its_last_with_it) {
+  Answerers at;
+  const Instant now{5'000};
+  Wrong last = Wrong::counted;
+  for (unsigned n = 0; n < Answerers::kWrongOfAll; ++n)
+    last = at.wrong(phone(n / Answerers::kWrongOfOne), code(n + 1), now);
+  CHECK(last == Wrong::last_of_all);
+  CHECK(at.is_ignored(phone((Answerers::kWrongOfAll - 1) / Answerers::kWrongOfOne), now));
+}
+
 // The codes of other devices are no guesses, but a guess looks like one of them.
 TEST(answerers_take_codes_of_a_list_until_too_many_are_wrong) {
   using Code = Answerers::Code;
