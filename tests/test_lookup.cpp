@@ -245,6 +245,21 @@ TEST(lookup_that_is_known_to_fail_keeps_nobody_back) {
   CHECK_EQ(b.api.request_count, 1);  // it was not asked again so soon
 }
 
+TEST(lookup_tells_that_a_new_key_is_refused_like_the_one_before) {
+  LookupBench b;
+  b.settings.replies_every = minutes(1);
+  b.open();
+  b.api.script = [](const Request&) { return answer(401, "{}"); };
+  CHECK(b->run(hours(1)));
+  CHECK_EQ(b->told_of_lookup.size(), 1);
+  b.settings.token = "also-wrong";
+  b.lookup->configure(b.settings);
+  b.lookup->resume();
+  CHECK(b->run(hours(1)));
+  CHECK_EQ(b->told_of_lookup.size(), 2);
+  CHECK_TEXT(b->told_of_lookup[1], b.lookup->reason());
+}
+
 TEST(lookup_with_a_new_key_works_again_and_says_so) {
   LookupBench b;
   b.settings.replies_every = minutes(1);

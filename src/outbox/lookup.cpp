@@ -292,7 +292,8 @@ void Lookup::trouble(std::string_view words, Hope hope, Millis at_least, Instant
 }
 
 void Lookup::say(std::string_view words) {
-  if (reason_.view() == words) return;
+  if (told_ && reason_.view() == words) return;
+  told_ = true;
   reason_.assign_cut(words);
   observer_.lookup_changed(words);
 }

@@ -63,7 +63,6 @@ class Owner final : public Observer {
   static constexpr std::size_t kMaxHandles = kMaxControlClients + kMaxStreams + kMaxAlarms + 4 + HookServer::kMaxHandles;
   std::size_t handles(Span<pollfd> into) const;
   void poll();
-  void reply_to_waiting(Instant now);  // of poll(): whose reply had to wait, owner_hooks.cpp
   Instant wake() const;
   // Waits for handles() and wake(), `most` at the longest, then poll()s. `extra`: one more handle, or -1.
   // Returns whether `extra` is readable.
@@ -250,6 +249,7 @@ class Owner final : public Observer {
   bool is_stopped(const Phone& phone) const;
   void leave_out_stopped(PhoneList& phones) const;
   void reply_to(const Phone& phone, std::string_view text);
+  void reply_to_waiting(Instant now);
   // owner_lines.cpp
   Posted change(std::string_view alarm, Transition to, TextWriter& why, Instant edge = Instant{0});
   std::size_t find_alarm(std::string_view name, TextWriter& why) const;

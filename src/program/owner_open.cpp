@@ -276,7 +276,8 @@ void Owner::end_run() {
 }
 
 void Owner::close(Millis most) {
-  const Instant until = read_clocks().now + most;
+  const Instant now = read_clocks().now, until = now + most;
+  if (medium_works(now)) reply_to_waiting(now + Answerers::kReplyEvery);  // the next run does not know of them
   closing_ = true;
   hooks_.close();
   look_at_hooks_ = kNever;

@@ -152,6 +152,24 @@ class Webhook(HookCase):
         self.assertRegex(reply, f"^dev: 1 alarm active: high-level code {code}, [0-9]+ alarm messages? waits?$")
         self.assertEqual(len(self.texts_to(service, "anna")), 2)
 
+    def test_a_confirmation_that_waits_for_its_minute_goes_when_the_daemon_ends_or_starts_anew(self):
+        service = self.service()
+        device = self.hooked(service)
+
+        def confirmed(words):
+            wait_until(lambda: any(words in text for text in self.texts_to(service, "anna")), "the confirmation")
+
+        self.answers("STATUS")
+        self.answers("STOP")
+        device.hang_up()
+        confirmed("you are told of critical alarms only")
+        device.log.wait("running as", after=1)
+        self.answers("STATUS")
+        self.answers("START")
+        device.stop()
+        device.start()
+        confirmed("you are told of all alarms")
+
     def test_stop_spares_a_phone_all_but_critical_alarms_and_start_ends_that(self):
         service = self.service()
         loud = "[alarm loud]\nto = anna, ben\nclass = critical\ntext = critical\n\n"

@@ -81,7 +81,11 @@ class Lookup {
   Instant wake() const { return wake_; }
   Want want() const { return call_.want(); }
   int handle() const { return call_.handle(); }
-  void resume() { retry_at_ = wake_ = Instant{0}; }  // another key
+  // Another key: asks at once, and tells how that goes also where it goes as before.
+  void resume() {
+    retry_at_ = wake_ = Instant{0};
+    told_ = false;
+  }
   // Whether that answer was handed over, or told by note_heard() as one that came another way; only by its uuid.
   bool has_heard(const Webhook& reply) const;
   void note_heard(const Webhook& reply);
@@ -132,6 +136,7 @@ class Lookup {
   Instant retry_at_;
   unsigned failures_ = 0;
   FixedText<kMaxReason> reason_;
+  bool told_ = false;  // reason_, of this key
 
   Errand errand_ = Errand::message;
   unsigned page_ = 1;
