@@ -14,7 +14,8 @@ extern const UnixMillis kBuiltAt;
 
 // It is later than this, whatever the wall clock says: when this program was built or, if that is later, a moment
 // that a service whose certificate was verified gave in an answer, in this run or in one before. It rises; only the
-// service can take back what a record, or a service whose clock was days ahead, said. Against another floor than the first a clock may be a day slow.
+// service can take back what a record, or a service whose clock was days ahead, said. Against another floor than the
+// first a clock may be a day slow.
 enum class FloorFrom : std::uint8_t { build, record, service };
 struct ClockFloor {
   UnixMillis at;

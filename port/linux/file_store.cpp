@@ -212,7 +212,8 @@ Status open_stores(int dir_fd, const std::string_view (&names)[2], std::uint32_t
 
   // A first start that was cut off leaves the first one without the second, and nothing in it.
   const bool was_used = changes.made[1] && !changes.made[0] && holds_something(dir_fd, names[0]);
-  const Marks marks[2] = {{changes.made[1] ? std::string_view{} : mark, mark}, {was_used ? mark : std::string_view{}, mark}};
+  const Marks marks[2] = {{changes.made[1] ? std::string_view{} : mark, mark},
+                          {was_used ? mark : std::string_view{}, mark}};
   const bool asked_anew = longest < static_cast<off_t>(kLeastStore);
   for (;;) {
     const auto even = open_store(dir_fd, names[0], bytes, marks[0]);

@@ -2,7 +2,8 @@
 // In place of Mbed TLS's look at dates, where a distribution's library has one (toolchains/mbedtls_trimmed.h leaves
 // it out). Dates are judged by certificate.cpp, and a clock that can be believed. Mbed TLS goes on to the next
 // certificate of the same name behind one that is out of date, when it has checked a signature with it: 40 of them,
-// from a peer that nobody has verified yet, kept the loop for twelve seconds. So each is checked with one other at most.
+// from a peer that nobody has verified yet, kept the loop for twelve seconds. So each is checked with one other at
+// most.
 #include <mbedtls/version.h>
 #include <mbedtls/x509.h>
 

@@ -138,15 +138,17 @@ Status OwnCertificate::read_chain(TextWriter& why) {
     if (!der.ok()) break;
     size += der.value().size();
     if (size > kMaxOwnChain)
-      return refuse(File::certificate, " is too long: 3,600 bytes in DER with its chain; leave out the root", Code::too_big,
-                    why);
+      return refuse(File::certificate, " is too long: 3,600 bytes in DER with its chain; leave out the root",
+                    Code::too_big, why);
     const int error = mbedtls_x509_crt_parse_der(&chain_, der.value().data(), der.value().size());
     if (error != 0) status = {is_out_of_memory(error) ? Code::full : Code::bad_value, error};
   }
-  return refuse(File::certificate,
-                status.code() == Code::full ? kDoesNotFit
-                                            : " is none that is understood: write it in PEM, its own first, with a key of EC (P-256, P-384) or RSA",
-                status.code() == Code::not_found ? Status{Code::bad_value} : status, why);
+  return refuse(
+      File::certificate,
+      status.code() == Code::full
+          ? kDoesNotFit
+          : " is none that is understood: write it in PEM, its own first, with a key of EC (P-256, P-384) or RSA",
+      status.code() == Code::not_found ? Status{Code::bad_value} : status, why);
 }
 
 Status OwnCertificate::read_key(TextWriter& why) {

@@ -5,8 +5,8 @@
 // As a client both are read for each handshake and forgotten behind it, so that new files need no restart, and the key
 // is nowhere in between. Every copy of it that is made here is wiped, Mbed TLS wipes its own.
 //
-// Memory: 700 bytes; 13 KiB of stack in take(); of Mbed TLS's, during a handshake, up to 28 KiB: with the certificates, and
-// a key of RSA with what its signature takes. Threads: the loop.
+// Memory: 700 bytes; 13 KiB of stack in take(); of Mbed TLS's, during a handshake, up to 28 KiB: with the certificates,
+// and a key of RSA with what its signature takes. Threads: the loop.
 #pragma once
 
 #include <mbedtls/pk.h>

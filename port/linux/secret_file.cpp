@@ -24,7 +24,8 @@ constexpr Kind kToken{"token", ": store the token of the stream with `tocsin tok
 constexpr Kind kKey{"API key", ": store it with `tocsin token set account`"};
 constexpr Kind kLogin{"proxy login", ": write user:password into it, and let only its owner read it (chmod 600)",
                       true};
-constexpr Kind kHook{"webhook secret", ": write 16 characters or more into it, and let only its owner read it (chmod 600)"};
+constexpr Kind kHook{"webhook secret",
+                     ": write 16 characters or more into it, and let only its owner read it (chmod 600)"};
 
 class Secret {
  public:
@@ -68,7 +69,8 @@ Result<std::string_view> clean(std::string_view raw, const Kind& kind, TextWrite
     return Code::too_big;
   }
   if (const std::string_view part = no_part_of(token); !part.empty() && !kind.as_it_is) {
-    why.text("the ").text(name).text(" has ").text(trim(part)).text(" around it, which is no part of it: give the ").text(name);
+    why.text("the ").text(name).text(" has ").text(trim(part));
+    why.text(" around it, which is no part of it: give the ").text(name);
     why.text(" alone");
     return Code::bad_value;
   }
@@ -203,7 +205,8 @@ Status write_secret(std::string_view path, Bytes bytes, Durable durable, TextWri
     ::unlinkat(dir.number(), memory, 0);  // a secret must not lie about under another name
     return failed(why, "cannot write ", path, written);
   }
-  if (durable == Durable::yes && ::fsync(dir.number()) != 0) return failed(why, "cannot sync the folder of ", path, last_error());
+  if (durable == Durable::yes && ::fsync(dir.number()) != 0)
+    return failed(why, "cannot sync the folder of ", path, last_error());
   return {};
 }
 

@@ -24,7 +24,8 @@ class SessionFile final : private StorageJob {
   Result<std::size_t> read(std::string_view path, TextWriter& why);
   // The first `size` bytes of room(). `path` outlives it.
   void begin_writing(std::string_view path, std::size_t size);
-  // Told once, the room is wiped then. Errors: again; io, with `why` in words: also when another file is there, which stays.
+  // Told once, the room is wiped then. Errors: again; io, with `why` in words: also when another file is there, which
+  // stays.
   Status outcome(TextWriter& why);
 
  private:

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Whom the streams of one configuration believe, and as whom they come: authorities, pins, revocation lists, the client's
-// certificate, and Mbed TLS's settings.
+// Whom the streams of one configuration believe, and as whom they come: authorities, pins, revocation lists, the
+// client's certificate, and Mbed TLS's settings.
 //
 // Mbed TLS verifies with an authority that is nobody: no key, nothing was ever signed by it. Who is believed
 // certificate.hpp says; verification is required, there is no way to switch it off.
 //
-// Memory: 2.2 KiB a context; 14 KiB of stack in open(); revocation lists and the client's certificate in Mbed TLS's. Threads: the loop.
+// Memory: 2.2 KiB a context; 14 KiB of stack in open(); revocation lists and the client's certificate in Mbed TLS's.
+// Threads: the loop.
 #pragma once
 
 #include <mbedtls/ssl.h>

@@ -26,5 +26,7 @@ extern "C" int mbedtls_internal_aes_decrypt(mbedtls_aes_context*, const unsigned
 
 #if defined(MBEDTLS_PLATFORM_MEMORY) && defined(MBEDTLS_SSL_PROTO_TLS1_3)
 // TLS 1.3 as a server, 9 KB: who calls with a webhook speaks 1.2 as well (tls_server.cpp asks for it alone).
-extern "C" int mbedtls_ssl_tls13_handshake_server_step(mbedtls_ssl_context*) { return MBEDTLS_ERR_SSL_FEATURE_UNAVAILABLE; }
+extern "C" int mbedtls_ssl_tls13_handshake_server_step(mbedtls_ssl_context*) {
+  return MBEDTLS_ERR_SSL_FEATURE_UNAVAILABLE;
+}
 #endif

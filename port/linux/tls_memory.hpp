@@ -9,8 +9,8 @@
 
 namespace tocsin {
 
-// Gives Mbed TLS its memory, as Pool::use() wants it, before anything else uses it; it serves to the program's end. Does
-// nothing where the library uses the heap.
+// Gives Mbed TLS its memory, as Pool::use() wants it, before anything else uses it; it serves to the program's end.
+// Does nothing where the library uses the heap.
 void tls_use_arena(MutBytes memory);
 
 // Of size 0 where the heap is used.

@@ -57,7 +57,8 @@ Status TlsServer::open(std::string_view certificate, std::string_view key, TextW
 }
 
 void TlsServer::close() {
-  if (pool_.size() == 0) return;  // never opened: Mbed TLS 3.6 frees what it has not, and may have no memory to give back to
+  // Never opened: Mbed TLS 3.6 frees what it has not, and may have no memory to give back to.
+  if (pool_.size() == 0) return;
   end();
   mbedtls_ssl_config_free(&config_);
   for (OwnCertificate& own : own_) own.give_back();
@@ -119,7 +120,8 @@ Result<std::size_t> TlsServer::read(MutBytes into) {
     const int n = mbedtls_ssl_read(&ssl_, into.data(), into.size());
     if (n > 0) return static_cast<std::size_t>(n);
     // A record without data is 0, too.
-    if (n == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY || n == MBEDTLS_ERR_SSL_CONN_EOF || (n == 0 && at_end_)) return std::size_t{0};
+    if (n == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY || n == MBEDTLS_ERR_SSL_CONN_EOF || (n == 0 && at_end_))
+      return std::size_t{0};
     error_ = n;
   }
   if (error_ == MBEDTLS_ERR_SSL_WANT_READ) {

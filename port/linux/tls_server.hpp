@@ -40,8 +40,9 @@ class TlsServer {
 
   // With a connection that was just accepted; it stays the caller's. Errors: tls (memory), then only end() may follow.
   Status begin(int fd);
-  // Makes the handshake first, and takes 32 KiB of what came at most before it says `again`. 0: the peer sends no more. Never waits.
-  // Errors: again; closed (broken off); tls (write_problem()): an alert has told the peer, of most; only end() may follow.
+  // Makes the handshake first, and takes 32 KiB of what came at most before it says `again`. 0: the peer sends no more.
+  // Never waits. Errors: again; closed (broken off); tls (write_problem()): an alert has told the peer, of most; only
+  // end() may follow.
   Result<std::size_t> read(MutBytes into);
   bool is_shaken() const { return is_shaken_; }  // the handshake is done
   std::size_t came() const { return came_; }     // bytes of this connection

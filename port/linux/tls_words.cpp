@@ -49,7 +49,8 @@ std::string_view handshake_words(int error) {
     default: break;
   }
   // The signature of the key exchange is wrong, of RSA and of ECDSA.
-  if (within(high(error), -0x4080, -0x4400) || within(high(error), -0x4C00, -0x4F80)) return handshake_words(kDecodeError);
+  if (within(high(error), -0x4080, -0x4400) || within(high(error), -0x4C00, -0x4F80))
+    return handshake_words(kDecodeError);
   if (within(error, kFirstBadMessage, kLastBadMessage)) return handshake_words(kDecodeError);
   if (high(error) == kBadExtension)
     return "a certificate of the server has an unknown rule that is critical (name constraints, say)";
@@ -145,7 +146,8 @@ void write_error_of_client(int error, TextWriter& into) {
 }
 
 void write_alert_of_client(unsigned alert, TextWriter& into) {
-  into.text(is_about_certificate(alert) ? "it refuses the certificate: look at cert_file, its chain and its name" : "it ended it");
+  into.text(is_about_certificate(alert) ? "it refuses the certificate: look at cert_file, its chain and its name"
+                                        : "it ended it");
   into.text(" (alert ").number(alert).character(')');
 }
 

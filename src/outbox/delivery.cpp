@@ -49,7 +49,8 @@ const Entry* Delivery::first_due(std::uint64_t from, std::uint64_t by_ms, std::u
   const Entry* first = nullptr;
   const Entry* entry = outbox_.next_accepted(stream_, of_ == Asked::list ? 0 : static_cast<std::uint32_t>(from), of_);
   for (; entry != nullptr; entry = outbox_.next_accepted(stream_, entry->number + 1, of_)) {
-    if (place(*entry) < from || (first != nullptr && place(*entry) >= place(*first)) || due_ms(*entry, on_ms) > by_ms) continue;
+    if (place(*entry) < from || (first != nullptr && place(*entry) >= place(*first)) || due_ms(*entry, on_ms) > by_ms)
+      continue;
     first = entry;
     if (of_ != Asked::list) break;
   }
@@ -96,7 +97,8 @@ Instant Delivery::next(Instant now) {
     end_round();  // something else told of those that were left
   }
   constexpr Millis kAhead{(kMostAtOnce - 1) * kEvery.count};
-  const Instant free = paid_until_ > now + kAhead ? Instant{paid_until_.ms - static_cast<std::uint64_t>(kAhead.count)} : now;
+  const Instant free =
+      paid_until_ > now + kAhead ? Instant{paid_until_.ms - static_cast<std::uint64_t>(kAhead.count)} : now;
   return free < retry_at_ ? retry_at_ : free;
 }
 

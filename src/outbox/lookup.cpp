@@ -96,7 +96,8 @@ void Lookup::poll(const Clocks& clocks, std::uint32_t random) {
         } else {
           call_.withdraw();
           if (prepared.code() == Code::bad_value || prepared.code() == Code::too_big)
-            trouble("the request cannot be written: look at api_url and the key", Hope::none, kRetryMax, clocks.now, random);
+            trouble("the request cannot be written: look at api_url and the key", Hope::none, kRetryMax, clocks.now,
+                    random);
           else check_->number = 0;  // sent again meanwhile, or ended, or not to be read
         }
         break;
@@ -247,7 +248,8 @@ void Lookup::judge_messages(Span<const Webhook> listed, std::size_t total, const
     const std::string_view first = as_sent(event.text, check.sms, Copy::first, first_memory).text;
     const std::string_view repeat = as_sent(event.text, check.sms, Copy::repeat, repeat_memory).text;
     // Another device may have sent the same text to the same phone, unless its name is in it.
-    const bool is_own = find_part(first, head(event.id_prefix, event.id_prefix.size() - sizeof Run{}.tag - 1)) != kNotFound;
+    const bool is_own =
+        find_part(first, head(event.id_prefix, event.id_prefix.size() - sizeof Run{}.tag - 1)) != kNotFound;
     for (const Webhook& one : listed) {
       const bool is_mine = one.own_id == id.view();
       // Of copies by the same id one that came to nothing is no word about the others.
@@ -277,7 +279,8 @@ void Lookup::judge_messages(Span<const Webhook> listed, std::size_t total, const
 }
 
 void Lookup::trouble(std::string_view words, Hope hope, Millis at_least, Instant now, std::uint32_t random) {
-  if (errand_ == Errand::receipts && hope == Hope::none && at_least < kRefusedFor) {  // perhaps it is this phone's list alone
+  // Perhaps it is this phone's list alone.
+  if (errand_ == Errand::receipts && hope == Hope::none && at_least < kRefusedFor) {
     round_->refused_as_too_many(now, random);
     return say(words);
   }

@@ -37,7 +37,8 @@ void Outbox::load(const Clocks& clocks) {
     // The run before may have sent it once without a record, unless each of its sendings asks for one.
     if (entry.sends == 0 && entry.on_unknown == OnUnknown::resend) entry.sends = 1;
     if (entry.sends >= most_sends(entry))
-      end(entry, State::unknown, {}, doubt == Doubt::hit ? "a record that is lost may have been its last" : who_stopped(entry), clocks);
+      end(entry, State::unknown, {},
+          doubt == Doubt::hit ? "a record that is lost may have been its last" : who_stopped(entry), clocks);
   }
 }
 
@@ -312,7 +313,8 @@ void Outbox::end(Entry& entry, State state, std::string_view uuid, std::string_v
   last.sends = entry.sends;
   last.attempts = entry.attempts;
   last.uuid = uuid;
-  last.reason = with_ways(entry, reason.empty() && state == State::accepted && went_on(entry) ? word(state) : reason, words);
+  last.reason =
+      with_ways(entry, reason.empty() && state == State::accepted && went_on(entry) ? word(state) : reason, words);
   queue_.update(number, last, clocks).status().ignore();  // no room now: the queue writes it later, shortened
   observer_.message_ended(body.ok() ? message_id(body.value().event.id_prefix, number) : MessageId{}, number,
                           state, last.reason);

@@ -8,8 +8,8 @@ namespace {
 constexpr std::uint64_t kJustGivenUp_ms = 60'000;
 constexpr std::string_view kTold = "told by the service";
 
-// One that was refused by a stream, or not delivered, or asked for again by hand, has older copies in the list that came
-// to nothing.
+// One that was refused by a stream, or not delivered, or asked for again by hand, has older copies in the list that
+// came to nothing.
 bool is_doubtful(const Entry& entry) {
   if (entry.closed != 0 || entry.reopened) return false;
   return entry.state == State::unknown || (!ended(entry.state) && entry.repeat && entry.sends > 0 && !entry.in_flight);
@@ -22,7 +22,8 @@ const Entry* Outbox::next_accepted(std::uint32_t stream, std::uint32_t from, Ask
   const StreamRules* rules = rules_of(place);
   const bool all = of != Asked::list || (rules != nullptr && rules->asked == Asked::list);
   const Entry* entry = index_.first_from(from);
-  while (entry != nullptr && (entry->state != State::accepted || entry->place_of(entry->way) != place || !(all || entry->untold)))
+  while (entry != nullptr &&
+         (entry->state != State::accepted || entry->place_of(entry->way) != place || !(all || entry->untold)))
     entry = index_.first_from(entry->number + 1);
   return entry;
 }

@@ -51,7 +51,8 @@ void Outbox::begin_ways(Entry& entry) {
 
 // What each of its streams set aside has its next one, too.
 void Outbox::open_beside(Entry& entry) {
-  for (unsigned next = entry.next_way(); next < kMaxWays && (entry.open & ~unsigned{entry.aside}) == 0; next = entry.next_way())
+  for (unsigned next = entry.next_way(); next < kMaxWays && (entry.open & ~unsigned{entry.aside}) == 0;
+       next = entry.next_way())
     entry.open = static_cast<std::uint8_t>(entry.open | 1U << next);
 }
 
@@ -76,7 +77,8 @@ void Outbox::take_way(Entry& entry, std::uint32_t stream) const {
   if (entry.goes_by(queue_.names().place(stream), by)) entry.way = static_cast<std::uint8_t>(by);
 }
 
-// A way that may have had a copy does not take the next one before the others had as long as they would have waited for it.
+// A way that may have had a copy does not take the next one before the others had as long as they would have waited for
+// it.
 void Outbox::others_first(Entry& entry, Instant now) const {
   const StreamRules* rules = rules_of(entry.place_of(entry.way));
   const bool alone = (entry.open & (unsigned{entry.open} - 1)) == 0;
@@ -191,7 +193,8 @@ std::string_view Outbox::with_ways(const Entry& entry, std::string_view said, Sp
   return went_on(entry) ? name_ways(entry, said, room) : said;
 }
 
-// What its streams said, each with its name: "sms: refused: no route; whatsapp: accepted". Each has its share of the room.
+// What its streams said, each with its name: "sms: refused: no route; whatsapp: accepted". Each has its share of the
+// room.
 std::string_view Outbox::name_ways(const Entry& entry, std::string_view said, Span<char> room) const {
   alignas(8) std::uint8_t scratch[kBlock];
   FixedText<kMaxReason> before;

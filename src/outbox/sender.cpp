@@ -185,8 +185,8 @@ bool Sender::begin(Instant now) {
     call_.open(now, {});
     return true;
   }
-  // What the last answer ended is written while the next request is under way; power that goes meanwhile brings it back.
-  // More than that one answer is never at risk: what ended before it is on the medium.
+  // What the last answer ended is written while the next request is under way; power that goes meanwhile brings it
+  // back. More than that one answer is never at risk: what ended before it is on the medium.
   if (!outbox_.on_medium(answered_) && !outbox_.stalled(now)) {
     wake_ = call_.wake();
     return false;

@@ -65,7 +65,8 @@ void Sender::judge_receipts(const Clocks& clocks, std::uint32_t random) {
   const std::string_view reason = judgement.reason.view();
   if (judgement.odd) observer_.answer_not_understood({settings_.name, OddAnswer::Of::status, reason, answer.body});
   const Millis at_least = seconds(judgement.retry_after_s);
-  if (judgement.whole != Whole::judged && judgement.whole != Whole::later && lookup_ == nullptr)  // asked, and there is none
+  // It was asked, and there is none.
+  if (judgement.whole != Whole::judged && judgement.whole != Whole::later && lookup_ == nullptr)
     for (const std::uint32_t number : asked) outbox_.undelivered(number, clocks);
   if (judgement.whole == Whole::held) ask_the_list();
   switch (judgement.whole) {

@@ -5,8 +5,8 @@
 // in an hour that begins with the first wrong one, then nothing of that phone is taken until it is over; and all phones
 // together have kWrongOfAll, then no code is. The same wrong code again is the same message again: it is not counted.
 // What is wrong in a list that all devices of an account read may be right for another of them: there kWrongListed are
-// the limit, for right ones behind them. A code is one of 331,776 (four of 24 characters): an alarm that is active for an
-// hour, which two windows may share, is acknowledged by guesses with a chance of 1 in 8,300 at most (by a list: 1 in
+// the limit, for right ones behind them. A code is one of 331,776 (four of 24 characters): an alarm that is active for
+// an hour, which two windows may share, is acknowledged by guesses with a chance of 1 in 8,300 at most (by a list: 1 in
 // 1,600), for a day 1 in 660, all year 41 %. A restart forgets the counts.
 //
 // Memory: 64 bytes a phone, of which the kMost that were heard last are known. Threads: none.

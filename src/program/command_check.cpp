@@ -160,11 +160,13 @@ void check_files(const StreamConfig& stream, Findings& findings) {
   TextWriter why(words);
   findings.look(read_token(stream.token_file, token, why).status(), stream.line, why);
   if (!stream.proxy_auth_file.empty())
-    findings.look(read_proxy_login(stream.proxy_auth_file, Span<char>{token, kMaxProxyLogin}, why).status(), stream.line, why);
+    findings.look(read_proxy_login(stream.proxy_auth_file, Span<char>{token, kMaxProxyLogin}, why).status(),
+                  stream.line, why);
   ::explicit_bzero(token, sizeof token);
   static char form_text[kMaxForm + 1];
   RequestForm form;
-  if (stream.request == RequestKind::form) findings.look(read_request_body(stream, form_text, form, why), stream.line, why);
+  if (stream.request == RequestKind::form)
+    findings.look(read_request_body(stream, form_text, form, why), stream.line, why);
   for (const RequestForm::Of of : {RequestForm::Of::code, RequestForm::Of::verification}) {
     const std::string_view file = of == RequestForm::Of::code ? stream.auth_body : stream.verify_body;
     if (!file.empty()) findings.look(read_code_body(stream, of, form_text, form, why), stream.line, why);
@@ -175,7 +177,8 @@ void check_files(const StreamConfig& stream, Findings& findings) {
   if (!opened.ok()) why.text(authorities.problem());
   findings.look(opened, stream.line, why);
   Fd session;
-  const Status kept = stream.session_file.empty() ? Status{} : open_secret(stream.session_file, "session", {}, session, why);
+  const Status kept =
+      stream.session_file.empty() ? Status{} : open_secret(stream.session_file, "session", {}, session, why);
   findings.look(session.is_open() ? kept : Status{}, stream.line, why);  // one that is not there yet will be made
   authorities.write_warning(why);
   findings.warn(stream.line, why);
@@ -191,7 +194,8 @@ void check_certificate(const HookConfig& hook, Findings& findings) {
   if (!taken.ok() || hook.cert_file.empty()) return;
   own.write_warning(judged_at(read_clocks()), why);
   findings.warn(0, why);
-  if (own.is_rsa()) why.text("the webhook key is of RSA: a handshake with one of EC (P-256) is far less work for this device");
+  if (own.is_rsa())
+    why.text("the webhook key is of RSA: a handshake with one of EC (P-256) is far less work for this device");
   findings.warn(0, why);
   own.give_back();
 }

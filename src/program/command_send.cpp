@@ -173,7 +173,8 @@ Exit is_meant(const Call& call, std::string_view id, TextWriter& why) {
 
 // The text is kept whole, and somebody should know that not all of it arrives.
 void remark_on_length(const Config& config, const ControlRequest& request) {
-  const std::size_t stream = request.stream.empty() ? config.first_stream() : config.find_stream(trim(stream_at(request.stream, 0)));
+  const std::size_t stream =
+      request.stream.empty() ? config.first_stream() : config.find_stream(trim(stream_at(request.stream, 0)));
   char memory[kMaxSentText], words[200];
   if (stream == kNotFound || !as_sent(request.text, config.streams[stream].sms, Copy::first, memory).shortened) return;
   TextWriter line(words);

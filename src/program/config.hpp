@@ -220,8 +220,8 @@ struct ConfigFile {
   Config config;
 };
 
-// For the program that execv() starts in this one's place: its first load_config() reads this text, which was found good,
-// whatever becomes of the file meanwhile. Where that cannot be, it reads the file.
+// For the program that execv() starts in this one's place: its first load_config() reads this text, which was found
+// good, whatever becomes of the file meanwhile. Where that cannot be, it reads the file.
 void keep_text(const ConfigFile& file, Fd& into);
 void carry_over(const Fd& text);  // right before execv()
 
@@ -246,8 +246,8 @@ struct PhoneList {
 Status add_recipients(const Config& config, std::string_view to, PhoneList& into, TextWriter& why);
 
 // The streams that `written` names, in its order; empty: the first that takes messages. Errors, with `why` in one line
-// ("what: what to do"): not_found (a name), bad_value (an empty part, one twice, too many), empty (it takes no messages,
-// or none does). `into` may have some.
+// ("what: what to do"): not_found (a name), bad_value (an empty part, one twice, too many), empty (it takes no
+// messages, or none does). `into` may have some.
 Status read_ways(const Config& config, std::string_view written, Ways& into, TextWriter& why);
 // Their names with `between` between them; with a comma as in Event::stream.
 void write_ways(const Config& config, const Ways& ways, std::string_view between, TextWriter& into);

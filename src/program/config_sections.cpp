@@ -205,8 +205,8 @@ void ConfigReader::check_needs(const char* key, const char* other) {
 }
 
 void ConfigReader::check_no_sms(StreamConfig& stream) {
-  for (const char* key : {"max_segments", "transliterate", "segment_size", "segments_per_day", "recipient_segments_per_day",
-                          "critical_reserve"})
+  for (const char* key : {"max_segments", "transliterate", "segment_size", "segments_per_day",
+                          "recipient_segments_per_day", "critical_reserve"})
     if (line_of(key) != 0)
       Complaint{errors_, line_of(key)}.code(key).text(" is about SMS, and a stream of type whatsapp sends none: remove it");
   stream.sms = SmsRules{};

@@ -98,7 +98,8 @@ void HookServer::shut(Slot& slot) {
 std::size_t HookServer::handles(Span<int> into, Instant now) const {
   std::size_t count = 0;
   for (const Slot& slot : slots_)
-    if (slot.fd.is_open() && slot.stage != Slot::Stage::kept && slot.stage != Slot::Stage::waiting) into[count++] = slot.fd.number();
+    if (slot.fd.is_open() && slot.stage != Slot::Stage::kept && slot.stage != Slot::Stage::waiting)
+      into[count++] = slot.fd.number();
   if (listener_.is_open() && now >= accept_again_ && place() != nullptr) into[count++] = listener_.number();
   return count;
 }

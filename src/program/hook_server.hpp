@@ -12,19 +12,19 @@
 // What it gives a peer is bounded: kMaxHooks connections, one request each, kPatience for all of it, kPerSecond of
 // those that had the secret (503 beyond, and again a second later). Who connects while all places are taken has the
 // place of the oldest that is ending, else that is read, else that is kept: a thousand slow ones keep nobody else out,
-// as one that sends its request at once is taken before the next is accepted. With TLS those give way that are ending or
-// have sent nothing; others who connect wait in the system's queue. While another one waits, who has the TLS connection
-// keeps it for kTurn, and for kPause without a word: seven who say hello and stop keep nobody out. Who does not speak
-// TLS is told so (400) without a handshake.
+// as one that sends its request at once is taken before the next is accepted. With TLS those give way that are ending
+// or have sent nothing; others who connect wait in the system's queue. While another one waits, who has the TLS
+// connection keeps it for kTurn, and for kPause without a word: seven who say hello and stop keep nobody out. Who does
+// not speak TLS is told so (400) without a handshake.
 // A handshake is work that anybody may ask for. With an EC key (P-256) it is 36 million instructions on x86-64 and 49
-// million in 32-bit arithmetic, 0.15 s of an ARM at 500 MHz; with RSA (2048 bits) 57 and 148 million. One is begun every
-// kBetween, ten at once behind a quiet time: strangers have a sixth of such a processor for long, and the loop looks at
-// lines and messages between two steps of one.
+// million in 32-bit arithmetic, 0.15 s of an ARM at 500 MHz; with RSA (2048 bits) 57 and 148 million. One is begun
+// every kBetween, ten at once behind a quiet time: strangers have a sixth of such a processor for long, and the loop
+// looks at lines and messages between two steps of one.
 // The secret is compared in a time that does not depend on how much of it is right, before path and method are looked
 // at: without it there is one answer, 403.
 //
-// Memory: 147 KiB in place (zeros at first, for TLS: a static object), of which 12 KiB a connection are touched as far as
-// it sends, and 48 KiB with TLS alone; who waits has none. Threads: the loop.
+// Memory: 147 KiB in place (zeros at first, for TLS: a static object), of which 12 KiB a connection are touched as far
+// as it sends, and 48 KiB with TLS alone; who waits has none. Threads: the loop.
 #pragma once
 
 #include <new>
@@ -68,15 +68,15 @@ class HookServer {
   Status open(const Settings& settings, TextWriter& why);
   void close();
   bool is_open() const { return listener_.is_open(); }
-  // Takes a renewed certificate; who has the TLS connection then is cut off, and may call again. Errors, with `why`: again
-  // (there is none); as TlsServer::open(), and then the one before is still in use.
+  // Takes a renewed certificate; who has the TLS connection then is cut off, and may call again. Errors, with `why`:
+  // again (there is none); as TlsServer::open(), and then the one before is still in use.
   Status renew(TextWriter& why);
   const TlsServer& tls() const { return tls_; }
 
   // Descriptors to wait for, all of them for reading; returns how many. `into` has kMaxHandles.
   std::size_t handles(Span<int> into, Instant now) const;
-  // The next request that is right in form and secret: its query and body are the caller's until answer() or keep(), one
-  // of which comes before the next call. Never waits; a call looks at each place once and accepts kAtOnce at most.
+  // The next request that is right in form and secret: its query and body are the caller's until answer() or keep(),
+  // one of which comes before the next call. Never waits; a call looks at each place once and accepts kAtOnce at most.
   // Errors: again.
   struct Hook {
     MutBytes query, body;

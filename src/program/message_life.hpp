@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the files still have of the life of one message after it was queued, step by step. A turn copies the last one: what
-// is the same twice is told once.
+// What the files still have of the life of one message after it was queued, step by step. A turn copies the last one:
+// what is the same twice is told once.
 //
 // Memory: about 6 KiB. Threads: none. next() reads the files.
 #pragma once

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Answers that could not be understood, as they came but for token and numbers, for who supports the service or this program:
-// STATE/answer.STREAM.whole (all of it), .part (what it says of single messages) and .status (one about receipts). The first
-// of each is kept, 4 KiB of it at most; a file that is there stays, so that nothing is written again and again.
-// STATE/answer.webhook.whole is what the service called this device with, answer.account.messages and .replies are of the
-// lists of the API key; of a stream of one-time codes, .whole is written by
-// the command that asked.
+// Answers that could not be understood, as they came but for token and numbers, for who supports the service or this
+// program: STATE/answer.STREAM.whole (all of it), .part (what it says of single messages) and .status (one about
+// receipts). The first of each is kept, 4 KiB of it at most; a file that is there stays, so that nothing is written
+// again and again. STATE/answer.webhook.whole is what the service called this device with, answer.account.messages and
+// .replies are of the lists of the API key; of a stream of one-time codes, .whole is written by the command that asked.
 //
 // Memory: 4.5 KiB in place. Threads: the loop; the storage worker writes.
 #pragma once
@@ -33,11 +32,11 @@ class OddAnswers final : private StorageJob {
   // The same at once, for who has no loop and no worker; true for a file that was made, whose name is written then.
   bool keep_now(std::string_view directory, const OddAnswer& answer, std::string_view token, const Clocks& clocks,
                 TextWriter& name);
-  // Begins to remove them, those of streams that the configuration has no more excepted; the next is kept again. `config`
-  // outlives the job.
+  // Begins to remove them, those of streams that the configuration has no more excepted; the next is kept again.
+  // `config` outlives the job.
   void forget(const Config& config);
-  // Looks after the job; true once for a file that was made, whose name is written then. Call it when the worker's handle
-  // is readable.
+  // Looks after the job; true once for a file that was made, whose name is written then. Call it when the worker's
+  // handle is readable.
   bool poll(TextWriter& name);
 
  private:

@@ -90,7 +90,8 @@ class Owner final : public Observer {
   static void write_budget_spent(Class cls, Millis wait, TextWriter& into);
   void write_segments_spent(Instant now, TextWriter& into) const;
   void write_outcome(const Posted& posted, Exit exit, TextWriter& into) const;
-  // What a guest does last: once that is decided, or now, its last record is staged, and shares the sync of what it did.
+  // What a guest does last: once that is decided, or now, its last record is staged, and shares the sync of what it
+  // did.
   void end_with(const Posted& posted) { last_ = &posted; }
   void end_run();
   // open() met an owner that answers at the control socket: ask it instead.
@@ -234,7 +235,8 @@ class Owner final : public Observer {
   void poll_hooks(Instant now);
   void take_hook(const HookServer::Hook& hook, Instant now);
   Result<Queue::Ticket> take_event(const struct Webhook& event, Bytes raw);
-  // listed: all devices of the account hear it; before: the same, and perhaps an earlier run acted upon it, and replied.
+  // listed: all devices of the account hear it; before: the same, and perhaps an earlier run acted upon it, and
+  // replied.
   enum class Heard : std::uint8_t { now, listed, before };
   Result<Queue::Ticket> take_incoming(std::string_view sender, std::string_view words, Heard heard);
   bool is_for_this(const struct Instruction& instruction, Heard heard, Instant now);

@@ -61,7 +61,8 @@ void Owner::look_at_account(Instant now) {
 
 // As in vouched_for(): a record of what is found vouches for the time.
 void Owner::poll_lookup(Clocks clocks) {
-  clocks.wall_trusted = clocks.wall_trusted && (lookup_stream_->phase() != Phase::open || lookup_stream_->good_at(clocks.wall));
+  clocks.wall_trusted =
+      clocks.wall_trusted && (lookup_stream_->phase() != Phase::open || lookup_stream_->good_at(clocks.wall));
   lookup_->poll(clocks, next_random());
 }
 

@@ -24,8 +24,8 @@ void Owner::write_budget_spent(Class cls, Millis wait, TextWriter& into) {
   into.text("; see [class ").text(tocsin::word(cls)).text("] in the configuration");
 }
 
-// A line for each budget in segments of which nothing is left, or the reserve alone: "[segments sms]", and with the hash of
-// a phone "[segments sms 123456]"; "... critical]" where critical messages wait too.
+// A line for each budget in segments of which nothing is left, or the reserve alone: "[segments sms]", and with the
+// hash of a phone "[segments sms 123456]"; "... critical]" where critical messages wait too.
 void Owner::write_segments_spent(Instant now, TextWriter& into) const {
   using Left = SegmentBudgets::Left;
   const SegmentBudgets& budgets = outbox_.segments();

@@ -122,8 +122,8 @@ Result<Queue::Ticket> Owner::take_event(const Webhook& event, Bytes raw) {
       write_without({hook_secret_, hook_secret_size_}, as_text(raw.first(sizeof shown)), plain);
       write_words_of_others(plain.view(), line.text("webhook not understood: "));
       odd_answers_.keep(config_->device.state, OddAnswers::kNoStream,
-                        {"webhook", OddAnswer::Of::whole, "a webhook of an unknown form", raw}, {hook_secret_, hook_secret_size_},
-                        read_clocks());
+                        {"webhook", OddAnswer::Of::whole, "a webhook of an unknown form", raw},
+                        {hook_secret_, hook_secret_size_}, read_clocks());
       log_line(LogLevel::warning, line.view());
       break;
   }
@@ -143,8 +143,8 @@ Result<Queue::Ticket> Owner::take_receipt(const Webhook& hook) {
   return noted.ok() && (waited || !ended(entry->state)) ? outbox_.newest() : Queue::Ticket{0};
 }
 
-// What somebody wrote, however it came here. The ticket of what it changed: who brought it may forget it when that is on
-// the medium; 0: it changed nothing. The same once more is harmless. Errors: full: nothing changed, bring it again.
+// What somebody wrote, however it came here. The ticket of what it changed: who brought it may forget it when that is
+// on the medium; 0: it changed nothing. The same once more is harmless. Errors: full: nothing changed, bring it again.
 // The sender of a text can be forged: only what a contact may want is done, and nothing that an alarm would be lost by.
 Result<Queue::Ticket> Owner::take_incoming(std::string_view sender, std::string_view words, Heard heard) {
   char text[Log::kMaxLine], answer[kMaxText];
@@ -209,8 +209,9 @@ const Queue::Alarm* Owner::with_code(std::string_view code) const {
 bool Owner::is_for_this(const Instruction& instruction, Heard heard, Instant now) {
   if (instruction.kind != Instruction::Kind::acknowledge)
     return heard == Heard::listed || instruction.kind != Instruction::Kind::status;
+  using IsIt = Answerers::Code;
   if (instruction.code.size() == kCodeSize)
-    return answerers_.takes_listed(with_code(instruction.code) != nullptr ? Answerers::Code::right : Answerers::Code::wrong, now);
+    return answerers_.takes_listed(with_code(instruction.code) != nullptr ? IsIt::right : IsIt::wrong, now);
   bool waits = false;  // for an acknowledgement: who forgot the code is told by the devices that do
   for (const Queue::Alarm& alarm : queue_.alarms()) waits |= alarm.last == Transition::raised && !alarm.code.empty();
   return heard == Heard::listed && waits;
@@ -242,9 +243,10 @@ Result<Queue::Ticket> Owner::acknowledge_by_code(std::string_view code, const Ph
 void Owner::wrong_code(std::string_view code, const Phone& from, TextWriter& reply) {
   reply.text(code.empty() ? "ACK came without a code" : "no active alarm has the code ").text(head(code, 2 * kCodeSize));
   AlarmCode guess;
+  guess.assign_cut(code);
   using Wrong = Answerers::Wrong;
   const Wrong wrong = code.size() != kCodeSize ? Wrong::told_before  // as "ACK please": it could not be right
-                                               : (guess.assign_cut(code), answerers_.wrong(from, guess, read_clocks().now));
+                                               : answerers_.wrong(from, guess, read_clocks().now);
   char text[Log::kMaxLine];
   TextWriter line(text);
   switch (wrong) {

@@ -117,7 +117,8 @@ void Owner::keep_damage(Instant now) {
   }
   const bool nothing_new = found_.damaged == 0 && found_.bad_blocks == 0 && !found_.unreadable && !begun;
   if (nothing_new && kept_aside_.files() != 0 && role_ == Role::daemon) {
-    KeptAside::write_files(kept_aside_.files(), config_->device.state, line.text("blocks that were found damaged before are in "));
+    KeptAside::write_files(kept_aside_.files(), config_->device.state,
+                           line.text("blocks that were found damaged before are in "));
     log_line(LogLevel::warning, line.text(": look at the medium").view());
   }
   if (nothing_new) return;

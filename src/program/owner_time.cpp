@@ -4,8 +4,9 @@
 
 namespace tocsin {
 
-// The next run believes what stands beside an accepted message: so the clock counts as set there only where the stream's
-// certificate is good at that moment. On a connection that is kept, and for what a webhook tells, nobody else looks.
+// The next run believes what stands beside an accepted message: so the clock counts as set there only where the
+// stream's certificate is good at that moment. On a connection that is kept, and for what a webhook tells, nobody else
+// looks.
 Clocks Owner::vouched_for(Clocks clocks, std::size_t stream) const {
   clocks.wall_trusted = clocks.wall_trusted && streams_[stream]->good_at(clocks.wall);
   return clocks;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Why streams, classes, budgets and the medium do not let messages go at this moment, as the owner of the queue says.
 //
-// Memory: an answer of the control socket, kMaxControlReply. Threads: none. The constructor waits up to 2 s for the owner.
+// Memory: an answer of the control socket, kMaxControlReply. Threads: none. The constructor waits up to 2 s for the
+// owner.
 #pragma once
 
 #include "src/program/config.hpp"

@@ -9,8 +9,8 @@
 
 namespace tocsin {
 
-// Reads the file that the stream names into `memory` (kMaxForm + 1 bytes) and takes it for the form. Errors, with `why` in
-// one line, "FILE:LINE: what is wrong: what to do": io; too_big, bad_value (what is in it, as
+// Reads the file that the stream names into `memory` (kMaxForm + 1 bytes) and takes it for the form. Errors, with `why`
+// in one line, "FILE:LINE: what is wrong: what to do": io; too_big, bad_value (what is in it, as
 // RequestForm::read() says; a place for a sender that the stream does not have). The form is empty then.
 Status read_request_body(const StreamConfig& stream, Span<char> memory, RequestForm& into, TextWriter& why);
 // The same for `auth_body` (Of::code) and `verify_body` (Of::verification).

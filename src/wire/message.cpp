@@ -328,7 +328,8 @@ std::string_view said_by(std::string_view reason, std::string_view streams, std:
     const std::string_view name = stream_at(streams, of);
     for (std::size_t at = 0; !name.empty() && at < reason.size(); ++at) {
       const std::string_view rest = tail(reason, at);
-      if ((at == 0 || ends_with(head(reason, at), "; ")) && starts_with(rest, name) && starts_with(tail(rest, name.size()), ": "))
+      if ((at == 0 || ends_with(head(reason, at), "; ")) && starts_with(rest, name) &&
+          starts_with(tail(rest, name.size()), ": "))
         return at;
     }
     return kNotFound;

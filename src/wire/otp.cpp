@@ -53,7 +53,9 @@ OtpFate judge_readable(JsonValue root, const Answer& answer, TextWriter& reason)
     reason.text("something is false or says no"sv);
   } else {
     write_clean(doubt.name(), reason.text("`"sv));
-    reason.text(doubt.is(Kind::boolean) ? "` is false"sv : sounds_like_no(doubt.text()) ? "` says no"sv : "` is not empty"sv);
+    reason.text(doubt.is(Kind::boolean)        ? "` is false"sv
+                : sounds_like_no(doubt.text()) ? "` says no"sv
+                                               : "` is not empty"sv);
   }
   return OtpFate::unknown;
 }

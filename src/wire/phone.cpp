@@ -7,12 +7,14 @@ namespace {
 constexpr std::size_t kFewestDigits = 7;
 constexpr std::size_t kCountryDigits = 3;  // ITU-T E.164: a country code has one to three
 
-enum class Problem : std::uint8_t { none, nothing, character, plus, national, trunk, brackets, country, too_short, too_long };
+enum class Problem : std::uint8_t {
+  none, nothing, character, plus, national, trunk, brackets, country, too_short, too_long
+};
 
 bool separates(char c) { return c == ' ' || c == '-' || c == '.' || c == '/' || c == '(' || c == ')'; }
 
-// Of what is copied with a number from a page or a list of contacts and looks like a blank, a hyphen or nothing: a blank
-// that no line ends at, U+2000 to U+2015 and U+2028 to U+202F. 0: it is none of them.
+// Of what is copied with a number from a page or a list of contacts and looks like a blank, a hyphen or nothing: a
+// blank that no line ends at, U+2000 to U+2015 and U+2028 to U+202F. 0: it is none of them.
 std::size_t copied_length(std::string_view text) {
   if (starts_with(text, "\xC2\xA0")) return 2;
   if (!starts_with(text, "\xE2\x80") || text.size() < 3) return 0;
@@ -32,8 +34,8 @@ std::string_view trunk_prefix(std::string_view country_code) {
   return "0";
 }
 
-// Countries whose trunk prefix is 0, and where no number begins with a 0 behind the country code: one that was left there
-// ("+44 07700 900123") is the prefix. Of others, as Italy or Benin, it may be part of the number.
+// Countries whose trunk prefix is 0, and where no number begins with a 0 behind the country code: one that was left
+// there ("+44 07700 900123") is the prefix. Of others, as Italy or Benin, it may be part of the number.
 constexpr std::string_view kDropZero =
     "20 27 31 32 33 40 41 43 44 46 49 60 61 62 63 64 66 81 84 90 91 92 94 98 233 234 254 255 256 353 355 358 359 380 381 "
     "385 386 387 389 421 880 886 962 966 971 972";
@@ -135,12 +137,12 @@ std::size_t groups_length(std::string_view words, std::size_t at, std::string_vi
 bool begins_with_date(std::string_view text) {
   const auto part = [text](std::size_t at, std::size_t size) { return parse_number(head(tail(text, at), size)); };
   const auto year = part(0, 4), month = part(5, 2), day = part(8, 2);
-  return text.size() >= 10 && text[4] == '-' && text[7] == '-' && year.ok() && year.value() >= 1970 && year.value() < 2200 &&
-         month.ok() && month.value() <= 12 && day.ok() && day.value() <= 31;
+  return text.size() >= 10 && text[4] == '-' && text[7] == '-' && year.ok() && year.value() >= 1970 &&
+         year.value() < 2200 && month.ok() && month.value() <= 12 && day.ok() && day.value() <= 31;
 }
 
-// Of the digits at this place that may be a phone, to the last one. People set blanks between them, and behind a + or a 0
-// in front more. Hyphens alone, too, where so many digits are no date; with a hyphen, a dot or a stroke before them
+// Of the digits at this place that may be a phone, to the last one. People set blanks between them, and behind a + or a
+// 0 in front more. Hyphens alone, too, where so many digits are no date; with a hyphen, a dot or a stroke before them
 // they are part of a date, an address or an id.
 std::size_t run_length(std::string_view words, std::size_t at) {
   constexpr std::size_t kLeastHyphened = 9, kMost = Phone::capacity();

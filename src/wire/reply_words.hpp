@@ -26,9 +26,10 @@ bool nothing(JsonValue value);  // absent, null or an empty text
 bool names_rate_limit(JsonValue object);
 bool is_rate_limited(JsonValue root);  // it says so, or one of its `messages`
 
-// What holds whatever was asked: the Retry-After (a number of seconds, or a date, told by the answer's own Date, else by
-// what is believed of the wall clock), and what the status means for the request as a whole; `judged` says that the body
-// decides. Resets the arena and returns the body as `read` has it; absent: it is encoded or no JSON, and nothing is judged.
+// What holds whatever was asked: the Retry-After (a number of seconds, or a date, told by the answer's own Date, else
+// by what is believed of the wall clock), and what the status means for the request as a whole; `judged` says that the
+// body decides. Resets the arena and returns the body as `read` has it; absent: it is encoded or no JSON, and nothing
+// is judged.
 JsonValue begin_judgement(const Answer& answer, JsonValue (*read)(Bytes, Arena&), Arena& arena, Judgement& into);
 // Whether there is something in it that support could look at, if it is not understood.
 inline bool is_readable_answer(const Answer& answer) { return answer.status / 100 == 2 && !answer.body.empty(); }

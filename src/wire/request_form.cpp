@@ -10,8 +10,8 @@ namespace {
 constexpr std::string_view kOpen = "{{";
 constexpr std::string_view kClose = "}}";
 
-// Bytes that a value may take, escaped: of names and texts that were checked only quotes, backslashes and line feeds are,
-// each as two bytes.
+// Bytes that a value may take, escaped: of names and texts that were checked only quotes, backslashes and line feeds
+// are, each as two bytes.
 constexpr std::size_t kLongest[] = {2 * kMaxSentText, kMaxDeviceName, kMaxName, 8, 7, 15, kMaxId, 2 * kMaxSender,
                                       kMaxCode};
 static_assert(sizeof kLongest / sizeof *kLongest == kPlaceCount);

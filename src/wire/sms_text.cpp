@@ -21,7 +21,8 @@ constexpr std::string_view kCutMark = "... (repeat)";  // of a first copy: its f
 constexpr std::string_view kRepeatMark = " (repeat)";
 static_assert(kMaxSentText >= kMaxText + kCutMark.size());
 
-// A text of so few bytes for each segment fits whatever it is written in, and whatever a segment leaves free at its end.
+// A text of so few bytes for each segment fits whatever it is written in, and whatever a segment leaves free at its
+// end.
 constexpr std::size_t kSurelyFits = 65;
 static_assert(kSurelyFits < units_of_several(Alphabet::ucs2, Reference::bits16) &&
               2 * kSurelyFits < units_of_several(Alphabet::gsm, Reference::bits16));

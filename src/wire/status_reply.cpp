@@ -23,7 +23,8 @@ constexpr StatusVerdict contradictory(std::string_view why) { return {Receipt::u
 
 bool has_word(std::string_view list, std::string_view word) {
   for (std::size_t at = 0; at + word.size() + 2 <= list.size(); ++at)
-    if (list[at] == ' ' && head(tail(list, at + 1), word.size()) == word && list[at + 1 + word.size()] == ' ') return true;
+    if (list[at] == ' ' && head(tail(list, at + 1), word.size()) == word && list[at + 1 + word.size()] == ' ')
+      return true;
   return false;
 }
 
@@ -59,7 +60,8 @@ StatusVerdict read_entry(JsonValue entry) {
     if (ends && ended && also != said.receipt) return contradictory("contradictory: two results"sv);
   }
   const JsonValue error = entry.member("error"sv);
-  if (said.receipt == Receipt::delivered && says_error(error)) return contradictory("contradictory: delivered and error"sv);
+  if (said.receipt == Receipt::delivered && says_error(error))
+    return contradictory("contradictory: delivered and error"sv);
   if (!text_of(error).empty() && said.word.empty() && !names_rate_limit(entry)) said.receipt = Receipt::failed;
   for (const std::string_view key : {"details"sv, "error"sv, "error_description"sv, "reason"sv, "message"sv}) {
     said.error = text_of(entry.member(key));

@@ -3,14 +3,15 @@
 //
 // A message is asked for 5, 20 and 80 s after it was accepted, then after 6 and 21 minutes, then every hour, the last
 // time when its time is over; each time up to 5 s later, so that several go together. What is due goes in rounds: those
-// of one round are asked for in pages of kMaxAsked, in the order of their numbers. No more than kMostAtOnce requests follow one another, and one every kEvery after that:
-// at most 150 in any hour, however many messages there are. After a failure the wait grows from a minute to an hour.
+// of one round are asked for in pages of kMaxAsked, in the order of their numbers. No more than kMostAtOnce requests
+// follow one another, and one every kEvery after that: at most 150 in any hour, however many messages there are. After
+// a failure the wait grows from a minute to an hour.
 //
 // Nothing is kept of a message: when it was accepted is in the index, when it was asked for last is when its round was.
 // A run that begins asks for all that are not too old once. Ages are counted in time the device was on.
 //
-// For the list of the API key, which is of one phone at a time: those alone that their stream does not tell of, one phone
-// in each page, in no order that means anything; the same times. How often is Lookup's own then.
+// For the list of the API key, which is of one phone at a time: those alone that their stream does not tell of, one
+// phone in each page, in no order that means anything; the same times. How often is Lookup's own then.
 //
 // It decides; Sender asks, and only while no message wants the connection; Lookup asks for the list.
 // Memory: about 350 bytes. Threads: none.
@@ -34,8 +35,8 @@ class Delivery {
   Delivery(const Delivery&) = delete;
   Delivery& operator=(const Delivery&) = delete;
 
-  // `deadline`: how long after a message was accepted it is asked for; 0: never. `also_at`: it is asked for so long after
-  // that, too; 0: not.
+  // `deadline`: how long after a message was accepted it is asked for; 0: never. `also_at`: it is asked for so long
+  // after that, too; 0: not.
   void configure(std::uint32_t stream, Millis deadline, Millis also_at = Millis{0});
   std::uint32_t stream() const { return stream_; }  // 0: none yet
   void begin_anew();            // the queue behind the outbox is another one

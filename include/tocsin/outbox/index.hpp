@@ -63,7 +63,8 @@ struct Entry {
   // Not before this Instant by the way it went last; of one that has ended: when, in ms that the device had been on.
   std::uint64_t due_ms = 0;
 
-  Entry() : unsaved(false), lost(false), in_flight(false), reopened(false), this_run(false), repeat(false), untold(false) {}
+  Entry()
+      : unsaved(false), lost(false), in_flight(false), reopened(false), this_run(false), repeat(false), untold(false) {}
   static bool has(unsigned ways, unsigned at) { return (ways >> at & 1U) != 0; }  // of `open` and `closed`
   unsigned place_of(unsigned at) const { return unsigned{ways} >> 4 * at & 15U; }  // among StreamNames; 0: no such way
   bool rests(unsigned by) const { return by == way || has(aside, by); }  // until due_ms
@@ -99,8 +100,8 @@ class Index {
     const std::size_t at = position(number);
     return at < size_ ? &entries()[at] : nullptr;
   }
-  // The entry of a number, made when absent. nullptr: kMaxMessages are in use. Where some were not added behind all others,
-  // nothing but this is called before settle().
+  // The entry of a number, made when absent. nullptr: kMaxMessages are in use. Where some were not added behind all
+  // others, nothing but this is called before settle().
   Entry* find_or_add(std::uint32_t number);
   void settle();
   // Removes the entries that `keep` says no to; the others move together.

@@ -18,10 +18,10 @@
 // anything. It waits kHold for that at most, and not at all where the key is known to be of no use. Where it has been
 // sent again meanwhile, or has ended, nothing is looked for; one that was given up as unknown is kept back by nothing.
 //
-// Receipts are asked for at the times of delivery.hpp, a phone in each request, from the acceptance of its oldest message
-// that is due: 5 pages at most, kReceiptsAtOnce requests after one another, and one every kReceiptsEvery after that: at most
-// 75 in any hour, of all streams. An answer that does not come or cannot be read leaves that phone for its next time and keeps
-// nothing else back.
+// Receipts are asked for at the times of delivery.hpp, a phone in each request, from the acceptance of its oldest
+// message that is due: 5 pages at most, kReceiptsAtOnce requests after one another, and one every kReceiptsEvery after
+// that: at most 75 in any hour, of all streams. An answer that does not come or cannot be read leaves that phone for
+// its next time and keeps nothing else back.
 //
 // Answers of people are acted upon once in a run, by their uuid. A run that begins asks for those of kLookBack; they
 // are told to be old, so that nobody has a second reply.
@@ -70,8 +70,8 @@ class Lookup {
   // The same for those of a stream that an earlier run left so.
   void doubt_left(std::uint32_t stream, const SmsRules& sms, const Clocks& clocks);
 
-  // Of that stream's messages receipts are looked for so long after they were accepted, as Delivery::configure() has it,
-  // while the outbox has them asked for there (Asked::list, set_untold). The same stream again: nothing changes.
+  // Of that stream's messages receipts are looked for so long after they were accepted, as Delivery::configure() has
+  // it, while the outbox has them asked for there (Asked::list, set_untold). The same stream again: nothing changes.
   void ask_for_receipts(std::uint32_t stream, Millis deadline, Millis also_at);
   // Which of them has changed, or one more was accepted.
   void look_for_receipts();

@@ -28,11 +28,11 @@
 // it makes is put on record and synced, except for the first sending in the run that queued the
 // message; a message found by a later run with no such record counts as sent once.
 //
-// A message goes by its streams in their order: by the first; by the next one, too, when it has waited for `fallback_after`
-// of the one before, whatever keeps it back, and by either from then on; no more by one that has refused it or did not
-// deliver it. One that left the configuration is not waited for. Copies count over all of them, and as long as some have not
-// had their turn one copy is kept for each. Which of them has refused it, by which it went, and since when it waits is in
-// each of its records; which of them are open follows from that.
+// A message goes by its streams in their order: by the first; by the next one, too, when it has waited for
+// `fallback_after` of the one before, whatever keeps it back, and by either from then on; no more by one that has
+// refused it or did not deliver it. One that left the configuration is not waited for. Copies count over all of them,
+// and as long as some have not had their turn one copy is kept for each. Which of them has refused it, by which it
+// went, and since when it waits is in each of its records; which of them are open follows from that.
 //
 // Memory: 4 KiB beside Queue and Index, less than 1 KiB of it touched without budgets of recipients. Threads: none.
 #pragma once
@@ -46,8 +46,8 @@
 
 namespace tocsin {
 
-// An answer of 2xx that could not be understood, or not what it says of some message; `status`: one about receipts. Views
-// end with the call.
+// An answer of 2xx that could not be understood, or not what it says of some message; `status`: one about receipts.
+// Views end with the call.
 struct OddAnswer {
   enum class Of : std::uint8_t { whole, part, status, messages, replies };
   static constexpr bool is_list(Of of) { return of >= Of::messages; }  // of the API key
@@ -218,8 +218,8 @@ class Outbox {
   void not_sent(std::uint32_t number, Instant due, const Clocks& clocks, std::string_view reason = {});
   // The same for one that sending() did not count.
   void postpone(std::uint32_t stream, std::uint32_t number, Instant due);
-  // The service refuses requests with this message alone, without naming it: kept, tried again at `due`, and its next stream
-  // has its turn at once.
+  // The service refuses requests with this message alone, without naming it: kept, tried again at `due`, and its next
+  // stream has its turn at once.
   void held_alone(std::uint32_t number, Instant due, std::string_view reason, const Clocks& clocks);
   void outcome_unknown(std::uint32_t number, Instant due, std::string_view reason, const Clocks& clocks);
   void accepted(std::uint32_t number, std::string_view uuid, std::string_view reason, const Clocks& clocks);
@@ -228,10 +228,10 @@ class Outbox {
   // outbox_receipt.cpp
   // What became of a message that the service has accepted; of any other, and of one that is being forgotten, it is
   // nothing new, but that a copy of it was delivered: whose outcome is unknown has arrived then, and what waits for its
-  // next copy needs none; and that the service has one in doubt (find_doubtful), by its uuid. Its record goes with the next ones (Queue::Write::with_others). `words`: the service's; of `unclear`
-  // they are on record once. `uuid`: of the copy that it is about, empty: not told. A bad one about a copy that another
-  // stream took before counts no more. Errors: not_found (nothing of the kind is waited for); full, io, corrupt: nothing
-  // changed.
+  // next copy needs none; and that the service has one in doubt (find_doubtful), by its uuid. Its record goes with the
+  // next ones (Queue::Write::with_others). `words`: the service's; of `unclear` they are on record once. `uuid`: of the
+  // copy that it is about, empty: not told. A bad one about a copy that another stream took before counts no more.
+  // Errors: not_found (nothing of the kind is waited for); full, io, corrupt: nothing changed.
   Status receipt(std::uint32_t number, Receipt receipt, std::string_view words, const Clocks& clocks,
                  std::string_view uuid = {});
   // The same of a status word alone.
@@ -253,12 +253,14 @@ class Outbox {
   // Nobody knows whether the service has it: it waits to be sent again, or was given up as unknown; or nullptr, also
   // while a request with it is under way.
   const Entry* find_doubtful(std::uint32_t number) const;
-  // The first such one of a stream, from that number on; of those given up, only if that was within a minute; or nullptr.
+  // The first such one of a stream, from that number on; of those given up, only if that was within a minute; or
+  // nullptr.
   const Entry* next_doubtful(std::uint32_t stream, std::uint32_t from, Instant now) const;
   // Whether another message to the same phone is known to have that uuid; of the newest kMostLookedAt.
   bool has_uuid(const Entry& than, std::string_view uuid) const;
   static constexpr unsigned kMostLookedAt = 64;
-  // The service has it, by that stream. Errors: not_found (it is not doubtful any more); full, io, corrupt: nothing changed.
+  // The service has it, by that stream. Errors: not_found (it is not doubtful any more); full, io, corrupt: nothing
+  // changed.
   Status found(std::uint32_t number, std::uint32_t stream, std::string_view uuid, std::string_view reason,
                const Clocks& clocks);
   std::uint64_t on_ms(Instant now) const { return queue_.on_ms(now); }

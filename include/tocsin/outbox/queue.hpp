@@ -136,8 +136,8 @@ class Queue {
   static constexpr std::size_t kMostPatient = kBlock;
   // What waits to be written with others is written with the next job. Its ticket; 0: nothing waited.
   Ticket write_all();
-  // Somebody looks after an alarm that is raised. Errors: not_found (there is no such alarm); empty (it is not raised, or
-  // acknowledged already); full: nothing changed.
+  // Somebody looks after an alarm that is raised. Errors: not_found (there is no such alarm); empty (it is not raised,
+  // or acknowledged already); full: nothing changed.
   Result<Ticket> acknowledge(std::string_view alarm);
   // For the codes of alarms: the medium's salt, and the number that the next event begins with.
   AlarmCode next_code() const;

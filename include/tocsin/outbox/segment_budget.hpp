@@ -4,8 +4,8 @@
 // counted in time that the device was on. The message that uses up what is left goes whole: a budget is exceeded by one
 // message less a segment at most.
 //
-// Recipients are known by the hash of their phone, kRecipientWays * kRecipientSets of them. Where there are more, the one
-// with the least is forgotten, and has a whole budget the next time; the stream's own still holds.
+// Recipients are known by the hash of their phone, kRecipientWays * kRecipientSets of them. Where there are more, the
+// one with the least is forgotten, and has a whole budget the next time; the stream's own still holds.
 //
 // Memory: 3 KiB for recipients, touched only where a stream limits them. Threads: none.
 #pragma once

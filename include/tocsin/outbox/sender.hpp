@@ -17,9 +17,9 @@
 //                               recipients of their own have: somebody else waits
 //
 // While no message wants to be sent the service is asked for receipts, over the same connection (delivery.hpp): that
-// never holds the stream or makes it back off, and a message that comes meanwhile waits kGiveWayAfter at most. What it does
-// not tell, because it refuses that, fails twice in a row, is out, or has no known word for it, the list of the API key is
-// asked for, where there is one (lookup.hpp), until it tells again.
+// never holds the stream or makes it back off, and a message that comes meanwhile waits kGiveWayAfter at most. What it
+// does not tell, because it refuses that, fails twice in a row, is out, or has no known word for it, the list of the
+// API key is asked for, where there is one (lookup.hpp), until it tells again.
 //
 // A critical message is not risked on a connection that was idle for kAlarmIdle: what lies between may have forgotten
 // it.

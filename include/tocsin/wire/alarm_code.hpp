@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The code that an alarm is named by in an answer: four characters that nobody takes for others on a small screen, so no
-// 0 O, 1 I L, 2 Z, 5 S, 8 B, U V.
+// The code that an alarm is named by in an answer: four characters that nobody takes for others on a small screen, so
+// no 0 O, 1 I L, 2 Z, 5 S, 8 B, U V.
 //
 // Memory: none. Threads: none.
 #pragma once

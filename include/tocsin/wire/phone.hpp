@@ -31,9 +31,9 @@ bool is_country_code(std::string_view digits);
 
 // "447700900123" -> "44*******123": for logs (first two and last three digits stay).
 void write_masked(std::string_view digits, TextWriter& into);
-// Words of others, which may hold phones: every run of 7 digits or more is masked, also with blanks in it; one that begins
-// with + or 0, with brackets, dots, hyphens and strokes, too; and groups of 9 digits or more with hyphens that begin with no
-// date.
+// Words of others, which may hold phones: every run of 7 digits or more is masked, also with blanks in it; one that
+// begins with + or 0, with brackets, dots, hyphens and strokes, too; and groups of 9 digits or more with hyphens that
+// begin with no date.
 void write_without_phones(std::string_view words, TextWriter& into);
 
 }  // namespace tocsin

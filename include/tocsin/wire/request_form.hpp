@@ -5,8 +5,8 @@
 //     "template_variables":{"text":"{{text}}"}}]}
 //
 // So requests can be spoken whose form is documented in the portal only. A place stands inside of a text, alone or with
-// other text around it, never in a name; kPlaces has them all, of one-time codes too. What is filled in is escaped (RFC 8259 section 7); the
-// rest travels as it is written. One form is one message.
+// other text around it, never in a name; kPlaces has them all, of one-time codes too. What is filled in is escaped
+// (RFC 8259 section 7); the rest travels as it is written. One form is one message.
 //
 // Memory: the form is a view into the caller's memory. Threads: none.
 #pragma once
@@ -23,12 +23,13 @@ class RequestForm {
     FixedText<300> words;    // "what is wrong: what to do"
   };
 
-  // Takes `json` for the form; it stays the caller's, and must stay. A byte order mark and blanks around it are no part of
-  // it. Errors, with the problem: too_big (above kMaxForm, or so with the longest values that a request cannot hold it);
-  // bad_value (not one object of strict JSON in UTF-8, at most kFormDepth deep; a place that is not known, or not in the
-  // text of a value; no {{recipient}}; nothing that says what happened, {{text}} or {{alarm}}; a value of internal_id that is
-  // not {{internal_id}}, so that no answer could be matched). Nothing changed then. Of one-time codes: only {{recipient}},
-  // {{code}}, {{sender}} and {{device}} are known; no {{code}} in a verification is an error; internal_id may be anything.
+  // Takes `json` for the form; it stays the caller's, and must stay. A byte order mark and blanks around it are no part
+  // of it. Errors, with the problem: too_big (above kMaxForm, or so with the longest values that a request cannot hold
+  // it); bad_value (not one object of strict JSON in UTF-8, at most kFormDepth deep; a place that is not known, or not
+  // in the text of a value; no {{recipient}}; nothing that says what happened, {{text}} or {{alarm}}; a value of
+  // internal_id that is not {{internal_id}}, so that no answer could be matched). Nothing changed then. Of one-time
+  // codes: only {{recipient}}, {{code}}, {{sender}} and {{device}} are known; no {{code}} in a verification is an
+  // error; internal_id may be anything.
   Status read(std::string_view json, Problem& problem, Of of = Of::message);
   bool has(Place place) const { return tocsin::has(places_, place); }
   bool has_internal_id() const { return has_internal_id_; }  // under that name, which is where an answer has it

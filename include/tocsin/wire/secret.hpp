@@ -13,8 +13,8 @@ namespace tocsin {
 // It may stand in JSON, with \ before its / or ".
 void write_without(std::string_view secret, std::string_view words, TextWriter& into);
 
-// Whether `given` is `mine`, which is not empty, in a time that depends on the length of `given` alone: nobody finds out one
-// character after another.
+// Whether `given` is `mine`, which is not empty, in a time that depends on the length of `given` alone: nobody finds
+// out one character after another.
 bool is_secret(std::string_view mine, std::string_view given);
 
 template <std::size_t N>

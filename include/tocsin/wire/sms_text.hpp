@@ -81,8 +81,9 @@ struct SentText {
   bool shortened = false;
 };
 // In this order: it is transliterated, if that puts all of it into the GSM alphabet within kMaxText bytes and leaves
-// something of it; one of more than `max_segments` is cut and ends in "..."; a repeated copy ends in " (repeat)", for which
-// a cut makes room, where it takes no further segment and no more than kMaxText bytes. `memory`: kMaxSentText bytes.
+// something of it; one of more than `max_segments` is cut and ends in "..."; a repeated copy ends in " (repeat)", for
+// which a cut makes room, where it takes no further segment and no more than kMaxText bytes. `memory`: kMaxSentText
+// bytes.
 SentText as_sent(std::string_view text, const SmsRules& rules, Copy copy, Span<char> memory);
 
 }  // namespace tocsin

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What a webhook of the service says: somebody's answer, or what became of a message; in JSON of several, too. The
-// service documents no keys, so this reads tolerantly: a query, a form body (application/x-www-form-urlencoded) or JSON,
-// and takes the first of several names that is there.
+// service documents no keys, so this reads tolerantly: a query, a form body (application/x-www-form-urlencoded) or
+// JSON, and takes the first of several names that is there.
 //
 //   uuid    message_uuid, uuid, id                  text  text, body, message, message_content
 //   own id  internal_id, external_key               from  from, source_number, sender, sender_phone
@@ -11,7 +11,8 @@
 // In JSON a name counts in the outermost object first, then in objects inside it (`content.text` is found as text).
 // Numbers are taken as their digits, but for a status; true, false, null, lists and empty texts count as absent. What
 // the body does not have is looked up in the query. A text without a status is somebody's answer; a status with a
-// uuid or an own id tells of a message; all else is unknown. A status is a word for others to judge: none is final here.
+// uuid or an own id tells of a message; all else is unknown. A status is a word for others to judge: none is final
+// here.
 //
 // A JSON list tells of as many as it has elements, and so does an object that tells of nothing by itself and has a list
 // of objects in it: the first such list, in the object before those inside it.
