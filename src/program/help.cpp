@@ -118,7 +118,7 @@ constexpr char kHelp[] =
     "status\0"
     "tocsin status\n"
     "\n"
-    "Streams, token, clock, queue and alarms.\n"
+    "Streams, clock, medium, queue and alarms.\n"
     "\n"
     "  tocsin status --json\n\0"
     "token\0"

@@ -53,13 +53,18 @@ class Tables(Case):
         self.assertEqual([word for word in sorted(words) if word not in source], [])
 
     def test_every_link_goes_somewhere(self):
-        for file in (ROOT / name for name in ("README.md", "src/outbox/DESIGN.md", "tests/e2e/README.md", "tests/simulator/README.md")):
+        for file in (ROOT / name for name in ("README.md", "src/outbox/DESIGN.md", "tests/e2e/README.md", "tests/simulator/README.md",
+                                            "tests/vectors/api/README.md")):
             for path, anchor in re.findall(r"\]\(([\w./-]*)#?([\w-]*)\)", file.read_text(encoding="utf-8")):
                 target = (file.parent / path) if path else file
                 self.assertTrue(target.exists(), f"{file}: {path}")
                 if anchor:
                     titles = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.M)
                     self.assertIn(anchor, [re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles], file)
+
+    def test_every_file_of_end_to_end_is_in_its_table(self):
+        told = set(re.findall(r"`(\w+\.py)`", (ROOT / "tests/e2e/README.md").read_text()))
+        self.assertEqual(told, {file.name for file in (ROOT / "tests/e2e").glob("*.py")})
 
     def test_code_is_as_small_as_it_says(self):
         for target, bound in re.findall(r"(\d+) KB( of code on 32-bit ARM|\s+on\s+MIPS)", README):
