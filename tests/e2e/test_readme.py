@@ -162,6 +162,20 @@ class Readme(Case):
         for words in shown:
             self.assertIn("usage", subprocess.run(words.split(), check=True, capture_output=True, text=True, cwd=ROOT).stdout)
 
+    def test_every_command_of_the_simulators_readme_is_taken(self):
+        text = (ROOT / "tests/simulator/README.md").read_text(encoding="utf-8")
+        service = self.service()
+        device = self.device(service)
+        device.ok("send", "--to", "anna", "--wait", "30", "expected")
+        (device.folder / "ids.txt").write_text("expected\n")
+        lines = [line for language, content in blocks(text) if language == "sh" for line in content.splitlines() if "ctl.py" in line]
+        self.assertGreater(len(lines), 15)
+        for line in lines:
+            with self.subTest(line=line):
+                line = line.replace("tests/simulator", str(ROOT / "tests/simulator")).replace("build/service", service.directory)
+                subprocess.run(["sh", "-c", line.replace("wait 500", "wait 1")], check=True, capture_output=True, text=True,
+                               timeout=60, cwd=device.folder)
+
     def test_every_file_that_it_names_is_there(self):
         named = set(re.findall(r"`(?:python3 )?((?:tests|src|include|port|toolchains)/[\w./-]+)", self.text))
         named |= {path for path in re.findall(r"\]\(([\w./-]+)\)", self.text)}

@@ -111,6 +111,7 @@ class Tables(Case):
         words = " ".join(table("command | does"))
         for command in re.findall(r'^    \{"([a-z ]+)", Command::', (ROOT / "src/program/arguments.cpp").read_text(), re.M):
             self.assertIn(command.replace("queue list", "queue [list]"), words)
+            self.assertRegex(self.device().ok("help", *command.split()).out, r"(?s)^tocsin .*\n  tocsin [^\n]+\n$")
         statuses = re.findall(r"^  \w+ = (\d+),", (ROOT / "src/program/arguments.hpp").read_text(), re.M)
         self.assertGreater(len(statuses), 10)
         for status in statuses:
