@@ -166,6 +166,10 @@ Status open_flash(const Path& path, Access access, StoreFile (&into)[2], TextWri
   return into_halves(device, std::uint64_t{groups} * flash.group_bytes, into);
 }
 
+bool is_same(const struct stat& about, dev_t device, ino_t inode) {
+  return about.st_dev == device && about.st_ino == inode;
+}
+
 }  // namespace
 
 Result<StoreFile> open_store(int dir_fd, std::string_view name, std::uint32_t bytes, const Marks& marks) {
@@ -366,12 +370,13 @@ Status FileStore::write_and_sync() const {
 // directory that was renamed for ever, and one that was cut off grows again, with holes. That gets its size back, so
 // that the queue can turn to it.
 Status FileStore::is_still_there() const {
-  struct stat about = {};
-  const bool is_there = look_at_its_place(about);
+  struct stat there = {};
+  const bool is_there = look_at_its_place(there);
   bool gone = !is_there && (errno == ENOENT || errno == ENOTDIR);  // else nobody can tell
-  if (!is_there || about.st_dev != file_.device || about.st_ino != file_.inode) {
+  struct stat about = there;
+  if (!is_there || !is_same(there, file_.device, file_.inode)) {
     if (::fstat(file_.fd, &about) != 0) return last_error();
-    gone = gone || is_there || about.st_nlink == 0;
+    gone = gone || about.st_nlink == 0 || (is_there && !is_same(there, about.st_dev, about.st_ino));
   }
   if (!S_ISREG(about.st_mode)) return {};
   if (gone) return {Code::io, ENOENT};
