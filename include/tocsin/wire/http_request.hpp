@@ -17,7 +17,7 @@ struct HttpRequest {
   std::string_view host;                 // as in the address: name or literal
   std::uint16_t port = 443;              // written behind the host unless it is 443
   std::string_view
-      authorization;  // the stream's token as it is, no "Bearer" (CONTRACT: raw); none when empty
+      authorization;  // the stream's token as it is, no "Bearer"; none when empty
   std::string_view content_type = "application/json";
 };
 

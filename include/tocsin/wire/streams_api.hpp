@@ -14,7 +14,7 @@
 //   - RATE_LIMIT anywhere: the messages it names and those left out are later
 //   - `"status": false` with no message entry and a reason refuses the whole request; a request with one message of a
 //     form, where nobody knows whether it is about the message or the stream, like 422
-// Sources: recorded collection (simple_send, RATE_LIMIT, 403), observed forms, DESIGN.md section 8.
+// Sources: recorded collection (simple_send, RATE_LIMIT, 403), observed forms; README.md has the confidence of each.
 //
 // Memory: an Arena for cJSON's nodes, reset inside. Threads: one at a time in the process (cJSON's
 // allocator hooks are global).
