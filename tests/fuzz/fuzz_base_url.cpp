@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Whatever stands behind base_url or proxy (the first byte chooses): a host that can be asked, and no other than the
 // one that stands there, or one mistake in words.
-#include <cstdio>
 #include <cstdlib>
 #include <string>
 
 #include "fakes/guard_page.hpp"
+#include "panic.hpp"
 #include "src/program/config_values.hpp"
 #include "tocsin/wire/http_request.hpp"
 #include "tocsin/wire/http_tunnel.hpp"
-
-void tocsin::panic(const char* place) {
-  std::fprintf(stderr, "panic at %s\n", place);
-  std::abort();
-}
 
 namespace {
 

@@ -10,14 +10,10 @@
 #include <cstdlib>
 #include <string>
 
+#include "panic.hpp"
 #include "port/linux/ca_file.hpp"
 #include "port/linux/certificate.hpp"
 #include "port/linux/server_name.hpp"
-
-void tocsin::panic(const char* place) {
-  std::fprintf(stderr, "panic at %s\n", place);
-  std::abort();
-}
 
 namespace {
 

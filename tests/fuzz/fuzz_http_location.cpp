@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Whatever a redirect says: what is followed is of the host that was asked, and a request can be made of it. The first
 // byte chooses the host.
-#include <cstdio>
 #include <cstdlib>
 
 #include "fakes/guard_page.hpp"
+#include "panic.hpp"
 #include "tocsin/base/text.hpp"
 #include "tocsin/limits.hpp"
 #include "tocsin/wire/http_location.hpp"
 #include "tocsin/wire/http_request.hpp"
-
-void tocsin::panic(const char* place) {
-  std::fprintf(stderr, "panic at %s\n", place);
-  std::abort();
-}
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace tocsin;

@@ -6,11 +6,7 @@
 #include <string>
 
 #include "feed_response.hpp"
-
-void tocsin::panic(const char* place) {
-  std::fprintf(stderr, "panic at %s\n", place);
-  std::abort();
-}
+#include "panic.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace tocsin;

@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Any answer of a proxy, whole and in pieces that the first byte chooses: the same outcome, and only one that
 // begins with a status line opens a tunnel.
-#include <cstdio>
 #include <cstdlib>
 
 #include "fakes/guard_page.hpp"
+#include "panic.hpp"
 #include "tocsin/base/text.hpp"
 #include "tocsin/limits.hpp"
 #include "tocsin/wire/http_tunnel.hpp"
-
-void tocsin::panic(const char* place) {
-  std::fprintf(stderr, "panic at %s\n", place);
-  std::abort();
-}
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace tocsin;

@@ -2,15 +2,8 @@
 // judge() and judge_otp() on any bytes. The first byte chooses the status ('0' is 200) and how the request named its
 // messages, the rest is the body, and its front is the Retry-After as well. What must hold for every answer is asserted.
 // make fuzz T=judge
-#include <cstdio>
-#include <cstdlib>
-
+#include "panic.hpp"
 #include "tocsin/wire/otp.hpp"
-
-void tocsin::panic(const char* where) {
-  std::fprintf(stderr, "panic at %s\n", where);
-  std::abort();
-}
 
 using namespace tocsin;
 

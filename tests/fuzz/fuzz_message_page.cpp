@@ -2,16 +2,9 @@
 // read_message_page() on any bytes. The first byte chooses the status ('0' is 200), the rest is the body. What must hold
 // for every answer is asserted: nothing is listed that the body does not have, and what is shown is fit for it.
 // make fuzz T=message_page
-#include <cstdio>
-#include <cstdlib>
-
+#include "panic.hpp"
 #include "tocsin/base/text.hpp"
 #include "tocsin/wire/message_page.hpp"
-
-void tocsin::panic(const char* where) {
-  std::fprintf(stderr, "panic at %s\n", where);
-  std::abort();
-}
 
 using namespace tocsin;
 

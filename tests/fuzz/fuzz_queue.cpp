@@ -4,18 +4,12 @@
 // accepts, turns, stops and loads again. What must hold for every file is asserted. make fuzz T=queue
 //
 // An edit is one byte for what it does and seven more: file or record, place, value.
-#include <cstdio>
-#include <cstdlib>
 #include <new>
 #include <vector>
 
+#include "panic.hpp"
 #include "tocsin/base/crc32.hpp"
 #include "tocsin/outbox/queue.hpp"
-
-void tocsin::panic(const char* where) {
-  std::fprintf(stderr, "panic at %s\n", where);
-  std::abort();
-}
 
 using namespace tocsin;
 

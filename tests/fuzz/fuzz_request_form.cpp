@@ -4,16 +4,9 @@
 // make fuzz T=request_form
 #include <cjson/cJSON.h>
 
-#include <cstdio>
-#include <cstdlib>
-
 #include "fakes/guard_page.hpp"
+#include "panic.hpp"
 #include "tocsin/wire/request_form.hpp"
-
-void tocsin::panic(const char* where) {
-  std::fprintf(stderr, "panic at %s\n", where);
-  std::abort();
-}
 
 using namespace tocsin;
 

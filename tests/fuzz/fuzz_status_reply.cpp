@@ -2,15 +2,8 @@
 // judge_status() on any bytes. The first byte chooses the status ('0' is 200), the rest is the body. What must hold for
 // every answer is asserted: nothing is final that the body does not say.
 // make fuzz T=status_reply
-#include <cstdio>
-#include <cstdlib>
-
+#include "panic.hpp"
 #include "tocsin/wire/status_reply.hpp"
-
-void tocsin::panic(const char* where) {
-  std::fprintf(stderr, "panic at %s\n", where);
-  std::abort();
-}
 
 using namespace tocsin;
 

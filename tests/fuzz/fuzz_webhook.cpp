@@ -1,21 +1,16 @@
 // SPDX-License-Identifier: MIT
 // Whatever is sent to the listener: read whole, and in two pieces with a guard behind the first, it is the same
 // request; and what its webhooks say is made of what came. The first byte says where the pieces are cut.
-#include <cstdio>
 #include <cstdlib>
 #include <string>
 
 #include "feed_incoming.hpp"
+#include "panic.hpp"
 #include "tocsin/base/text.hpp"
 #include "tocsin/wire/instruction.hpp"
 #include "tocsin/wire/phone.hpp"
 #include "tocsin/wire/status_reply.hpp"
 #include "tocsin/wire/webhook.hpp"
-
-void tocsin::panic(const char* place) {
-  std::fprintf(stderr, "panic at %s\n", place);
-  std::abort();
-}
 
 namespace {
 

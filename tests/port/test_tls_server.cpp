@@ -80,7 +80,7 @@ TEST(tls_server_takes_nothing_of_the_memory_of_the_streams) {
   CHECK_OK(server.begin(ends[0]));
   std::uint8_t bytes[100];
   CHECK_CODE(server.read(bytes), Code::again);
-  CHECK(server.peak() > 20'000);
+  CHECK(server.memory().peak() > 20'000);
   CHECK_EQ(tls_memory().used(), used);
   server.end();
   server.close();

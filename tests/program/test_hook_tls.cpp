@@ -120,8 +120,8 @@ TEST(hook_tls_serves_one_with_any_key_and_takes_its_memory_from_nobody) {
     Client client(at);
     CHECK(client.goes_on());
     client.stream.close();
-    std::printf("  %s: %zu B of the listener's memory at most\n", name, at.server->tls().peak());
-    CHECK(at.server->tls().peak() <= kHookTlsBytes - 8192);
+    std::printf("  %s: %zu B of the listener's memory at most\n", name, at.server->tls().memory().peak());
+    CHECK(at.server->tls().memory().peak() <= kHookTlsBytes - 8192);
   }
 }
 
