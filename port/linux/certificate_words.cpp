@@ -9,8 +9,8 @@ namespace {
 
 void write_weak(TextWriter& into) {
   into.text(
-      "its key or signature, or its CA's, is too weak or of an unknown kind: the server needs RSA 2048, P-256 or P-384, "
-      "SHA-256 at least");
+      "its key or signature, or its CA's, is too weak or of an unknown kind: the server needs RSA 2048, "
+      "P-256 or P-384, SHA-256 at least");
 }
 
 }  // namespace

@@ -329,8 +329,8 @@ class WebhookTls(HookCase):
         device.log.wait("webhook: the renewed certificate is in use")
         self.assertEqual(self.shown(), self.first_of("rsa"))
         shutil.copy(CERTS / "ec.pem", self.cert)
-        words = (f"the webhook key (key_file) {self.key} does not belong to the webhook certificate (cert_file) {self.cert}: "
-                 "take both of one pair, its own certificate first: the one before stays in use")
+        words = (f"the webhook key (key_file) {self.key} does not belong to the webhook certificate "
+                 f"(cert_file) {self.cert}: take both of one pair, its own certificate first: the one before stays in use")
         device.log.wait(words)
         self.assertEqual(device.status()["webhook_reason"], words)
         self.assertIn(f"webhook  {words}\n", device.ok("status").out)

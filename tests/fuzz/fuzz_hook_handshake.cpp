@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// What strangers may send to the TLS listener, by the lowest two bits of the first byte: any bytes (0); the flights of a
-// client, changed (1: four bytes a change: which flight and how, where, what); records of any type behind a handshake that
-// is right (2, 3: type, length and bytes of each). Certificate, key, random numbers and time are the same each time.
+// What strangers may send to the TLS listener, by the lowest two bits of the first byte: any bytes (0); the flights of
+// a client, changed (1: four bytes a change: which flight and how, where, what); records of any type behind a handshake
+// that is right (2, 3: type, length and bytes of each). Certificate, key, random numbers and time are the same each
+// time.
 //
-// What must hold: it takes 32 KiB at most until the loop has its turn; it has shaken hands only with who went through the
-// same handshake, and reads only what that one wrote; behind end() it has no more memory than before begin().
+// What must hold: it takes 32 KiB at most until the loop has its turn; it has shaken hands only with who went through
+// the same handshake, and reads only what that one wrote; behind end() it has no more memory than before begin().
 //
 // Where TLS_LIBS names a library that was built by clang for this, too, what happens in there leads the way.
 #include <sanitizer/allocator_interface.h>

@@ -53,8 +53,8 @@ TEST(tls_own_certificate_that_is_being_replaced_is_an_error_that_passes) {
   const Server server = own.asked_for(by);
   TlsStream stream{by, resolver()};
   put(own.key, scratch::read_file(chains() + "/good.key"));
-  const std::string words = own.key + " does not belong to the client certificate (client_cert_file) " + own.certificate +
-                            ": take both of one pair, its own certificate first";
+  const std::string words = own.key + " does not belong to the client certificate (client_cert_file) " +
+                            own.certificate + ": take both of one pair, its own certificate first";
   CHECK(asked(stream, server.port(), "who?\n").find(words) != std::string::npos);
   CHECK(stream.phase() == Phase::idle);
   put(own.key, scratch::read_file(chains() + "/forclient.key"));
