@@ -41,6 +41,7 @@ Exit Owner::load_key(TextWriter& why) {
   lookup_->configure(settings);
   lookup_->resume();
   account_reason_.clear();
+  log_.begin_anew(read_clocks().now);  // refused again is news, in the same words, too
   if (first) look_up_left();
   return Exit::done;
 }

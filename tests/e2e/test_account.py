@@ -88,6 +88,14 @@ class Account(Case):
         self.assertIn("API key stored", told.out)
         self.assertIn("the running daemon uses it now", told.out)
 
+    def test_a_new_key_that_is_wrong_too_is_told_again(self):
+        device = self.keyed(self.service(), key="wrong-key-12345", account="replies_every = 10s\n").start()
+        device.log.wait("API key: 401")
+        lines = len(device.log.lines)
+        device.ok("token", "set", "account", "-", stdin="wrong-key-67890\n")
+        device.log.wait("API key: 401", after=lines)
+        self.assertIn("401", device.status()["account_reason"])
+
     def test_a_key_that_is_missing_is_told_and_taken_when_it_is_there(self):
         service = self.service()
         device = self.keyed(service, account="replies_every = 10s\n")
