@@ -168,6 +168,7 @@ test: $(BUILD)/deps/test.ok $(if $(filter native,$(TOOLCHAIN)),tls28 tls36)  ## 
 	$(Q)$(RUN_TESTS) --check $(CHECK) --program $(SHIP)/tocsin \
 	  --gates '$(GATES)' $(TESTS)
 
+SCRIPT = python3 tests/gates/script.py
 RUN_TESTS = $(if $(V),V=1) MAKE='$(MAKE)' TOOLCHAIN='$(TOOLCHAIN)' python3 tests/gates/run_tests.py
 
 .PHONY: test-cross
@@ -197,23 +198,25 @@ tls36:                                 ## the program with the trimmed Mbed TLS 
 	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=musl MBEDTLS=3.6 BUILD=$(BUILD)/tls36 DEPS=$(BUILD)/deps $(TLS36)
 # A gate: the native tests are with 2.28.
 tls36-tests: $(BUILD)/deps/test.ok     ## the tests of TLS in tests/port with the trimmed Mbed TLS 3.6
-	$(Q)$(MAKE) $(if $(findstring j,$(MAKEFLAGS)),,-j2) --no-print-directory TOOLCHAIN=musl MBEDTLS=3.6 BUILD=$(BUILD)/tls36 \
+	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=musl MBEDTLS=3.6 BUILD=$(BUILD)/tls36 \
 	  DEPS=$(BUILD)/deps run-tls-tests
 TLS_TESTS := $(filter tests/port/test_tls_% tests/port/test_pool,$(PORT_TESTS))
 run-tls-tests: $(TLS_TESTS:%=$(CHECK)/%)
 	$(Q)for test in $^; do $$test >$(CHECK)/tests/said 2>&1 || failed="$$failed $$test"; \
 	  grep -aE '^\[  (PASSED|SKIPPED|FAILED )' $(CHECK)/tests/said; done; test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
 tls-servers: $(BUILD)/deps/test.ok program tls36  ## against nginx, OpenSSL, GnuTLS, ... and resets at every byte [STRIDE=1] [PART=0] [CASE=pattern]
-	$(Q)set -e; for test in servers refused own sessions answers records faults addresses; do \
+	$(Q)for test in servers refused own sessions answers records faults addresses; do \
 	  TOCSIN=$(abspath $(SHIP)/tocsin) TOCSIN_TLS36=$(abspath $(TLS36)) STRIDE=$(or $(STRIDE),1) PART=$(or $(PART),0) \
-	    python3 tests/e2e/test_tls_$$test.py $(if $(CASE),-k '$(CASE)'); done
+	    $(SCRIPT) tests/e2e/test_tls_$$test.py $(if $(CASE),-k '$(CASE)') && ran=yes || test $$? = 5 || exit 1; done; \
+	  test "$$ran" || { echo "no test of TLS is called '$(CASE)'"; exit 1; }
 
 tls-memory: $(BUILD)/deps/test.ok program tls36  ## memory over 10,000 exchanges with nginx, each a connection of its own [EXCHANGES=10000]
 	$(Q)TOCSIN=$(abspath $(SHIP)/tocsin) TOCSIN_TLS36=$(abspath $(TLS36)) EXCHANGES=$(or $(EXCHANGES),10000) \
 	  python3 tests/e2e/test_tls_memory.py
 
-one-py: $(MAIN)/tocsin                 ## one Python test: make one-py T=tests/e2e/test_send.py [CASE=pattern]
-	$(Q)TOCSIN=$(abspath $<) python3 $(T) $(if $(CASE),-k '$(CASE)') -v
+one-py: $(MAIN)/tocsin                 ## one Python test: make one-py T=tests/e2e/test_delivery.py [CASE=pattern]
+	$(if $(T),,$(error say which: make one-py T=tests/e2e/test_delivery.py [CASE=pattern]))
+	$(Q)TOCSIN=$(abspath $<) $(SCRIPT) $(T) $(if $(CASE),-k '$(CASE)') -v
 
 .PHONY: test-programs
 test-programs: $(TEST_PROGRAMS)        ## builds every test program, runs none
@@ -255,10 +258,14 @@ coverage: $(BUILD)/deps/test.ok        ## lines and branches of the HTTP client 
 
 MUTANT_NAMES := $(sort $(shell sed -n 's/^fails \([^ ]*\).*/\1/p' tests/mutants/faults.txt))
 MUTANT_TESTS := $(addprefix $(CHECK)/tests/,$(MUTANT_NAMES))
-.PHONY: mutants
-mutants: $(MUTANT_TESTS)               ## seeded faults: each must make the test fail that it names [T=part of a name]
+MUTANTS_OF := 4
+.PHONY: mutants mutants-slice
+mutants: $(MUTANT_TESTS)               ## seeded faults: each must make the test fail that it names [T=part of a name] [OF=4 SLICE=0 to 3]
 	$(Q)CHECK='$(CHECK)' CXX='$(CHECK_CXX)' FLAGS='$(subst ','\'',$(CHECK_FLAGS) $(JSON_CPP) $(OUTER))' SANITIZER='$(ARCH) $(SANITIZER)' \
-	  LIBS='$(TLS_LIBS) $(CMOCKA_LIBS) $(JSON_LIBS) -pthread' T='$(T)' tests/mutants/run
+	  LIBS='$(TLS_LIBS) $(CMOCKA_LIBS) $(JSON_LIBS) -pthread' T='$(T)' OF='$(OF)' SLICE='$(SLICE)' tests/mutants/run
+mutants-slice:                         ## a quarter of them, some of each file, which the seed chooses [SEED=N]
+	$(Q)$(MAKE) --no-print-directory mutants OF=$(MUTANTS_OF) \
+	  SLICE=$$(($(or $(SEED),$$(od -An -N3 -tu4 /dev/urandom)) % $(MUTANTS_OF)))
 
 .PHONY: crash-states
 STATES ?= 1000000
@@ -358,10 +365,10 @@ device-selftest: $(BOARD)              ## shows that the emulated ARM board does
 	$(Q)$(if $(HAVE_PROGRAM),$(MAKE) --no-print-directory device-lines)
 device-lines: $(BOARD)                 ## the program's input lines on the emulated ARM board [CASE=pattern] [SEED=N]
 	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=aarch64 $(BUILD)/aarch64/tocsin.stripped $(BUILD)/aarch64/gpio_events
-	$(Q)SEED=$(SEED) $(ON_BOARD) tests/device/test_line.py $(if $(CASE),-k '$(CASE)')
+	$(Q)SEED=$(SEED) $(ON_BOARD) tests/gates/script.py tests/device/test_line.py $(if $(CASE),-k '$(CASE)')
 device-network: $(BOARD)               ## the program on the emulated ARM board through delay, loss, reordering, duplicates and a black hole [CASE=pattern]
 	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=aarch64 $(BUILD)/aarch64/tocsin.stripped $(BUILD)/aarch64/netem
-	$(Q)NETEM=$(BUILD)/aarch64/netem $(ON_BOARD) tests/device/test_network.py $(if $(CASE),-k '$(CASE)')
+	$(Q)NETEM=$(BUILD)/aarch64/netem $(ON_BOARD) tests/gates/script.py tests/device/test_network.py $(if $(CASE),-k '$(CASE)')
 device-webhook: $(BOARD)               ## edges on the emulated ARM board while 1,000 slow ones hold its webhook [SLOW=1000] [EDGES=240] [TLS=1]
 	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=aarch64 $(BUILD)/aarch64/tocsin.stripped
 	$(Q)SLOW=$(SLOW) EDGES=$(EDGES) TLS=$(TLS) $(ON_BOARD) tests/device/test_webhook.py

@@ -165,7 +165,9 @@ inline int after(void** state) {
   if (!returned) print_again(static_cast<Case*>(*state)->name);
   return 0;
 }
+inline unsigned ran = 0;
 inline void run(void** state) {
+  ++ran;
   static_cast<Case*>(*state)->run();
   returned = true;
 }
@@ -193,8 +195,9 @@ inline int run_all(int argc, char** argv) {
     tests[n++] = CMUnitTest{c->name, run, before, after, c};
   }
   const bool passed = _cmocka_run_group_tests(program, tests, n, nullptr, nullptr) == 0;
+  if (ran == 0) print_error("%s: no case is called '%s'\n", program, pattern);
   std::fflush(nullptr);
-  if (!passed) std::_Exit(1);  // a failed case leaks what its destructors would have freed: no news
+  if (!passed || ran == 0) std::_Exit(1);  // a failed case leaks what its destructors would have freed: no news
   return 0;
 }
 

@@ -102,6 +102,7 @@ void short_sequences(const char* alphabet, unsigned depth, const Effort& effort,
   const std::string given = options_given();
   const unsigned of = static_cast<unsigned>(check::option("of", 1)),
                  slice = static_cast<unsigned>(check::option("slice", 0));
+  CHECK(slice < of);  // else none
   const char* only = text_option("sequence");
   unsigned n = 0;
   for (unsigned fill = 2; fill <= 3; ++fill) {  // the turn from the first file to the second, and back

@@ -247,4 +247,5 @@ class Tracer:
 
 
 if __name__ == "__main__":
+    libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: a test that failed is not kept by what it traps
     Tracer(sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])).run()

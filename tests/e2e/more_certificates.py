@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Certificates that only the tests of TLS servers need: CERTS/more/NAME.pem, with NAME.key."""
+import fcntl
 import pathlib
 import shutil
 import subprocess
@@ -13,7 +14,13 @@ def made(name):
 
 
 def make_more():
-    folder = CERTS / "more"
+    """Makes them unless they are there. Several may do so at once, as with certs.sh."""
+    with open(CERTS / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _make_more(CERTS / "more")
+
+
+def _make_more(folder):
     made_by, stamp = pathlib.Path(__file__).read_text(), folder / "done"
     if stamp.exists() and stamp.read_text() == made_by:
         return

@@ -210,5 +210,5 @@ if __name__ == "__main__":
     if platform.machine() != "x86_64":
         sys.exit("the traps are for x86-64 only")
     if os.geteuid() != 0:  # whoever may not trace a program that keeps its memory to itself
-        os.execvp("unshare", ["unshare", "-r", sys.executable, *sys.argv])
+        os.execvp("unshare", ["unshare", "-r", *sys.orig_argv])
     unittest.main(testRunner=Runner)

@@ -40,7 +40,7 @@ def own_network():
     if os.geteuid() != 0 or not shutil.which("unshare") or subprocess.run(can, capture_output=True).returncode != 0:
         return False
     os.environ[INSIDE] = "1"
-    os.execvp("unshare", ["unshare", "--net", sys.executable, *sys.argv])
+    os.execvp("unshare", ["unshare", "--net", *sys.orig_argv])
 
 
 def hosts(*addresses):

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 """Runs every gate and every test, goes on after a failure, and counts cases. `make test` calls it.
 
-A failed test program's output is shown, of the others the summary (all with V=1); at the end come the failures,
-each with the command that runs it again, and the line `N passed, N failed`.
+Test programs compute: one runs for each processor. Scripts wait most of the time: twice as many. A failed test program's
+output is shown, of the others the summary (all with V=1); at the end come the failures, each with the command that runs
+it again, and the line `N passed, N failed`.
 """
 import argparse
 import concurrent.futures
@@ -13,10 +14,13 @@ import re
 import signal
 import subprocess
 import sys
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TOOLCHAIN = os.environ.get("TOOLCHAIN", "native")
 MAKE = "make" if TOOLCHAIN == "native" else f"make TOOLCHAIN={TOOLCHAIN}"  # as a person types it
+PROCESSORS = os.cpu_count() or 1
+SCRIPTS_AT_ONCE = 2 * PROCESSORS
 LIMIT_S = 900  # for one program; a hang must not eat the whole run
 
 
@@ -42,6 +46,14 @@ def run(command, env=None):
         output += f"\nended after {LIMIT_S} s\n".encode()
         status = 124
     return output.decode(errors="replace"), status
+
+
+def several(count, commands, env=None):
+    """(name, output, status) for each (name, command), in their order; COUNT of them run at once."""
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        started = [(name, pool.submit(run, command, env)) for name, command in commands]
+        for name, result in started:
+            yield name, *result.result()
 
 
 def cmocka(tally, name, output, status):
@@ -91,12 +103,15 @@ def main():
     options.add_argument("--runner", default="", help="what runs a program of another architecture; no scripts then")
     options.add_argument("tests", nargs="*")
     given = options.parse_args()
-    make = [os.environ.get("MAKE", "make"), "--no-print-directory", f"TOOLCHAIN={TOOLCHAIN}"]
+    # The make above this one hands its jobs to its own children only: without that, one at a time.
+    os.environ["MAKEFLAGS"] = re.sub(r" *(-j\d*|--jobserver-\S+)", "", os.environ.get("MAKEFLAGS", ""))
+    make = [os.environ.get("MAKE", "make"), "--no-print-directory", f"-j{PROCESSORS}", f"TOOLCHAIN={TOOLCHAIN}"]
     tally = Tally()
 
     for gate in given.gates.split():
+        began = time.monotonic()
         output, status = run([*make, gate])
-        show(f"make {gate}", output)
+        show(f"make {gate}: {time.monotonic() - began:.0f} s", output)
         if status == 0:
             tally.passed += 1
         else:
@@ -106,7 +121,7 @@ def main():
     targets = [f"{given.check}/{test}" for test in given.tests]
     if pathlib.Path(ROOT, "src/program/main.cpp").exists():
         targets.append(given.program)
-    output, status = run([*make, "-k", "-j2", *targets])
+    output, status = run([*make, "-k", *targets])
     if status != 0:
         show("build", output)
     # What make did not remake may be there from before; it is not run.
@@ -117,23 +132,19 @@ def main():
     env = {"CMOCKA_MESSAGE_OUTPUT": "STDOUT", "TOCSIN": str(ROOT / given.program)}
     ready = [test for test in given.tests
              if f"{given.check}/{test}" not in stale and (ROOT / given.check / test).exists()]
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        started = [(test, pool.submit(run, [*given.runner.split(), str(ROOT / given.check / test)], env))
-                   for test in ready]
-        for test, result in started:
-            output, status = result.result()
-            cmocka(tally, pathlib.Path(test).name, output, status)
-            if status == 0 and "V" not in os.environ:  # CMocka's summary says enough
-                output = "\n".join(re.findall(r"^\[(?:=====|  PASSED|  SKIPPED).*", output, re.M))
-            show(test, output)
+    programs = [(test, [*given.runner.split(), str(ROOT / given.check / test)]) for test in ready]
+    for test, output, status in several(PROCESSORS, programs, env):
+        cmocka(tally, pathlib.Path(test).name, output, status)
+        if status == 0 and "V" not in os.environ:  # CMocka's summary says enough
+            output = "\n".join(re.findall(r"^\[(?:=====|  PASSED|  SKIPPED).*", output, re.M))
+        show(test, output)
 
-    scripts = [] if given.runner else [ROOT / "tests/simulator/selftest.py", *sorted((ROOT / "tests/e2e").glob("*.py"))]
-    for script in scripts:
-        if script.exists() and "unittest.main" in script.read_text():
-            path = str(script.relative_to(ROOT))
-            output, status = run([sys.executable, path], env)
-            show(path, output)
-            unittests(tally, path, output, status)
+    paths = [] if given.runner else [ROOT / "tests/simulator/selftest.py", *sorted((ROOT / "tests/e2e").glob("*.py"))]
+    scripts = [(str(path.relative_to(ROOT)), [sys.executable, str(path)])
+               for path in paths if path.exists() and "unittest.main" in path.read_text()]
+    for path, output, status in several(SCRIPTS_AT_ONCE, scripts, env):
+        show(path, output)
+        unittests(tally, path, output, status)
 
     print()
     for what, again in tally.failures:

@@ -72,6 +72,48 @@ fault fail 'a place that is there twice' 'int two;' 'test_a a_is*'
 fault fail 'a test that is not there' 'int one;' 'test_b b_is*'
 fault fail 'a case that is not there' 'int one;' 'test_a b_is*'
 
+# A library of three functions with a test, and seeded faults.
+seeded() {  # NAME OLD NEW [CASE]
+  printf '== %s\nfile src/base/a.cpp\nfails test_a %s\n- %s\n+ %s\n' "$1" "${4-}" "$2" "$3" >>"$tree/tests/mutants/faults.txt"
+}
+mutants() {  # [T=part] [OF=n SLICE=n]
+  env CHECK=obj CXX=g++ FLAGS= SANITIZER= LIBS= "$@" "$gates/../mutants/run" "$tree"
+}
+noticed() { mutants "$@" | sed -n 's/^  noticed *\([^ ]*\) .*/\1/p' | tr '\n' ' '; }
+missed() {  # NAME, and as for seeded
+  seeded unnoticed "$2" "$3" "${4-}"
+  expect fail "mutants: $1" mutants T=unnoticed
+  head -n -5 "$tree/tests/mutants/faults.txt" >"$tree/faults" && mv "$tree/faults" "$tree/tests/mutants/faults.txt"
+}
+fresh
+mkdir -p "$tree/tests/mutants" "$tree/obj/tests"
+printf 'int one() { return 1; }\nint two() { return 2; }\nint three() { return 3; }\n' >"$tree/src/base/a.cpp"
+cat >"$tree/tests/test_a.cpp" <<'TEST'
+#include <cstdio>
+int one(), two(), three();
+int main(int n, char**) {  // with a case it fails by itself; three() is hardly looked at
+  if (n == 1 && one() == 1 && two() == 2 && three() > 0) return 0;
+  if (three() != 5) std::puts("[  FAILED  ] a");
+  return 1;
+}
+TEST
+g++ -c -o "$tree/obj/a.o" "$tree/src/base/a.cpp" && g++ -c -o "$tree/obj/tests/test_a.o" "$tree/tests/test_a.cpp" &&
+  ar cr "$tree/obj/libtocsin.a" "$tree/obj/a.o" && g++ -o "$tree/obj/tests/test_a" "$tree/obj/tests/test_a.o" "$tree/obj/libtocsin.a"
+for name in one two three; do seeded "no_$name" "int $name() {" "int $name() { return -1;"; done
+expect pass 'mutants: all are noticed' mutants
+missed 'one that is not noticed' 'return 3;' 'return 4;'
+missed 'one that does not compile' 'return 3;' 'return four;'
+missed 'one whose place is gone' 'return 4;' 'return 3;'
+missed 'one whose test fails without it' 'return 3;' 'return -3;' 'a_case'
+missed 'one that only ends its test' 'int two() { return 2' 'extern "C" void exit(int); int two() { return exit(3), 2'
+expect fail 'mutants: none is called so' mutants T=no_four
+expect fail 'mutants: a slice that is not there' mutants OF=2 SLICE=2
+expect fail 'mutants: a slice without any' mutants OF=4 SLICE=3
+expect pass 'mutants: a slice takes every second' [ "$(noticed OF=2 SLICE=0)" = 'no_one no_three ' ]
+expect pass 'mutants: the other one has the others' [ "$(noticed OF=2 SLICE=1)" = 'no_two ' ]
+expect pass 'mutants: a slice says so' [ "$(mutants OF=2 SLICE=1 | tail -n 1)" = \
+  '1 faults noticed, 0 missed, 0 skipped, of 3: OF=2 SLICE=1; all of them: make mutants' ]
+
 compiles() { (cd "$tree" && FLAGS='-std=c++17 -Wall -Werror -Iinclude' python3 "$gates/compiles.py" "$@"); }
 fresh
 expect pass 'headers: a clean one' compiles headers include/tocsin/base/a.hpp

@@ -1,6 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The test runner must see every way in which a test program or a script can fail."""
+import pathlib
+import subprocess
+import sys
+import tempfile
 import unittest
 
 import run_tests
@@ -67,6 +71,23 @@ class Runner(unittest.TestCase):
             run_tests.LIMIT_S = limit
         self.assertEqual(status, 124)
         self.assertIn("begun", output)
+
+    def test_several_at_once_are_told_in_their_order(self):
+        commands = [(n, ["sh", "-c", f"sleep 0.{3 - n}; echo {n}; exit {n}"]) for n in range(3)]
+        self.assertEqual(list(run_tests.several(3, commands)), [(n, f"{n}\n", n) for n in range(3)])
+
+    def test_a_script_that_runs_no_test_fails(self):
+        script = pathlib.Path(run_tests.__file__).with_name("script.py")
+        with tempfile.TemporaryDirectory() as folder:
+            test = pathlib.Path(folder, "test_x.py")
+            test.write_text(
+                "import unittest\nclass X(unittest.TestCase):\n"
+                "  def test_good(self): pass\n  def test_bad(self): self.fail()\n"
+                "  def test_left_out(self): self.skipTest('here')\nunittest.main()\n"
+            )
+            for pattern, status in ("good", 0), ("left_out", 0), ("bad", 1), ("other", 5):
+                command = [sys.executable, script, test, "-k", pattern]
+                self.assertEqual(subprocess.run(command, capture_output=True).returncode, status, pattern)
 
 
 if __name__ == "__main__":
