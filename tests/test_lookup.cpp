@@ -431,13 +431,14 @@ TEST(lookup_that_fails_asks_for_answers_later_and_loses_none) {
 
 TEST(lookup_tells_an_answer_again_that_could_not_be_acted_upon) {
   ReplyBench b;
-  b->takes_no_reply = true;
+  b->takes_not = "one";
   b.listed = {b.reply("a-2", "two"), b.reply("a-1", "one", seconds(30))};
   CHECK(b->run(minutes(10)));
   CHECK_EQ(b->replies.size(), 0);
-  b->takes_no_reply = false;
+  b->takes_not.clear();
   CHECK(b->run(minutes(2)));
   CHECK_TEXT(joined(b->replies), "one, two");
+  CHECK_TEXT(b->replies[0], "old 447700900100: one");  // the run before may have acted upon it
 }
 
 namespace {
@@ -483,6 +484,28 @@ struct ReplyList {
 
 }  // namespace
 
+// Nor is what comes behind it on other pages acted upon before it: that would be all that is asked for from then on.
+TEST(lookup_tells_no_later_page_before_an_answer_that_could_not_be_acted_upon) {
+  for (const bool newest_first : {false, true}) {
+    check::at("newest_first=%d", newest_first);
+    ReplyBench b;
+    ReplyList list;
+    list.newest_first = newest_first;
+    std::string expected;
+    for (int i = 0; i < 15; ++i) {
+      list.add(b, "t" + std::to_string(i), minutes(45 - i));
+      expected += (i > 0 ? ", t" : "t") + std::to_string(i);
+    }
+    b.api.script = [&](const Request& request) { return list.page(b, request); };
+    b->takes_not = "t2";
+    CHECK(b->run(minutes(5)));
+    CHECK_TEXT(joined(b->replies), "t0, t1");
+    b->takes_not.clear();
+    CHECK(b->run(minutes(3)));
+    CHECK_TEXT(joined(b->replies), expected);
+  }
+}
+
 // Whoever writes 300 texts in a second keeps nobody's answer from being read, and has none of them read twice.
 TEST(lookup_reads_what_comes_behind_a_flood_of_answers_and_each_of_them_once) {
   for (const bool newest_first : {false, true})
@@ -524,7 +547,7 @@ TEST(lookup_reads_an_answer_that_went_to_a_page_that_was_read_already) {
 
 TEST(lookup_reads_all_answers_of_a_list_that_says_no_total) {
   for (const bool newest_first : {false, true})
-    for (const int count : {1, 9, 10, 11, 20, 45, 100, 130, 165}) {
+    for (const int count : {1, 9, 10, 11, 20, 45, 100, 130, 165, 340}) {
       check::at("newest_first=%d count=%d", newest_first, count);
       ReplyBench b;
       ReplyList list;
@@ -532,13 +555,33 @@ TEST(lookup_reads_all_answers_of_a_list_that_says_no_total) {
       list.newest_first = newest_first;
       std::string expected;
       for (int i = 0; i < count; ++i) {
-        list.add(b, "t" + std::to_string(i), seconds(200 - i));
+        list.add(b, "t" + std::to_string(i), seconds(400 - i));
         expected += (i > 0 ? ", t" : "t") + std::to_string(i);
       }
       b.api.script = [&](const Request& request) { return list.page(b, request); };
       CHECK(b->run(minutes(5)));
       CHECK_TEXT(joined(b->replies), expected);  // each once, oldest first
     }
+}
+
+TEST(lookup_of_a_service_that_knows_no_pages_asks_for_few_and_hears_who_answers) {
+  for (const bool newest_first : {false, true}) {
+    check::at("newest_first=%d", newest_first);
+    ReplyBench b;
+    b.envelope = "[LIST]";
+    const auto add = [&](const std::string& text, Millis ago) {
+      b.listed.insert(newest_first ? b.listed.begin() : b.listed.end(), b.reply("u-" + text, text, ago));
+    };
+    for (int i = 0; i < 10; ++i) add("t" + std::to_string(i), seconds(20 - i));
+    CHECK(b->run(minutes(5)));
+    CHECK_TEXT(joined(b->replies), "t0, t1, t2, t3, t4, t5, t6, t7, t8, t9");
+    CHECK(b.api.request_count <= 6 * 3);
+    b.listed.erase(newest_first ? b.listed.end() - 1 : b.listed.begin());
+    add("ACK", Millis{0});
+    CHECK(b->run(minutes(3)));
+    CHECK_EQ(b->replies.size(), 11);
+    CHECK_TEXT(b->replies.back(), "447700900100: ACK");
+  }
 }
 
 TEST(lookup_hands_over_no_answer_that_came_another_way_before) {

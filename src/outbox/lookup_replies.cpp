@@ -28,10 +28,12 @@ void Lookup::note_heard(const Webhook& reply) {
 // Whichever way the list goes, the oldest are acted upon first. A first page of one second does not show it: it goes as
 // the one before. More pages than kMostReplyPages are for the next time, which begins with the youngest of these, or
 // behind it where nothing else is left: a flood within one second ends, and what comes after it counts. Of a list that
-// has the newest first and says no total the last page is looked for: twice as far each time, then halfway back.
+// has the newest first and says no total the last page is looked for: twice as far each time, then halfway back. A
+// service that knows no pages shows its first one again: nothing is behind that.
 void Lookup::judge_replies(Span<const Webhook> listed, std::size_t total, const Clocks& clocks) {
   const auto last = static_cast<unsigned>((total + kPage - 1) / kPage);
   const std::uint32_t first = listed.empty() ? 0 : mark_of(listed[0]);
+  if (page_ > 1 && first == top_ && !listed.empty() && !listed[0].uuid.empty()) listed = {};
   if (pages_ == 1) {
     top_ = first;
     const auto from = parse_service_date(listed.empty() ? "" : listed[0].time);

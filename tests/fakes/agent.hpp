@@ -251,7 +251,7 @@ class Agent final : public tocsin::Observer {
   }
   void lookup_changed(std::string_view words) override { told_of_lookup.emplace_back(words); }
   bool reply_came(const tocsin::Webhook& reply, bool old) override {
-    if (takes_no_reply) return false;
+    if (reply.text == takes_not) return false;
     replies.push_back((old ? "old " : "") + std::string(reply.from) + ": " + std::string(reply.text));
     return true;
   }
@@ -305,7 +305,7 @@ class Agent final : public tocsin::Observer {
   std::vector<std::string> odd_of_receipts;  // answers about receipts that could not be understood
   std::vector<std::string> told_of_lookup;
   std::vector<std::string> replies;
-  bool takes_no_reply = false;
+  std::string takes_not;  // the reply with this text cannot be acted upon now
   std::vector<Changed> changes;
   tocsin::Queue::Ticket last_ticket = 0;
   std::function<bool()> alive;  // false: the power is gone
