@@ -232,6 +232,14 @@ TEST(lookup_receipts_of_a_word_that_nobody_knows_show_it_and_end_nothing) {
   CHECK_TEXT(b.reason(number), "undelivered");
 }
 
+TEST(lookup_receipts_that_repeat_the_key_show_none_of_it) {
+  Bench b;
+  b.word = "no api-key";
+  const auto number = b.post();
+  CHECK(b->run(minutes(1)));
+  CHECK_TEXT(b.reason(number), "not a known status: no ***");
+}
+
 TEST(lookup_receipts_that_contradict_what_is_final_change_nothing) {
   for (const bool delivered : {true, false}) {
     Bench b;
