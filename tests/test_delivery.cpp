@@ -189,6 +189,18 @@ TEST(delivery_answers_that_are_not_understood_are_told_and_others_are_not) {
   }
 }
 
+TEST(delivery_answers_that_repeat_the_token_show_none_of_it) {
+  Bench b;
+  b.else_says = "no token-of-sms";
+  const auto number = b.post();
+  CHECK(b->run(seconds(10)));
+  CHECK_TEXT(b.reason(number), "not a known status: no ***");
+  b.asked_instead = [](const Request&) { return answer(401, R"({"message":"token-of-sms is revoked"})"); };
+  CHECK(b->run(minutes(2)));
+  CHECK_EQ(b->told_of_receipts.size(), 1);
+  CHECK_TEXT(b->told_of_receipts[0], "401: *** is revoked");
+}
+
 TEST(delivery_after_a_restart_asks_once_for_all_that_are_not_too_old) {
   Bench b;
   const auto old = b.post();

@@ -92,6 +92,17 @@ TEST(service_date_of_every_form_is_the_same_moment) {
   CHECK_TEXT(writer.view(), "2026-11-22%2011:35:00");
 }
 
+TEST(service_date_at_the_ends_of_a_year_a_day_and_an_hour_is_one) {
+  std::int64_t before = -1;
+  for (const char* text : {"1970-01-01 00:00:00", "2026-01-01 00:00:00", "2026-01-31 11:59:59", "2026-12-31 23:59:59",
+                           "2026-12-31 23:59:60"}) {
+    check::at("%s", text);
+    const auto read = parse_service_date(text);
+    CHECK(read.ok() && read.value().ms > before);
+    if (read.ok()) before = read.value().ms;
+  }
+}
+
 TEST(service_date_that_is_none_is_refused) {
   for (const char* text : {"", "2026-11-22", "2026-11-22 11:35", "22.11.2026 11:35:00", "2026-11-22 11:35:00 CET",
                            "2026-11-22T11:35:00+02:00", "2026-13-22 11:35:00", "2026-00-22 11:35:00", "2026-11-32 11:35:00",

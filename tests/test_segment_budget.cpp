@@ -52,6 +52,22 @@ TEST(segments_of_a_day_are_free_again_when_it_is_over) {
   CHECK_EQ(b.free_at_s(kSms, 1, Use::normal, 6 * kDay_s - 1), 6 * kDay_s);
 }
 
+TEST(segments_of_each_stream_are_counted_by_themselves) {
+  const SegmentLimits all[] = {limits(0, 0, 0, 6), limits(3, 3), limits(5, 4, 0, kChat)};  // of the first: none
+  static SegmentBudgets b;
+  b.configure({all, 3});
+  CHECK(b.find(6) == nullptr);
+  b.spend(kChat, 1, 4, 0);
+  CHECK(b.lets(kSms, 1, Use::normal, 0));
+  CHECK(!b.lets(kChat, 1, Use::normal, 0));  // of the phone
+  CHECK(b.lets(kChat, 2, Use::normal, 0));
+  CHECK(b.spend(kChat, 2, 1, 0).stream == Left::nothing);
+  CHECK(!b.lets(kChat, 3, Use::normal, 0));
+  CHECK_EQ(b.used_of_stream(kSms, 0), 0);
+  CHECK_EQ(b.used_of_stream(kChat, 0), 5);
+  CHECK(b.lets(6, 1, Use::normal, 0));
+}
+
 TEST(segments_that_did_not_leave_are_given_back) {
   SegmentBudgets& b = budgets_of(limits(3, 3));
   b.spend(kSms, 1, 3, 0);

@@ -75,6 +75,18 @@ TEST(sender_answer_to_the_token_before_holds_nobody_and_is_not_quoted) {
   }
 }
 
+TEST(sender_token_in_the_words_about_one_message_is_hidden) {
+  Bench b;
+  b.service.script = [](const Request& request) {
+    return answer(200, fakes::entries_body({fakes::error_entry(request.messages[0].id, "NO", "token-of-sms may not")}));
+  };
+  b.start();
+  const auto number = b->post(Class::critical, 1, "x");
+  CHECK(b->run_until_ended(seconds(20)));
+  CHECK(b->state(number) == State::failed);
+  CHECK_TEXT(b->record(number).reason, "*** may not");
+}
+
 // The title of a page is cut behind 60 characters, and a bracket follows: the beginning of a long token was shown.
 TEST(sender_token_that_is_cut_in_the_middle_of_the_words_is_hidden) {
   Bench b;
