@@ -4,10 +4,11 @@
 
 The kernel maps 64 KiB around each page that is needed, and all of it counts as used (row 1 of `make bench`). Functions
 are what callgrind sees run, with a whole handshake; read-only data is what lackey sees touched, which is too slow for
-that and resumes a session. Both with Mbed TLS 2.28 and 3.6. Two functions are not seen, and script() names them: strcmp
-looks for the clock's in the vdso, which valgrind has none of, and _Exit is callgrind's own end.
+that and resumes a session. Both with Mbed TLS 2.28 and 3.6. Three functions are not seen, and script() names them: strcmp
+looks for the clock's in the vdso, by names that it names as well, which valgrind has none of, _Exit is callgrind's own
+end, and ntohs runs now and then.
 
-    hot.py > toolchains/hot.ld     the list anew, then `make` again
+    hot.py > list                  the list anew: it becomes toolchains/hot.ld, then `make` again
     hot.py --check                 what the program as built needs beside what is first, and what is first for nothing
 """
 import bisect
@@ -24,6 +25,7 @@ from net_contest import MUSL, NEW, OLD, make, run, sending
 BASE, END = 0x400000, 0x600000  # the static programs of x86-64; behind them is only what is written
 FIRST = (".text.first", ".rodata.first")
 WIDTH = 118
+LIST = net_service.ROOT / "toolchains" / "hot.ld"
 
 
 class Program:
@@ -91,11 +93,7 @@ def needs(version, site):
         run(*device.send_line())
         data = touched_addresses(device.send_line())
     runs = {part for part in program.needed(code) if part[2].startswith(".text")}
-    names = {plain(part[2][6:]) for part in runs}
-    # The linker keeps one of several equal strings, wherever it is: a function's own are those that matter.
-    reads = {part for part in program.needed(data)
-             if part[2].startswith(".rodata") and (".str1." not in part[2] or plain(part[2][8:]) in names)}
-    return program, runs | reads
+    return program, runs | {part for part in program.needed(data) if part[2].startswith(".rodata")}
 
 
 def plain(name):
@@ -115,14 +113,20 @@ def pattern(part):
     name = plain(name)
     if name.startswith("CSWTCH"):
         return ".rodata.CSWTCH.*"
-    begins = re.match(r"_ZN?[KV]*(?=\d)", name)
+    begins = re.match(r"_ZN?[KV]*(?=L?\d)", name)
     if begins:
         at = begins.end()
-        while size := re.match(r"\d+", name[at:]):
-            at += len(size[0]) + int(size[0])
+        while size := re.match(r"L?(\d+)", name[at:]):
+            at += len(size[0]) + int(size[1])
         rest = name[at:at + 2]
         name = name[:at] + (rest if rest.islower() or rest[:1] in "CD" else rest[:1])
-    return f".{kind}.{name}*{strings}"
+        return f".{kind}.{name}*{strings}"
+    return f".{kind}.{name}{strings} .{kind}.{name}.*{strings}"
+
+
+def known(text):
+    """The patterns of a list, but for those of the C library."""
+    return set(re.findall(r"\.(?:text|rodata)\.[^\s*]+(?: [^\s*]+\.)?\*(?:\.str\*)?(?=[\s)])", text))
 
 
 def wrapped(words, indent):
@@ -150,13 +154,16 @@ def script(patterns):
 SECTIONS {{
   .text.first : {{
     *crt*.o(.text .text.*) *libgcc.a:*(.text .text.*) *strcmp.lo(.text.strcmp) *_Exit.lo(.text._Exit)
+    *ntohs.lo(.text.ntohs)
 {alone}
     *libc.a:*({names(".text", True)})
     *.ltrans*.o({names(".text", False)})
   }}
   .rodata.first : {{
-    *(.rodata .rodata.str* .rodata.cst*)
+    *(.rodata .rodata.str* .rodata.cst*) *clock_gettime.lo(.rodata.*) *procfdname.lo(.rodata.*) *fstat.lo(.rodata.*)
     *.ltrans*.o({names(".rodata", False)})
+    /* The linker keeps one of several equal strings within what it puts together: so they are all here. */
+    *.ltrans*.o(.rodata.*.str*)
   }}
 }} INSERT BEFORE .rodata;
 SECTIONS {{ .text.rest : {{ *(.text .text.*) }} }} INSERT AFTER .rodata;"""
@@ -171,6 +178,9 @@ def main():
         patterns |= {pattern(part) for part in needed} - {None}
         missing.append((version, program, needed))
     if "--check" not in sys.argv:
+        # No two runs take quite the same way, and data is looked at where a session is resumed: what was needed before
+        # stays. An empty list begins anew.
+        patterns |= known(LIST.read_text())
         print(script(patterns))
         os._exit(0)
     for version, program, needed in missing:
@@ -180,11 +190,10 @@ def main():
                 print(f"  {at:#x} {size:6} {name}")
         print(f"Mbed TLS {version}: first, 200 bytes or more, and not needed")
         for part in sorted(program.parts, key=lambda part: -part[1]):
-            if part[3] in FIRST and part[1] >= 200 and part not in needed:
+            if part[3] in FIRST and part[1] >= 200 and part not in needed and ".str1." not in part[2]:
                 print(f"  {part[0]:#x} {part[1]:6} {part[2]}")
-        first = [part for part in program.parts if part[3] in FIRST]
-        ends = first[-1][0] + first[-1][1] - BASE
-        print(f"Mbed TLS {version}: what is first ends at {ends:,}; the kernel maps 65,536 bytes at a time")
+        ends = max(part[0] + part[1] for part in needed if part[3] in FIRST) - BASE
+        print(f"Mbed TLS {version}: what is needed of it ends at {ends:,}; the kernel maps 65,536 bytes at a time")
     sys.stdout.flush()
     os._exit(0)
 
