@@ -584,6 +584,28 @@ TEST(lookup_of_a_service_that_knows_no_pages_asks_for_few_and_hears_who_answers)
   }
 }
 
+// Its first page is the oldest ten, again and again: what is asked for goes on behind them.
+TEST(lookup_of_a_service_that_knows_no_pages_hears_more_answers_than_a_page_has) {
+  for (const bool says_total : {true, false})
+    for (const int count : {11, 15, 25, 45}) {
+      check::at("says_total=%d count=%d", says_total, count);
+      ReplyBench b;
+      ReplyList list;
+      list.says_total = says_total;
+      std::string expected;
+      for (int i = 0; i < count; ++i) {
+        list.add(b, "t" + std::to_string(i), seconds(count - i));
+        expected += (i > 0 ? ", t" : "t") + std::to_string(i);
+      }
+      b.api.script = [&](Request request) {
+        request.head.replace(request.head.find("&page=") + 6, 1, "1");
+        return list.page(b, request);
+      };
+      CHECK(b->run(minutes(20)));
+      CHECK_TEXT(joined(b->replies), expected);
+    }
+}
+
 TEST(lookup_hands_over_no_answer_that_came_another_way_before) {
   ReplyBench b;
   Webhook reply;

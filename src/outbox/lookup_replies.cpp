@@ -29,11 +29,12 @@ void Lookup::note_heard(const Webhook& reply) {
 // the one before. More pages than kMostReplyPages are for the next time, which begins with the youngest of these, or
 // behind it where nothing else is left: a flood within one second ends, and what comes after it counts. Of a list that
 // has the newest first and says no total the last page is looked for: twice as far each time, then halfway back. A
-// service that knows no pages shows its first one again: nothing is behind that.
+// service that knows no pages shows its first one again: what is behind that is for the next time, too.
 void Lookup::judge_replies(Span<const Webhook> listed, std::size_t total, const Clocks& clocks) {
   const auto last = static_cast<unsigned>((total + kPage - 1) / kPage);
   const std::uint32_t first = listed.empty() ? 0 : mark_of(listed[0]);
-  if (page_ > 1 && first == top_ && !listed.empty() && !listed[0].uuid.empty()) listed = {};
+  const bool again = page_ > 1 && first == top_ && !listed.empty() && !listed[0].uuid.empty();
+  if (again) listed = {};
   if (pages_ == 1) {
     top_ = first;
     const auto from = parse_service_date(listed.empty() ? "" : listed[0].time);
@@ -55,7 +56,7 @@ void Lookup::judge_replies(Span<const Webhook> listed, std::size_t total, const 
   old_ = old_ && (more || !taken);
   // The list grew at its top meanwhile: one may have moved from a page that was to come to one that had been read.
   const bool moved = backwards_ && first != top_;
-  if (taken && more) since_.ms = newest_.ms > since_.ms ? newest_.ms : since_.ms + 1000;
+  if (taken && (more || (again && !backwards_))) since_.ms = newest_.ms > since_.ms ? newest_.ms : since_.ms + 1000;
   else if (!moved && newest_.ms - kOverlap.count > since_.ms) since_.ms = newest_.ms - kOverlap.count;
 }
 

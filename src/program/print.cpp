@@ -55,6 +55,8 @@ void complain(std::string_view line) {
   TextWriter writer({text, sizeof text - 1});
   if (syslog_ == nullptr) writer.text("tocsin: ");
   has_words_of_others_ ? write_without_phones(line, writer) : static_cast<void>(writer.text(line));
+  for (char& c : Span<char>{text, writer.size()})  // of a name that somebody gave: it stays one line
+    if (static_cast<unsigned char>(c) < ' ' || c == '\x7F') c = '?';
   if (syslog_ != nullptr) return syslog_->line(read_clocks().now, LogLevel::error, writer.view());
   text[writer.size()] = '\n';
   write_whole(2, as_bytes({text, writer.size() + 1})).ignore();

@@ -79,6 +79,17 @@ class CommandLine(Case):
                     self.one_line(device.run(*words, stdin=""), status, shown)
             self.assertEqual(device.queue(), [])
 
+    def test_a_name_with_control_characters_is_shown_in_one_line(self):
+        device = self.device()
+        name, shown = "a\x1b[31m\nb\x7f", "a?[31m?b?"
+        for daemon in (False, True):
+            if daemon:
+                device.start()
+            for words in (["raise", name], ["clear", name], ["queue", "show", name], ["token", "show", name],
+                          ["send", "--to", name, "x"], ["send", "--to", "anna", "--stream", name, "x"]):
+                with self.subTest(words=words, daemon=daemon):
+                    self.one_line(device.run(*words), 65, shown)
+
     def test_a_name_that_only_the_file_has_waits_for_a_sighup(self):
         service = self.service()
         device = self.device(service).start()
