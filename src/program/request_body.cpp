@@ -16,7 +16,6 @@ Status read_body(const Body& body, const StreamConfig& stream, Span<char> memory
   Fd file;
   TOCSIN_ASSERT(memory.size() > kMaxForm);  // so that one byte too many is seen
   Status status = open_file(body.file, file);
-  why.text(body.file);
   std::size_t size = 0;
   if (status.ok()) {
     const auto read = read_whole(file.number(), {reinterpret_cast<std::uint8_t*>(memory.data()), memory.size()});
@@ -24,7 +23,7 @@ Status read_body(const Body& body, const StreamConfig& stream, Span<char> memory
     if (read.ok()) size = read.value();
   }
   if (!status.ok()) {
-    write_errno(status.detail(), why.text(": "));
+    write_errno(status.detail(), why.text(body.file).text(": "));
     why.text(": look at `").text(body.key).text("` of this stream");
     return status;
   }
@@ -36,6 +35,7 @@ Status read_body(const Body& body, const StreamConfig& stream, Span<char> memory
     status = Code::bad_value;
   }
   if (status.ok()) return {};
+  why.text(body.file);
   if (problem.line != 0) why.text(":").number(problem.line);
   why.text(": ").text(problem.words.view());
   return status;

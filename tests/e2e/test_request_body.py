@@ -109,6 +109,13 @@ class Forms(Case):
         device.wait_state(name, "accepted")  # looked at every 10 s
         self.arrived(service, "waits")
 
+    def test_a_good_form_is_not_named_by_what_else_holds_the_stream(self):
+        _, device = self.with_form(LEAST)
+        device.token_file.unlink()
+        device.start()
+        device.log.wait("held: there is no token file")
+        self.assertTrue(device.stream()["reason"].startswith("there is no token file"), device.stream())
+
     def test_a_reload_with_a_mistake_changes_nothing(self):
         service, device = self.with_form(LEAST)
         device.start()
