@@ -62,13 +62,13 @@ def main():
             parser.error(f"{wrong}: write {what}")
     values = dict(LIKELY[words.kind], **dict(value.split("=", 1) for value in words.values))
     headers = {name.strip(): value.strip() for name, value in (h.split(":", 1) for h in words.header)}
-    status, _ = call(words.url, values, words.form, headers, trust=ssl.create_default_context(cafile=words.ca))
+    try:
+        status, _ = call(words.url, values, words.form, headers, trust=ssl.create_default_context(cafile=words.ca))
+    except OSError as error:
+        sys.exit(f"webhook.py: {words.url} cannot be called: {error}")
     print(status)
     return 0 if status == 200 else 1
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except OSError as error:
-        sys.exit(f"webhook.py: {sys.argv[1]} cannot be called: {error}")
+    sys.exit(main())
