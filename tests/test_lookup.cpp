@@ -260,6 +260,21 @@ TEST(lookup_tells_that_a_new_key_is_refused_like_the_one_before) {
   CHECK_TEXT(b->told_of_lookup[1], b.lookup->reason());
 }
 
+TEST(lookup_tells_at_once_that_a_new_key_is_refused_where_the_one_before_worked) {
+  LookupBench b;
+  b.settings.replies_every = minutes(10);
+  b.open();
+  CHECK(b->run(minutes(1)));
+  CHECK_EQ(b.api.request_count, 1);
+  b.api.script = [](const Request&) { return answer(401, "{}"); };
+  b.settings.token = "wrong-key";
+  b.lookup->configure(b.settings);
+  b.lookup->resume();
+  CHECK(b->run(seconds(5)));
+  CHECK_EQ(b.api.request_count, 2);
+  CHECK(has(b->told_of_lookup.back(), "401"));
+}
+
 TEST(lookup_with_a_new_key_works_again_and_says_so) {
   LookupBench b;
   b.settings.replies_every = minutes(1);

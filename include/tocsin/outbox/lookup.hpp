@@ -83,7 +83,7 @@ class Lookup {
   int handle() const { return call_.handle(); }
   // Another key: asks at once, and tells how that goes also where it goes as before.
   void resume() {
-    retry_at_ = wake_ = Instant{0};
+    retry_at_ = wake_ = replies_at_ = Instant{0};
     told_ = false;
   }
   // Whether that answer was handed over, or told by note_heard() as one that came another way; only by its uuid.
