@@ -93,10 +93,8 @@ Exit read_form(const Call& call, const StreamConfig& stream, std::string_view co
   if (file.empty()) return Exit::done;
   const auto of = verifies ? RequestForm::Of::verification : RequestForm::Of::code;
   if (!read_code_body(stream, of, memory, into, why).ok()) return Exit::config;
-  if (into.has(Place::code) != code.empty()) {
-    why.clear();
-    return Exit::done;
-  }
+  if (into.has(Place::code) != code.empty()) return Exit::done;
+  why.text(file);
   why.text(code.empty() ? " has a place for a code of yours: add --code CODE"
                         : " has no place for a code of yours: leave --code out, or add {{code}} to it");
   return Exit::usage;
